@@ -1,0 +1,105 @@
+"""The one interface of every engine, and what an engine may be given beside the network.
+
+An engine knows nothing of files or screens: streams come in as iterators of blocks, events and outcomes go out to
+recorders that the caller passes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.operations.bills import Totals
+from eventnet.trace.events import EventBatch, Outcome
+
+State = dict[str, Any]
+"""A plain tree of dicts, lists, numbers, strings and arrays: saving it is saving the simulation."""
+
+
+@dataclass(frozen=True)
+class SampleBlock:
+    """Consecutive samples of a sensor.
+
+    `times_ns` int64 [n], increasing. Where every sample carries all channels, `values` is float64 [n, n_channels] and
+    `channels` and `offsets` are None. Otherwise sample i carries `channels[offsets[i]:offsets[i+1]]` with the `values`
+    at the same places; `channels` int64 [k], `values` float64 [k], `offsets` int64 [n + 1].
+    """
+
+    times_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+    channels: NDArray[np.int64] | None = None
+    offsets: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class TargetBlock:
+    """Consecutive samples of a target stream.
+
+    `times_ns` int64 [n], increasing; `values` int64 [n] class indices, or float64 [n, size]; `groups` int64 [n] indices
+    into the stream's `groups`; `learn` bool [n], whether the sample is learned from.
+    """
+
+    times_ns: NDArray[np.int64]
+    values: NDArray[np.int64] | NDArray[np.float64]
+    groups: NDArray[np.int64]
+    learn: NDArray[np.bool_]
+
+
+class SensorStream(Protocol):
+    """Samples in time order. `blocks` starts from the beginning each time and gives the same blocks each time."""
+
+    @property
+    def n_channels(self) -> int: ...
+
+    def blocks(self) -> Iterator[SampleBlock]: ...
+
+
+class TargetStream(Protocol):
+    """Target samples in time order. `groups` names the parts whose scores are kept apart ("seen", "unseen")."""
+
+    @property
+    def groups(self) -> tuple[str, ...]: ...
+
+    def blocks(self) -> Iterator[TargetBlock]: ...
+
+
+Streams = Mapping[str, SensorStream | TargetStream]
+"""The stream of every sensor and target of the network, by its name."""
+
+
+class Recorder(Protocol):
+    """Is told what happens as it happens. Recorders change nothing: the same spikes with or without them."""
+
+    def events(self, batch: EventBatch) -> None: ...
+
+    def outcome(self, outcome: Outcome) -> None: ...
+
+
+class Engine(Protocol):
+    """A prepared simulation."""
+
+    @property
+    def now_ns(self) -> int:
+        """The simulated time up to which everything has happened."""
+        ...
+
+    @property
+    def totals(self) -> Totals:
+        """Counts of all events so far, whether or not anything recorded them."""
+        ...
+
+    def run(self, until_ns: int) -> None:
+        """Let everything happen that happens before `until_ns` (half-open: `run(a); run(b)` equals `run(b)`)."""
+        ...
+
+    def state(self) -> State:
+        """Everything the future depends on, as a copy."""
+        ...
+
+    def load_state(self, state: State) -> None:
+        """Go on from a `state()` of an engine of the same network and streams, to the bit."""
+        ...

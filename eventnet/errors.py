@@ -1,0 +1,52 @@
+"""The two errors a user can meet, and nothing else.
+
+`InputError` is for what the user gave us (a file, a configuration, an array, a stream): it names the place, the
+field, the value and what would do. `RunError` is for a run that started and cannot go on. The command line turns
+the first into exit code 2 and the second into exit code 1; neither ever shows a traceback.
+"""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used.
+
+    `place` is a file (with a line where known) or an argument's owner; `field` the dotted path of the field;
+    `value` what stood there; `remedy` what would do.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        place: str | None = None,
+        field: str | None = None,
+        value: object = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.place = place
+        self.field = field
+        self.value = value
+        self.remedy = remedy
+        super().__init__(self.describe())
+
+    def describe(self) -> str:
+        """One line: `place: field: problem (got value); remedy`."""
+        head = ": ".join(part for part in (self.place, self.field) if part)
+        text = f"{head}: {self.problem}" if head else self.problem
+        if self.value is not None:
+            text += f" (got {shorten(self.value)})"
+        if self.remedy:
+            text += f"; {self.remedy}"
+        return text
+
+
+class RunError(RuntimeError):
+    """A run that had started cannot go on (a non-finite state, a full disk); the message says what to change."""
+
+
+def shorten(value: object, limit: int = 80) -> str:
+    """`repr(value)` cut to `limit` characters, for error messages."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,430 @@
+"""What follows from a network description: order of populations, periods of codes, who carries errors, names.
+
+`derive` is the one place that refuses a network which cannot be simulated; its errors name the object, the field and
+what would do, so that the configuration can add file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from eventnet.errors import InputError
+from eventnet.network.description import (
+    Code,
+    Network,
+    Nonlinearity,
+    Population,
+    Projection,
+    Rule,
+    Sensor,
+    Target,
+    Wake,
+)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network with everything resolved that engines ask for; populations and projections are named by index.
+
+    Lists are indexed by population unless said otherwise. `forward_codes[p]` are the source populations whose codes p
+    decodes (one decoder each), `backward_codes[p]` the target populations whose error codes it decodes.
+    """
+
+    network: Network
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    incoming: tuple[tuple[int, ...], ...]
+    outgoing: tuple[tuple[int, ...], ...]
+    sensor_of: dict[int, int]
+    target_of: dict[int, int]
+    forward_order: tuple[int, ...]
+    backward_order: tuple[int, ...]
+    encodes_forward: tuple[bool, ...]
+    carries_error: tuple[bool, ...]
+    delivers_error: tuple[bool, ...]  # by projection
+    learns: tuple[bool, ...]  # by projection
+    forward_period_ns: tuple[int, ...]
+    forward_phase_ns: tuple[int, ...]
+    backward_period_ns: tuple[int, ...]
+    backward_phase_ns: tuple[int, ...]
+    forward_codes: tuple[tuple[int, ...], ...]
+    backward_codes: tuple[tuple[int, ...], ...]
+
+    def index_of(self, population: str) -> int:
+        """The index of a population by name."""
+        return next(i for i, each in enumerate(self.populations) if each.name == population)
+
+    def source_of(self, projection: int) -> int:
+        """The index of a projection's source population."""
+        return self.index_of(self.projections[projection].source)
+
+    def target_population_of(self, projection: int) -> int:
+        """The index of a projection's target population."""
+        return self.index_of(self.projections[projection].target)
+
+    def size_of_source(self, projection: int) -> int:
+        """Rows of a projection's weight matrix."""
+        return self.populations[self.source_of(projection)].size
+
+    def size_of_target(self, projection: int) -> int:
+        """Columns of a projection's weight matrix."""
+        return self.populations[self.target_population_of(projection)].size
+
+
+def derive(network: Network) -> Graph:
+    """Resolve a description into a `Graph`, or raise `InputError` naming what cannot be simulated and what would do."""
+    _check_values(network)
+    index = _population_indices(network)
+    projections = _named_projections(network, index)
+    sensor_of = _driven(network.sensors, index, "sensors")
+    target_of = _driven(network.targets, index, "targets")
+    n = len(network.populations)
+    incoming = tuple(tuple(k for k, p in enumerate(projections) if index[p.target] == i) for i in range(n))
+    outgoing = tuple(tuple(k for k, p in enumerate(projections) if index[p.source] == i) for i in range(n))
+    _check_roles(network, sensor_of, target_of, incoming, outgoing)
+
+    forward_order = _topological(
+        network, [(index[p.source], index[p.target]) for p in projections if p.delay_ns == 0], "delay"
+    )
+    learns = tuple(network.learning is not None and p.learns for p in projections)
+    carries = _carries_error(network, projections, index, learns, sensor_of, target_of)
+    delivers = tuple(
+        carries[index[p.source]] and carries[index[p.target]] and index[p.source] not in sensor_of
+        for p in projections
+    )
+    learns = tuple(learned and carries[index[p.target]] for learned, p in zip(learns, projections, strict=True))
+    back_edges = [
+        (index[p.target], index[p.source])
+        for p, d in zip(projections, delivers, strict=True)
+        if d and p.delay_back_ns == 0
+    ]
+    backward_order = _topological(network, back_edges, "delay_back")
+    fan_in = {i: [index[projections[k].source] for k in incoming[i]] for i in range(n)}
+    fan_out = {i: [index[projections[k].target] for k in outgoing[i] if delivers[k]] for i in range(n)}
+    forward = _resolve_clocks(
+        network, fan_in, sensor_of, network.sensors, lambda p: p.forward, "forward"
+    )
+    backward = _resolve_clocks(
+        network, fan_out, target_of, network.targets, lambda p: p.backward, "backward"
+    )
+    return Graph(
+        network=network,
+        populations=network.populations,
+        projections=projections,
+        incoming=incoming,
+        outgoing=outgoing,
+        sensor_of=sensor_of,
+        target_of=target_of,
+        forward_order=forward_order,
+        backward_order=backward_order,
+        encodes_forward=tuple(bool(outgoing[i]) for i in range(n)),
+        carries_error=carries,
+        delivers_error=delivers,
+        learns=learns,
+        forward_period_ns=tuple(period for period, _ in forward),
+        forward_phase_ns=tuple(phase for _, phase in forward),
+        backward_period_ns=tuple(period for period, _ in backward),
+        backward_phase_ns=tuple(phase for _, phase in backward),
+        forward_codes=tuple(tuple(dict.fromkeys(fan_in[i])) for i in range(n)),
+        backward_codes=tuple(tuple(dict.fromkeys(fan_out[i])) for i in range(n)),
+    )
+
+
+def _check_values(network: Network) -> None:
+    if network.dtype not in ("float64", "float32"):
+        raise InputError("unknown dtype", field="dtype", value=network.dtype, remedy="use float64 or float32")
+    if not network.populations:
+        raise InputError("a network needs at least one population", field="populations")
+    for k, population in enumerate(network.populations):
+        here = f"populations[{k}]"
+        if population.size < 1:
+            raise InputError("must be at least 1", field=f"{here}.size", value=population.size)
+        bias = np.asarray(population.bias, dtype=np.float64)
+        if bias.shape not in ((), (population.size,)) or not np.all(np.isfinite(bias)):
+            raise InputError(
+                "must be a finite number or one for each neuron",
+                field=f"{here}.bias",
+                value=population.bias,
+                remedy=f"give one number or {population.size}",
+            )
+        _check_code(population.forward, f"{here}.forward")
+        _check_code(population.backward, f"{here}.backward")
+        if population.wake is Wake.EXACT and population.nonlinearity is Nonlinearity.TANH:
+            raise InputError(
+                "exact wake has a closed form for relu and linear neurons only, not for tanh",
+                field=f"{here}.wake",
+                value="exact",
+                remedy="use clocked or lazy for this population",
+            )
+    if network.learning is not None:
+        for name, rate in (("eta", network.learning.eta), ("eta_bias", network.learning.eta_bias)):
+            if rate is not None and not (np.isfinite(rate) and rate >= 0):
+                raise InputError("must be finite and not negative", field=f"learning.{name}", value=rate)
+
+
+def _check_code(code: Code, here: str) -> None:
+    if not 0.0 <= code.k_alpha <= 1.0:
+        raise InputError("must lie between 0 and 1", field=f"{here}.k_alpha", value=code.k_alpha)
+    if not (np.isfinite(code.k_beta) and code.k_beta > 0):
+        raise InputError("must be positive and finite", field=f"{here}.k_beta", value=code.k_beta)
+    _check_period(code.period_ns, f"{here}.period")
+    adaptation = code.adaptation
+    if adaptation is not None:
+        if not 0.0 <= adaptation.eta_k <= 1.0:
+            raise InputError("must lie between 0 and 1", field=f"{here}.adaptation.eta_k", value=adaptation.eta_k)
+        for name, value in (("k_rel", adaptation.k_rel), ("mu_0", adaptation.mu_0)):
+            if not (np.isfinite(value) and value > 0):
+                raise InputError("must be positive and finite", field=f"{here}.adaptation.{name}", value=value)
+        _check_period(adaptation.period_ns, f"{here}.adaptation.period")
+
+
+def _check_period(period_ns: int | None, field: str) -> None:
+    if period_ns is not None and period_ns < 1:
+        raise InputError("must be at least 1 ns", field=field, value=period_ns)
+
+
+def _population_indices(network: Network) -> dict[str, int]:
+    index: dict[str, int] = {}
+    for k, population in enumerate(network.populations):
+        if not population.name:
+            raise InputError("every population needs a name", field=f"populations[{k}].name")
+        if population.name in index:
+            raise InputError(
+                "two populations have this name",
+                field=f"populations[{k}].name",
+                value=population.name,
+                remedy="give each a name of its own",
+            )
+        index[population.name] = k
+    for k, probe in enumerate(network.probes):
+        _known(probe.population, index, f"probes[{k}].population")
+        _check_period(probe.period_ns, f"probes[{k}].period")
+        if probe.variable not in ("x", "z", "phi", "e"):
+            raise InputError(
+                "unknown variable", field=f"probes[{k}].variable", value=probe.variable, remedy="use x, z, phi or e"
+            )
+    return index
+
+
+def _named_projections(network: Network, index: dict[str, int]) -> tuple[Projection, ...]:
+    named: list[Projection] = []
+    for k, projection in enumerate(network.projections):
+        here = f"projections[{k}]"
+        _known(projection.source, index, f"{here}.source")
+        _known(projection.target, index, f"{here}.target")
+        for name in ("delay_ns", "delay_back_ns"):
+            if getattr(projection, name) < 0:
+                raise InputError(
+                    "must not be negative", field=f"{here}.{name[:-3]}", value=getattr(projection, name)
+                )
+        if isinstance(projection.weights, np.ndarray):
+            shape = tuple(network.populations[index[name]].size for name in (projection.source, projection.target))
+            if projection.weights.shape != shape:
+                raise InputError(
+                    "the weight matrix has the wrong shape",
+                    field=f"{here}.weights",
+                    value=projection.weights.shape,
+                    remedy=f"it must be {shape}, sources by targets",
+                )
+            if not np.all(np.isfinite(projection.weights)):
+                raise InputError("weights must be finite", field=f"{here}.weights")
+        if not np.isfinite(projection.gain):
+            raise InputError("must be finite", field=f"{here}.gain", value=projection.gain)
+        named.append(projection if projection.name else replace(projection, name=_default_name(projection)))
+    for k, projection in enumerate(named):
+        if any(projection.name == other.name for other in named[:k]):
+            raise InputError(
+                "two projections have this name",
+                field=f"projections[{k}].name",
+                value=projection.name,
+                remedy="give each a name of its own",
+            )
+    return tuple(named)
+
+
+def _default_name(projection: Projection) -> str:
+    name = f"{projection.source}->{projection.target}"
+    return f"{name}@{projection.delay_ns / 1e6:g}ms" if projection.delay_ns else name
+
+
+def _known(name: str, index: dict[str, int], field: str) -> None:
+    if name not in index:
+        raise InputError(
+            "no population has this name", field=field, value=name, remedy=f"use one of {', '.join(index)}"
+        )
+
+
+def _driven(drivers: Sequence[Sensor | Target], index: dict[str, int], field: str) -> dict[int, int]:
+    driven: dict[int, int] = {}
+    for k, driver in enumerate(drivers):
+        here = f"{field}[{k}]"
+        _known(driver.population, index, f"{here}.population")
+        _check_period(driver.period_ns, f"{here}.period")
+        if driver.phase_ns < 0:
+            raise InputError("must not be negative", field=f"{here}.phase", value=driver.phase_ns)
+        if any(driver.name == other.name for other in drivers[:k]):
+            raise InputError(f"two {field} have this name", field=f"{here}.name", value=driver.name)
+        if index[driver.population] in driven:
+            raise InputError(
+                f"the population already has one of the {field}",
+                field=f"{here}.population",
+                value=driver.population,
+                remedy="give each a population of its own",
+            )
+        driven[index[driver.population]] = k
+    return driven
+
+
+def _check_roles(
+    network: Network,
+    sensor_of: dict[int, int],
+    target_of: dict[int, int],
+    incoming: tuple[tuple[int, ...], ...],
+    outgoing: tuple[tuple[int, ...], ...],
+) -> None:
+    for k, population in enumerate(network.populations):
+        here = f"populations[{k}]"
+        if k in sensor_of and incoming[k]:
+            raise InputError(
+                "a population driven by a sensor takes no projections",
+                field=here,
+                value=population.name,
+                remedy="project to another population",
+            )
+        if k in sensor_of and k in target_of:
+            raise InputError(
+                "a population driven by a sensor has nothing to learn from a target", field=here, value=population.name
+            )
+        if k in target_of and outgoing[k]:
+            raise InputError(
+                "a population with a target sends no forward spikes",
+                field=here,
+                value=population.name,
+                remedy="give the target a population of its own",
+            )
+        if population.nonlinearity is Nonlinearity.SOFTMAX and k not in target_of:
+            raise InputError(
+                "softmax is a loss, so its population needs a target",
+                field=f"{here}.nonlinearity",
+                value="softmax",
+                remedy="add a target, or use relu, linear or tanh",
+            )
+        if k not in sensor_of and not incoming[k]:
+            raise InputError(
+                "nothing reaches this population",
+                field=here,
+                value=population.name,
+                remedy="add a projection to it, or a sensor that drives it",
+            )
+    names = [s.name for s in network.sensors] + [t.name for t in network.targets]
+    if len(set(names)) < len(names):
+        raise InputError("a sensor and a target have the same name", field="targets", value=names)
+
+
+def _topological(network: Network, edges: Iterable[tuple[int, int]], delay_field: str) -> tuple[int, ...]:
+    """Kahn's order, ties by declaration; refuses a cycle of edges without a delay."""
+    edges = set(edges)
+    remaining = list(range(len(network.populations)))
+    order: list[int] = []
+    while remaining:
+        free = [i for i in remaining if not any(t == i and s in remaining for s, t in edges)]
+        if not free:
+            names = ", ".join(network.populations[i].name for i in remaining)
+            raise InputError(
+                f"a cycle without a {delay_field}",
+                field="projections",
+                value=names,
+                remedy=f"give a projection on the cycle a positive {delay_field}",
+            )
+        order.append(free[0])
+        remaining.remove(free[0])
+    return tuple(order)
+
+
+def _carries_error(
+    network: Network,
+    projections: tuple[Projection, ...],
+    index: dict[str, int],
+    learns: tuple[bool, ...],
+    sensor_of: dict[int, int],
+    target_of: dict[int, int],
+) -> tuple[bool, ...]:
+    """A population encodes errors where some reach it and something at it or before it learns from them."""
+    n = len(network.populations)
+    reached = [i in target_of for i in range(n)]
+    wanted = [
+        network.learning is not None
+        and i not in sensor_of
+        and (p.learns_bias or any(learned and index[q.target] == i for learned, q in zip(learns, projections, strict=True)))
+        for i, p in enumerate(network.populations)
+    ]
+    for _ in range(n):
+        for p in projections:
+            source, target = index[p.source], index[p.target]
+            reached[source] |= reached[target] and source not in sensor_of
+            wanted[target] |= wanted[source]
+    return tuple(r and w for r, w in zip(reached, wanted, strict=True))
+
+
+def _resolve_clocks(
+    network: Network,
+    inputs: dict[int, list[int]],
+    driver_of: dict[int, int],
+    drivers: Sequence[Sensor | Target],
+    code_of: Callable[[Population], Code],
+    direction: str,
+) -> list[tuple[int, int]]:
+    """(period, phase) of every population's code: its own, its driver's, or the shortest among its inputs'."""
+    resolved: dict[int, tuple[int, int]] = {}
+    for i, driver in driver_of.items():
+        resolved[i] = (drivers[driver].period_ns, drivers[driver].phase_ns)
+    for i, population in enumerate(network.populations):
+        period = code_of(population).period_ns
+        if period is not None:
+            resolved[i] = (period, resolved.get(i, (0, 0))[1] % period)
+    pending = [i for i in range(len(network.populations)) if i not in resolved]
+    while pending:
+        # populations all of whose inputs are known first; on a cycle, those with any
+        ready = [i for i in pending if inputs[i] and all(j in resolved for j in inputs[i])] or [
+            i for i in pending if any(j in resolved for j in inputs[i])
+        ]
+        if not ready:
+            break
+        resolved[ready[0]] = min(resolved[j] for j in inputs[ready[0]] if j in resolved)
+        pending.remove(ready[0])
+    for i in pending:
+        if direction == "forward":
+            raise InputError(
+                "no sensor reaches this population, so its code has no period",
+                field=f"populations[{i}].forward.period",
+                value=network.populations[i].name,
+                remedy="give the period, or drive it",
+            )
+        resolved[i] = (1, 0)  # carries no error: never used
+    return [(period, phase % period) for period, phase in (resolved[i] for i in range(len(network.populations)))]
+
+
+def guarded_rate(graph: Graph) -> list[tuple[str, float]]:
+    """Learning projections whose momentary step eta / (1 - r_x r_e) exceeds the measured limit of 0.016.
+
+    Specification, section 5: `future` and `stdp` book the whole coming area at once, so that is their momentary step.
+    """
+    learning = graph.network.learning
+    if learning is None or learning.rule not in (Rule.FUTURE, Rule.STDP):
+        return []
+    return [
+        (graph.projections[k].name, step)
+        for k, learned in enumerate(graph.learns)
+        if learned and (step := learning.eta / (1.0 - decay_product(graph, k))) > 0.016
+    ]
+
+
+def decay_product(graph: Graph, projection: int) -> float:
+    """r2 = r_x * r_e over one learning period, the period of the target population's backward code."""
+    source, target = graph.source_of(projection), graph.target_population_of(projection)
+    period = graph.backward_period_ns[target]
+    r_x = graph.populations[source].forward.k_alpha ** (period / graph.forward_period_ns[source])
+    return float(r_x * graph.populations[target].backward.k_alpha)

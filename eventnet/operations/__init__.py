@@ -1,0 +1,1 @@
+"""What a run cost: bills per event, their totals, energy tables."""

@@ -1,0 +1,179 @@
+"""What an event costs: one table of prices from which every engine's bills and totals are computed.
+
+A bill is a row of exact integers, one for each of `COUNTS`. The price of an event depends on its kind, its owner and
+its value v in one way only (`BillTable`):
+
+    bill = fixed + per_unit * |v| + (single if |v| == 1 else multiple)
+
+so totals need no more of a set of events than how many they are, the sum of |v| and how many have |v| == 1, and are
+exactly the sums of the bills. What each count means is said in docs/semantics.md, section 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.network.graph import Graph
+from eventnet.network.description import Rule
+from eventnet.trace.events import Kind
+
+COUNTS = (
+    "adds_unit",
+    "acs",
+    "macs",
+    "neuron_ops",
+    "weight_reads",
+    "weight_writes",
+    "state_reads",
+    "state_writes",
+)
+ADDS, ACS, MACS, NEURON_OPS, WEIGHT_READS, WEIGHT_WRITES, STATE_READS, STATE_WRITES = range(len(COUNTS))
+
+DIRECTION = {
+    Kind.FORWARD: "forward",
+    Kind.FORWARD_ARRIVAL: "forward",
+    Kind.BACKWARD: "backward",
+    Kind.BACKWARD_ARRIVAL: "backward",
+    Kind.ROW_UPDATE: "update",
+    Kind.COLUMN_UPDATE: "update",
+    Kind.DENSE_UPDATE: "update",
+}
+"""Which of the paper's three counts the `adds_unit` of a kind belongs to."""
+
+
+@dataclass(frozen=True)
+class BillTable:
+    """Prices, int64 [n_kinds, n_owners, n_counts]; owners are populations or projections, as the kind says."""
+
+    fixed: NDArray[np.int64]
+    per_unit: NDArray[np.int64]
+    single: NDArray[np.int64]
+    multiple: NDArray[np.int64]
+
+    def bills(
+        self, kinds: NDArray[np.integer], owners: NDArray[np.integer], values: NDArray[np.floating]
+    ) -> NDArray[np.int64]:
+        """The bills of n events: int64 [n, n_counts]."""
+        size = np.abs(values).astype(np.int64)
+        one = (size == 1)[:, None]
+        return (
+            self.fixed[kinds, owners]
+            + self.per_unit[kinds, owners] * size[:, None]
+            + np.where(one, self.single[kinds, owners], self.multiple[kinds, owners])
+        )
+
+
+@dataclass
+class Totals:
+    """Running counts of events: how many, the sum of |v| and how many have |v| == 1, int64 [n_kinds, n_owners]."""
+
+    events: NDArray[np.int64]
+    units: NDArray[np.int64]
+    singles: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, n_owners: int) -> Totals:
+        """No events yet, for `n_owners` populations or projections."""
+        shape = (len(Kind), n_owners)
+        return cls(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+
+    def charge(self, kind: Kind, owner: int, values: NDArray[np.floating]) -> None:
+        """Count one batch of events."""
+        size = np.abs(values).astype(np.int64)
+        self.events[kind, owner] += size.size
+        self.units[kind, owner] += int(size.sum())
+        self.singles[kind, owner] += int(np.count_nonzero(size == 1))
+
+    def bills(self, table: BillTable) -> NDArray[np.int64]:
+        """The summed bills, int64 [n_kinds, n_owners, n_counts]."""
+        return (
+            table.fixed * self.events[..., None]
+            + table.per_unit * self.units[..., None]
+            + table.single * self.singles[..., None]
+            + table.multiple * (self.events - self.singles)[..., None]
+        )
+
+
+# Adds and multiplies of one neuron in one pass (specification, section 6): a layer costs 2 d_in + 2 d_out forward
+# (encode and quantize the sources, decode and apply h to the targets) and 3 d_in + d_out backward (decode, sum and
+# multiply by h' at the sources, encode at the targets).
+FORWARD_ENCODE_OPS, FORWARD_DECODE_OPS = 2, 2
+BACKWARD_DECODE_OPS, BACKWARD_ENCODE_OPS = 3, 1
+
+
+def price(graph: Graph) -> BillTable:
+    """The prices of every kind of event in this network."""
+    n_owners = max(len(graph.populations), len(graph.projections))
+    shape = (len(Kind), n_owners, len(COUNTS))
+    table = BillTable(*(np.zeros(shape, np.int64) for _ in range(4)))
+    _price_populations(graph, table)
+    _price_projections(graph, table)
+    return table
+
+
+def _price_populations(graph: Graph, table: BillTable) -> None:
+    for index, population in enumerate(graph.populations):
+        for projection in graph.outgoing[index]:
+            if graph.projections[projection].delay_ns == 0:
+                _price_delivery(table, Kind.FORWARD, index, graph.size_of_target(projection))
+        for projection in graph.incoming[index]:
+            if graph.delivers_error[projection] and graph.projections[projection].delay_back_ns == 0:
+                _price_delivery(table, Kind.BACKWARD, index, graph.size_of_source(projection))
+        driven = index in graph.sensor_of
+        dendrites = 0 if driven else len(graph.forward_codes[index])
+        table.per_unit[Kind.ENCODE, index, NEURON_OPS] = FORWARD_ENCODE_OPS + (0 if driven else FORWARD_DECODE_OPS)
+        # reads the dendrites, bias or held value, x_last and phi; writes x_last and phi
+        table.per_unit[Kind.ENCODE, index, STATE_READS] = dendrites + 3
+        table.per_unit[Kind.ENCODE, index, STATE_WRITES] = 2
+        is_output = index in graph.target_of
+        errors = len(graph.backward_codes[index])
+        table.per_unit[Kind.ERROR_ENCODE, index, NEURON_OPS] = BACKWARD_ENCODE_OPS + (
+            0 if is_output else BACKWARD_DECODE_OPS
+        )
+        table.per_unit[Kind.ERROR_ENCODE, index, STATE_READS] = errors + 3
+        table.per_unit[Kind.ERROR_ENCODE, index, STATE_WRITES] = 2
+        table.fixed[Kind.LOSS, index, NEURON_OPS] = FORWARD_DECODE_OPS * population.size
+        table.fixed[Kind.LOSS, index, STATE_READS] = (dendrites + 1) * population.size
+        table.per_unit[Kind.BIAS_UPDATE, index, NEURON_OPS] = 2
+        table.per_unit[Kind.BIAS_UPDATE, index, STATE_READS] = 1
+        table.per_unit[Kind.BIAS_UPDATE, index, STATE_WRITES] = 1
+        table.fixed[Kind.SAMPLE, index, STATE_WRITES] = 1
+        for kind in (Kind.ADAPT_FORWARD, Kind.ADAPT_BACKWARD):
+            table.fixed[kind, index, NEURON_OPS] = population.size + 5
+            table.fixed[kind, index, STATE_READS] = population.size + 2
+            table.fixed[kind, index, STATE_WRITES] = 2
+
+
+def _price_projections(graph: Graph, table: BillTable) -> None:
+    learning = graph.network.learning
+    for index in range(len(graph.projections)):
+        n_source, n_target = graph.size_of_source(index), graph.size_of_target(index)
+        _price_delivery(table, Kind.FORWARD_ARRIVAL, index, n_target)
+        _price_delivery(table, Kind.BACKWARD_ARRIVAL, index, n_source)
+        for kind, fan in ((Kind.ROW_UPDATE, n_target), (Kind.COLUMN_UPDATE, n_source)):
+            table.per_unit[kind, index, ADDS] = fan
+            table.fixed[kind, index, MACS] = fan
+            table.fixed[kind, index, WEIGHT_READS] = fan
+            table.fixed[kind, index, WEIGHT_WRITES] = fan
+            table.fixed[kind, index, STATE_READS] = fan + 1
+            table.fixed[kind, index, STATE_WRITES] = 1
+            if learning is not None and learning.rule is Rule.PAST:
+                # the product left by the last touch is read and replaced at each of these synapses
+                table.fixed[kind, index, STATE_READS] += fan
+                table.fixed[kind, index, STATE_WRITES] += fan
+        synapses = n_source * n_target
+        for count in (ADDS, MACS, WEIGHT_READS, WEIGHT_WRITES):
+            table.fixed[Kind.DENSE_UPDATE, index, count] = synapses
+        table.fixed[Kind.DENSE_UPDATE, index, STATE_READS] = n_source + n_target
+
+
+def _price_delivery(table: BillTable, kind: Kind, owner: int, fan: int) -> None:
+    """Add the price of delivering one spike to `fan` receivers."""
+    table.per_unit[kind, owner, ADDS] += fan
+    table.single[kind, owner, ACS] += fan
+    table.multiple[kind, owner, MACS] += fan
+    for count in (WEIGHT_READS, STATE_READS, STATE_WRITES):
+        table.fixed[kind, owner, count] += fan

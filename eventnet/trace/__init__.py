@@ -1,0 +1,1 @@
+"""What happened: events as they are recorded, stored, and asked for again."""

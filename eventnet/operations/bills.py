@@ -44,6 +44,12 @@ DIRECTION = {
 """Which of the paper's three counts the `adds_unit` of a kind belongs to."""
 
 
+COUNTED = frozenset(set(Kind) - {Kind.SAMPLE, Kind.LOSS, Kind.ADAPT_FORWARD, Kind.ADAPT_BACKWARD, Kind.PROBE})
+"""Kinds whose value is a number of units (of s, of neurons); the value of the others has no bearing on the bill."""
+
+_IS_COUNTED = np.array([kind in COUNTED for kind in Kind])
+
+
 @dataclass(frozen=True)
 class BillTable:
     """Prices, int64 [n_kinds, n_owners, n_counts]; owners are populations or projections, as the kind says."""
@@ -57,7 +63,7 @@ class BillTable:
         self, kinds: NDArray[np.integer], owners: NDArray[np.integer], values: NDArray[np.floating]
     ) -> NDArray[np.int64]:
         """The bills of n events: int64 [n, n_counts]."""
-        size = np.abs(values).astype(np.int64)
+        size = np.where(_IS_COUNTED[kinds], np.abs(values), 0.0).astype(np.int64)
         one = (size == 1)[:, None]
         return (
             self.fixed[kinds, owners]
@@ -81,11 +87,12 @@ class Totals:
         return cls(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
 
     def charge(self, kind: Kind, owner: int, values: NDArray[np.floating]) -> None:
-        """Count one batch of events."""
-        size = np.abs(values).astype(np.int64)
-        self.events[kind, owner] += size.size
-        self.units[kind, owner] += int(size.sum())
-        self.singles[kind, owner] += int(np.count_nonzero(size == 1))
+        """Count one batch of events, `values` float64 [n]."""
+        self.events[kind, owner] += values.size
+        if kind in COUNTED:
+            size = np.abs(values)
+            self.units[kind, owner] += int(size.sum())
+            self.singles[kind, owner] += int(np.count_nonzero(size == 1.0))
 
     def bills(self, table: BillTable) -> NDArray[np.int64]:
         """The summed bills, int64 [n_kinds, n_owners, n_counts]."""
@@ -95,6 +102,16 @@ class Totals:
             + table.single * self.singles[..., None]
             + table.multiple * (self.events - self.singles)[..., None]
         )
+
+    def state(self) -> dict[str, NDArray[np.int64]]:
+        """The counts as a plain tree."""
+        return {"events": self.events.copy(), "units": self.units.copy(), "singles": self.singles.copy()}
+
+    def load_state(self, state: dict[str, NDArray[np.int64]]) -> None:
+        """Take over what `state` gave."""
+        self.events[...] = state["events"]
+        self.units[...] = state["units"]
+        self.singles[...] = state["singles"]
 
 
 # Adds and multiplies of one neuron in one pass (specification, section 6): a layer costs 2 d_in + 2 d_out forward

@@ -1,0 +1,60 @@
+"""A spike trace (x_hat or e_hat of specification, section 5) whose decay costs one multiplication, however many
+neurons it has.
+
+The trace of neuron i is `scaled[i] * factor`: all neurons of a code decay alike, so only the factor changes with time,
+and a spike touches its own neuron alone. Before the factor runs out of precision it is folded into the values.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.coding import decay
+
+Array = NDArray[np.floating]
+
+SMALLEST_FACTOR = 2.0**-40
+
+
+class SpikeTrace:
+    """x_hat of n neurons that share a code of `k_alpha` over `period_ns`."""
+
+    def __init__(self, size: int, k_alpha: float, period_ns: int, dtype: str) -> None:
+        self.scaled: Array = np.zeros(size, dtype)
+        self.factor = 1.0
+        self.time_ns = 0
+        self._k_alpha = k_alpha
+        self._period_ns = period_ns
+
+    def decay_to(self, time_ns: int) -> None:
+        """Let the trace decay to `time_ns` (not before its last time)."""
+        if time_ns == self.time_ns:
+            return
+        self.factor *= decay(self._k_alpha, time_ns - self.time_ns, self._period_ns)
+        self.time_ns = time_ns
+        if self.factor < SMALLEST_FACTOR:
+            self.scaled *= self.factor
+            self.factor = 1.0
+
+    def values(self) -> Array:
+        """The trace of every neuron now, [n], a copy."""
+        return self.scaled * self.factor
+
+    def at(self, neurons: NDArray[np.int64]) -> Array:
+        """The trace of some neurons now, [len(neurons)], a copy."""
+        return self.scaled[neurons] * self.factor
+
+    def add(self, neurons: NDArray[np.int64], amounts: Array) -> None:
+        """Add k_beta * s of neurons that just spiked; `neurons` has no duplicates."""
+        self.scaled[neurons] += amounts / self.factor
+
+    def state(self) -> dict[str, object]:
+        """The trace as a plain tree."""
+        return {"scaled": self.scaled.copy(), "factor": self.factor, "time_ns": self.time_ns}
+
+    def load_state(self, state: dict[str, object]) -> None:
+        """Take over what `state` gave."""
+        self.scaled[...] = np.asarray(state["scaled"])
+        self.factor = float(state["factor"])  # type: ignore[arg-type]
+        self.time_ns = int(state["time_ns"])  # type: ignore[call-overload]

@@ -7,12 +7,11 @@ passed in silence; after the change, `renew` predicts anew and puts on the queue
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from eventnet.coding.prediction import NEVER, Drive, Terms, catch_up, predict
-from eventnet.engines.actor.neuron import Axon, Dendrite, Indices, Neurons
+from eventnet.coding import prediction
+from eventnet.coding.prediction import NEVER, Drive, Signal, catch_up, predict
+from eventnet.engines.actor.neuron import Array, Axon, Dendrite, Indices, Neurons
 from eventnet.engines.actor.spike_queue import Pending, SpikeQueue, What
 from eventnet.network import Nonlinearity
 from eventnet.trace.events import Phase
@@ -22,9 +21,9 @@ class SelfWake:
     """The pending self-made spikes of one direction of one population."""
 
     def __init__(
-        self, axon: Axon, drive: Callable[[], Drive], queue: SpikeQueue, phase: Phase, rank: int
+        self, axon: Axon, drive: Drive, queue: SpikeQueue, phase: Phase, rank: int
     ) -> None:
-        """`drive` gives what the axon will encode, as a function of the time to come."""
+        """`drive` is what the axon will encode as time goes on, in terms of the live arrays of its population."""
         self._axon = axon
         self._drive = drive
         self._queue = queue
@@ -35,35 +34,14 @@ class SelfWake:
 
     def settle(self, until_ns: int, neurons: Indices | None = None) -> None:
         """Bring neurons (None: all) over their ticks before `until_ns`, at which they sent nothing."""
-        axon, clock = self._axon, self._axon.clock
-        catch_up(
-            until_ns,
-            axon.t_last_ns,
-            axon.phi,
-            axon.x_last,
-            clock.k_alpha,
-            axon.k_beta,
-            clock.period_ns,
-            clock.phase_ns,
-            self._drive(),
-            neurons,
-        )
+        axon = self._axon
+        catch_up(until_ns, axon.t_last_ns, axon.phi, axon.x_last, self._clock(), self._drive, neurons)
 
     def renew(self, neurons: Indices | None = None) -> None:
         """Predict neurons (None: all) anew; withdraw what no longer holds and put what does on the queue."""
-        axon, clock = self._axon, self._axon.clock
+        axon = self._axon
         at = np.arange(axon.phi.size) if neurons is None else neurons
-        predicted = predict(
-            axon.t_last_ns,
-            axon.phi,
-            axon.x_last,
-            clock.k_alpha,
-            axon.k_beta,
-            clock.period_ns,
-            clock.phase_ns,
-            self._drive(),
-            neurons,
-        )
+        predicted = predict(axon.t_last_ns, axon.phi, axon.x_last, self._clock(), self._drive, neurons)
         changed = np.flatnonzero(predicted != self._next_ns[at])
         self._next_ns[at] = predicted
         for neuron, time_ns in zip(at[changed].tolist(), predicted[changed].tolist(), strict=True):
@@ -80,6 +58,10 @@ class SelfWake:
             del self._pending[item.neuron]
             self._next_ns[item.neuron] = NEVER
 
+    def _clock(self) -> prediction.Clock:
+        clock = self._axon.clock
+        return prediction.Clock(clock.k_alpha, self._axon.k_beta, clock.period_ns, clock.phase_ns)
+
     def adopt(self, items: list[Pending]) -> None:
         """Take up the predictions found on a queue that was loaded."""
         self._next_ns.fill(NEVER)
@@ -88,24 +70,22 @@ class SelfWake:
             self._next_ns[item.neuron] = item.time_ns
 
 
-def forward_drive(neurons: Neurons) -> Callable[[], Drive]:
+def forward_drive(neurons: Neurons) -> Drive:
     """What the forward axons will encode: the held values of a sensor, or h of bias and decaying dendrites."""
     if neurons.held is not None:
-        held = _terms(neurons.held, Dendrite([], neurons.size, neurons.held.dtype.name))
-        return lambda: Drive(held, held, False)
-    soma = _terms(neurons.bias, neurons.dendrite)
-    gated = neurons.nonlinearity is Nonlinearity.RELU
-    return lambda: Drive(soma, soma, gated)
+        held = _signal(neurons.held, Dendrite([], neurons.size, neurons.held.dtype.name))
+        return Drive(held, held, False)
+    z = _signal(neurons.bias, neurons.dendrite)
+    return Drive(z, z, neurons.nonlinearity is Nonlinearity.RELU)
 
 
-def error_drive(neurons: Neurons) -> Callable[[], Drive]:
+def error_drive(neurons: Neurons) -> Drive:
     """What the error axons will encode: decaying error dendrites, where ReLU's slope lets them through."""
-    error = _terms(np.zeros_like(neurons.bias), neurons.error_dendrite)
-    soma = _terms(neurons.bias, neurons.dendrite)
-    gated = neurons.nonlinearity is Nonlinearity.RELU
-    return lambda: Drive(error, soma, gated)
+    error = _signal(np.zeros_like(neurons.bias), neurons.error_dendrite)
+    z = _signal(neurons.bias, neurons.dendrite)
+    return Drive(error, z, neurons.nonlinearity is Nonlinearity.RELU)
 
 
-def _terms(start: np.ndarray, dendrite: Dendrite) -> Terms:
+def _signal(offset: Array, dendrite: Dendrite) -> Signal:
     """Views of the live arrays, so that a drive always says what is now."""
-    return Terms(start, dendrite.y, dendrite.times_ns, dendrite.alphas, dendrite.periods_ns)
+    return Signal(offset, dendrite.y, dendrite.times_ns, dendrite.alphas, dendrite.periods_ns)

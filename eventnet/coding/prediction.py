@@ -1,0 +1,672 @@
+"""`wake: exact`: at which tick will a neuron fire that receives nothing more, and what is its state until
+then?
+
+The clocked algorithm encodes a neuron at every tick of its period (specification, section 4). Between
+arrivals all it encodes is a sum of fading exponentials, cut at zero by a gate, so the ticks in between need
+not be visited:
+
+    u(t)     = gate(t) * (offset + sum_c values_c * alpha_c ** ((t - times_c) / period_c))
+    phi_k    = phi_0 + sum_c gain_c * (1 - rho_c ** k) / (1 - rho_c)         while the gate stays open
+    gain_c   = V_c (rho_c - k_alpha) / k_beta,   rho_c = alpha_c ** (period / period_c)
+
+V_c is what code c holds at the tick from which k counts; the offset is a code with rho = 1. A code with the
+rate of the neuron's own cancels, and a ramp of (1 - k_alpha) * offset / k_beta a tick is left.
+
+`predict` gives the tick of the next spike and `catch_up` the state after ticks without one. Both walk from
+one change of the gate to the next. Those changes, and the first |phi| > 1/2 between two of them, are found by
+bisection on stretches on which z or phi is monotone. A sum of n exponentials changes sign at most n - 1
+times, and where it does follows from a sum of n - 1 (divide by the slowest, take the difference from tick to
+tick; Rolle, Descartes). So the work for a neuron grows with the square of its number of codes and the
+logarithm of the ticks, never with the ticks.
+
+Rounding. The closed form and the tick-by-tick sum differ in their last bits, which matters only where |phi|
+comes within some 1e-15 of 1/2. `predict` therefore confirms its tick with the arithmetic of an engine: the
+residue that `catch_up` leaves at the tick before, plus (u - k_alpha * x_last) / k_beta with u as in
+`drive_at`. An engine that does the same in float64 fires at the predicted tick. If another tick's |phi|
+hovers at 1/2 for long, or if state is kept in float32, an engine may find s = 0 at a predicted tick: it takes
+that as a silent encode and predicts again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from eventnet.errors import InputError
+
+NEVER = int(np.iinfo(np.int64).max)
+"""The predicted time of a neuron that does not fire by itself."""
+
+THRESHOLD = 0.5  # a residue fires when it is beyond this: rint gives 0 at exactly one half
+ROUNDING = 1e-9  # a silent residue beyond the threshold by less is a rounding error, not a spike
+FADES_AT_ONCE = -1e18  # the log of a decay of zero: exp of it times one tick is 0, times no tick is 1
+FAST_FADING = 0.9  # decays up to here sum by their powers (exact for dyadic ones), slower ones by expm1
+CONFIRMATIONS = 8  # ticks looked at one by one where rounding decides, before the engine is asked to
+FADED = 1e-150  # what is left of a code that no longer matters, and its log
+LOG_FADED = math.log(FADED)
+MOST_TICKS = 2**62  # a horizon on the count of ticks that keeps bisection within int64
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Clock(NamedTuple):
+    """The code with which neurons encode, and its ticks at `phase_ns` + k * `period_ns`."""
+
+    k_alpha: float
+    k_beta: float
+    period_ns: int
+    phase_ns: int
+
+
+class Signal(NamedTuple):
+    """A sum of fading codes for n neurons.
+
+    signal_i(t) = offset[i] + sum_c values[c, i] * alphas[c] ** ((t - times_ns[c]) / periods_ns[c])
+
+    `offset` float [n]; `values` float [C, n]; `times_ns` int64 [C], when the values were read; `alphas`
+    float64 [C] within 0..1; `periods_ns` int64 [C]. C may be 0. Defined for t >= times_ns.
+    """
+
+    offset: NDArray[np.floating]
+    values: NDArray[np.floating]
+    times_ns: NDArray[np.int64]
+    alphas: NDArray[np.float64]
+    periods_ns: NDArray[np.int64]
+
+
+class Drive(NamedTuple):
+    """What neurons encode: `signal`, while `gate` > 0 if `gated`, else always.
+
+    A ReLU's forward axon gives its z as both; a linear one, and a sensor that holds a value (C = 0, the value
+    as offset), is not gated and may give its signal as gate; an error axon gates its error dendrites (offset
+    0) by z.
+    """
+
+    signal: Signal
+    gate: Signal
+    gated: bool
+
+
+def predict(
+    t_last: NDArray[np.int64],
+    phi: NDArray[np.floating],
+    x_last: NDArray[np.floating],
+    clock: Clock,
+    drive: Drive,
+    neurons: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """The first tick after `t_last` with rint(phi) != 0 if nothing arrives (specification, section 4).
+
+    `t_last` int64 [n] in ns, on or off the ticks, `phi` and `x_last` float [n] are the axons' state.
+    `neurons` int64 [m] selects some. Returns int64 [m] in ns, NEVER for a neuron that does not fire before
+    time runs out. Raises InputError where shapes or values do not fit, or the drive was read after a tick
+    that is still to come.
+    """
+    chosen = _checked(t_last, phi, x_last, clock, drive, neurons)
+    times_ns = np.empty(chosen.shape[0], np.int64)
+    bad = predict_kernel(t_last, phi, x_last, clock, drive, chosen, times_ns)
+    if bad >= 0:
+        raise _refusal(int(chosen[bad]), t_last, drive)
+    return times_ns
+
+
+def catch_up(
+    until_ns: int,
+    t_last: NDArray[np.int64],
+    phi: NDArray[np.floating],
+    x_last: NDArray[np.floating],
+    clock: Clock,
+    drive: Drive,
+    neurons: NDArray[np.int64] | None = None,
+) -> None:
+    """Encode with s = 0 at every tick after `t_last` and before `until_ns`, in place.
+
+    Changes t_last, phi and x_last as if the neurons had been encoded tick by tick (specification, section 4).
+    Arguments as for `predict`, of the drive that held until now. Neurons without such a tick stay as they
+    are. No spike is looked for: `until_ns` must not lie after the time that `predict` gave. Raises InputError
+    as `predict` does; then neurons before the refused one have been caught up.
+    """
+    chosen = _checked(t_last, phi, x_last, clock, drive, neurons)
+    bad = catch_up_kernel(int(until_ns), t_last, phi, x_last, clock, drive, chosen)
+    if bad >= 0:
+        raise _refusal(int(chosen[bad]), t_last, drive)
+
+
+def _checked(
+    t_last: NDArray[np.int64],
+    phi: NDArray[np.floating],
+    x_last: NDArray[np.floating],
+    clock: Clock,
+    drive: Drive,
+    neurons: NDArray[np.int64] | None,
+) -> NDArray[np.int64]:
+    """Refuse arrays that kernels would read beyond; return the indices of the neurons asked for."""
+    n = t_last.shape[0]
+    if phi.shape != (n,) or x_last.shape != (n,):
+        raise _misfit("phi and x_last", (phi.shape, x_last.shape), f"give one value for each of {n} neurons")
+    _check_signal(drive.signal, n, "signal")
+    if drive.gated and drive.gate is not drive.signal:
+        _check_signal(drive.gate, n, "gate")
+    if not (0.0 <= clock.k_alpha <= 1.0 and clock.k_beta > 0.0 and clock.period_ns >= 1):
+        raise _misfit("clock", clock, "use k_alpha within 0 and 1, k_beta > 0 and a period of at least 1 ns")
+    return np.arange(n) if neurons is None else neurons
+
+
+def _check_signal(signal: Signal, n: int, name: str) -> None:
+    codes = signal.alphas.shape[0]
+    if signal.offset.shape[0] != n or signal.values.shape != (codes, n):
+        shapes = (signal.offset.shape, signal.values.shape)
+        raise _misfit(f"drive.{name}", shapes, f"give offset [{n}] and values [{codes}, {n}]")
+    if signal.times_ns.shape[0] != codes or signal.periods_ns.shape[0] != codes:
+        shapes = (signal.times_ns.shape, signal.periods_ns.shape)
+        raise _misfit(f"drive.{name}", shapes, f"give a time and a period for each of {codes} codes")
+
+
+def _misfit(field: str, value: object, remedy: str) -> InputError:
+    return InputError("does not fit", place="prediction", field=field, value=value, remedy=remedy)
+
+
+def _refusal(neuron: int, t_last: NDArray[np.int64], drive: Drive) -> InputError:
+    """Why a kernel stopped at this neuron."""
+    n = t_last.shape[0]
+    if not 0 <= neuron < n:
+        return _misfit("neurons", neuron, f"use indices within 0 and {n - 1}")
+    return InputError(
+        f"the drive was read after a tick of neuron {neuron} that is still to come",
+        place="prediction",
+        field="drive times",
+        value=(drive.signal.times_ns.tolist(), drive.gate.times_ns.tolist(), int(t_last[neuron])),
+        remedy="catch the neuron up before its dendrites change",
+    )
+
+
+def _kernel(function: _Function) -> _Function:
+    """Compile serially and cached; neither fastmath nor reordering, so that a spike is decided as written.
+
+    These kernels borrow every array from their caller and allocate none. Without `_nrt=False` Numba would
+    count references on each pass of a tuple of arrays, which takes five times as long as the arithmetic.
+    """
+    return cast(_Function, cast(Any, njit)(cache=True, error_model="numpy", _nrt=False)(function))
+
+
+def _owning_kernel(function: _Function) -> _Function:
+    """The same for kernels that allocate arrays."""
+    return cast(_Function, cast(Any, njit)(cache=True, error_model="numpy")(function))
+
+
+class _Work(NamedTuple):
+    """What is the same for all neurons of a call, and working space for one at a time; J = codes + 1."""
+
+    rates: NDArray[np.float64]  # [C] log decay of a signal's code over one tick of the neuron
+    rhos: NDArray[np.float64]  # [C] the decay itself
+    gate_rates: NDArray[np.float64]  # [C of the gate]
+    gains: NDArray[np.float64]  # [C]
+    terms: NDArray[np.float64]  # [J]
+    term_rates: NDArray[np.float64]  # [J]
+    levels: NDArray[np.float64]  # [J, J]
+    gate_turns: NDArray[np.int64]  # [J]
+    phi_turns: NDArray[np.int64]  # [J]
+
+
+class _Ticks(NamedTuple):
+    """The ticks of one neuron: number m is at `first_ns` + m * `period_ns`, `last` the last of interest."""
+
+    first_ns: int
+    period_ns: int
+    last: int
+
+
+# The drive
+
+
+@_kernel
+def signal_at(signal: Signal, neuron: int, time_ns: int) -> float:
+    """One neuron's `Signal` at a time in ns, in the order in which the formula is written."""
+    total = np.float64(signal.offset[neuron])
+    for c in range(signal.alphas.shape[0]):
+        total += _held(signal, c, neuron, time_ns)
+    return float(total)
+
+
+@_kernel
+def _held(signal: Signal, c: int, neuron: int, time_ns: int) -> float:
+    """What is left of one code at a time in ns."""
+    value = signal.values[c, neuron]
+    if value == 0.0:
+        return 0.0
+    return float(value * signal.alphas[c] ** ((time_ns - signal.times_ns[c]) / signal.periods_ns[c]))
+
+
+@_kernel
+def is_open(drive: Drive, neuron: int, time_ns: int) -> bool:
+    """Whether one neuron's gate is open at a time in ns: h'(z) = 1 of a ReLU, which is closed at z = 0."""
+    return not drive.gated or signal_at(drive.gate, neuron, time_ns) > 0.0
+
+
+@_kernel
+def drive_at(drive: Drive, neuron: int, time_ns: int) -> float:
+    """The value u that one neuron's axon encodes at a time in ns."""
+    return signal_at(drive.signal, neuron, time_ns) if is_open(drive, neuron, time_ns) else 0.0
+
+
+# Searching
+
+
+@_kernel
+def _probe(start: int, low: int, high: int) -> int:
+    """Where between `low` and `high` to look next, in a search that began at `start`.
+
+    Strides double from the start on before they are halved, so a search takes O(log(result - start)) probes.
+    """
+    return low + min(low - start + 1, (high - low) // 2)
+
+
+@_kernel
+def _level_is_positive(
+    levels: NDArray[np.float64], rates: NDArray[np.float64], level: int, n: int, m: int
+) -> bool:
+    total = 0.0
+    for j in range(level, n):
+        total += levels[level, j] * math.exp((rates[j] - rates[level]) * m)
+    return total > 0.0
+
+
+@_kernel
+def _sign_changes(work: _Work, n: int, last: int, changes: NDArray[np.int64]) -> int:
+    """Where sum_(j < n) terms[j] * exp(term_rates[j] * m), m in 1..last, starts or ends being positive.
+
+    Sorts `work.terms` and `work.term_rates`, writes the first m of each new sign to `changes` in
+    ascending order and returns how many. Level l of `work.levels` is what is left of f when its l slowest
+    terms have been removed one by one: divide by the slowest, take the difference from m to m + 1. Its sign
+    says where level l - 1 rises.
+    """
+    negative, positive = False, False
+    for j in range(n):
+        negative |= work.terms[j] < 0.0
+        positive |= work.terms[j] > 0.0
+    if not (negative and positive):
+        return 0
+    levels, rates = work.levels, work.term_rates
+    _sort_slowest_first(work.terms, rates, n)
+    for j in range(n):
+        levels[0, j] = work.terms[j]
+    for level in range(1, n):
+        for j in range(level, n):
+            levels[level, j] = levels[level - 1, j] * math.expm1(rates[j] - rates[level - 1])
+    count = 0
+    for level in range(n - 2, -1, -1):
+        # `changes` holds the turns of this level; its own changes, at most one up to each turn, replace them
+        start, found = 0, 0
+        for j in range(count + 1):
+            end = changes[j] if j < count else last
+            before = _level_is_positive(levels, rates, level, n, start)
+            if _level_is_positive(levels, rates, level, n, end) != before:
+                low, high = start, end
+                while high - low > 1:
+                    middle = _probe(start, low, high)
+                    if _level_is_positive(levels, rates, level, n, middle) != before:
+                        high = middle
+                    else:
+                        low = middle
+                changes[found] = high
+                found += 1
+            start = end
+        count = found
+    return count
+
+
+@_kernel
+def _sort_slowest_first(terms: NDArray[np.float64], rates: NDArray[np.float64], n: int) -> None:
+    for i in range(1, n):
+        j = i
+        while j > 0 and rates[j] > rates[j - 1]:
+            rates[j], rates[j - 1] = rates[j - 1], rates[j]
+            terms[j], terms[j - 1] = terms[j - 1], terms[j]
+            j -= 1
+
+
+# The gate
+
+
+@_kernel
+def _gate_turns(gate: Signal, neuron: int, ticks: _Ticks, work: _Work) -> int:
+    """Write the ticks at which z starts to rise or to fall to `work.gate_turns`; return how many."""
+    n = gate.alphas.shape[0]
+    if n < 2:
+        return 0
+    for c in range(n):
+        rate = work.gate_rates[c]
+        work.terms[c] = _held(gate, c, neuron, ticks.first_ns) * math.expm1(rate)
+        work.term_rates[c] = rate
+    return _sign_changes(work, n, ticks.last, work.gate_turns)
+
+
+@_kernel
+def _next_change(drive: Drive, neuron: int, ticks: _Ticks, tick: int, n_turns: int, work: _Work) -> int:
+    """The first tick after `tick` at which the gate is not as it is there, or ticks.last + 1."""
+    gate = drive.gate
+    now = signal_at(gate, neuron, ticks.first_ns + tick * ticks.period_ns) > 0.0
+    faded = _faded_from(work.gate_rates, ticks.last)
+    start = tick
+    for j in range(n_turns + 2):
+        end = work.gate_turns[j] if j < n_turns else (faded if j == n_turns else ticks.last)
+        if end <= start:
+            continue
+        if j == n_turns + 1 and _is_settled(drive, neuron, ticks.first_ns + start * ticks.period_ns):
+            break
+        if (signal_at(gate, neuron, ticks.first_ns + end * ticks.period_ns) > 0.0) != now:
+            low, high = start, end
+            while high - low > 1:
+                middle = _probe(start, low, high)
+                if (signal_at(gate, neuron, ticks.first_ns + middle * ticks.period_ns) > 0.0) != now:
+                    high = middle
+                else:
+                    low = middle
+            return high
+        start = end
+    return ticks.last + 1
+
+
+@_kernel
+def _faded_from(rates: NDArray[np.float64], last: int) -> int:
+    """A tick from which on every fading code is below FADED of what it was, `last` at most."""
+    slowest = FADES_AT_ONCE
+    for rate in rates:
+        slowest = max(slowest, rate)
+    ticks = LOG_FADED / slowest if slowest < 0.0 else np.inf
+    return int(ticks) + 1 if ticks < last - 1 else last
+
+
+@_kernel
+def _is_settled(drive: Drive, neuron: int, time_ns: int) -> bool:
+    """Whether the gate of a z that has faded stays as it is, or has nothing left to cut.
+
+    Without an offset z > 0 may still end, when its last code underflows; a ReLU's signal is then gone too.
+    """
+    return drive.gate.offset[neuron] != 0.0 or abs(signal_at(drive.signal, neuron, time_ns)) < FADED
+
+
+# The residue
+
+
+@_kernel
+def _settled(phi: float) -> float:
+    """A silent residue: one that rounding alone has put beyond the threshold is put back on it."""
+    if THRESHOLD < abs(phi) < THRESHOLD + ROUNDING:
+        return math.copysign(THRESHOLD, phi)
+    return phi
+
+
+@_kernel
+def _slope_and_gains(signal: Signal, neuron: int, time_ns: int, clock: Clock, work: _Work) -> float:
+    """What moves phi a tick while the gate is open: the offset (returned), each code (into `work.gains`)."""
+    for c in range(signal.alphas.shape[0]):
+        held = _held(signal, c, neuron, time_ns)
+        work.gains[c] = held * (work.rhos[c] - clock.k_alpha) / clock.k_beta
+    return float(signal.offset[neuron] * (1.0 - clock.k_alpha) / clock.k_beta)
+
+
+@_kernel
+def _residue(phi: float, slope: float, signal: Signal, period_ns: int, work: _Work, k: int) -> float:
+    """phi, before rounding, k silent ticks on: the recursion summed over ticks with an open gate.
+
+    The sum of rho ** i over i < k is (1 - rho ** k) / (1 - rho); nothing may cancel for rho near 1.
+    """
+    change = slope * k
+    for c in range(work.gains.shape[0]):
+        gain, rate = work.gains[c], work.rates[c]
+        if gain == 0.0:
+            continue
+        if rate == 0.0:
+            change += gain * k
+        elif work.rhos[c] <= FAST_FADING:
+            power = signal.alphas[c] ** (k * period_ns / signal.periods_ns[c])
+            change += gain * ((1.0 - power) / (1.0 - work.rhos[c]))
+        else:
+            change += gain * (math.expm1(k * rate) / math.expm1(rate))
+    return phi + change
+
+
+@_kernel
+def _first_beyond(phi: float, slope: float, signal: Signal, period_ns: int, work: _Work, last: int) -> int:
+    """The first k in 1..last at which |residue| exceeds the threshold, 0 if there is none."""
+    # codes add no more than `rise` and take no more than `fall`: with the ramp, most neurons end here
+    n_codes = signal.alphas.shape[0]
+    ramp, rise, fall = slope, 0.0, 0.0
+    for c in range(n_codes):
+        gain, rate = work.gains[c], work.rates[c]
+        if rate == 0.0:
+            ramp += gain
+        elif gain > 0.0:
+            rise += gain * min(float(last), -1.0 / math.expm1(rate))
+        elif gain < 0.0:
+            fall += gain * min(float(last), -1.0 / math.expm1(rate))
+    highest = phi + rise + max(ramp, 0.0) * last
+    lowest = phi + fall + min(ramp, 0.0) * last
+    if last < 1 or (highest <= THRESHOLD and lowest >= -THRESHOLD):
+        return 0
+    for c in range(n_codes):
+        work.terms[c], work.term_rates[c] = work.gains[c], work.rates[c]
+    work.terms[n_codes], work.term_rates[n_codes] = slope, 0.0
+    n_turns = _sign_changes(work, n_codes + 1, last, work.phi_turns)
+    # before `sure` ticks even codes that help cannot have let the ramp cross, soon after `late` it must have
+    sure, late = 0.0, float(last)
+    if ramp != 0.0:
+        way = math.copysign(THRESHOLD, ramp) - phi
+        sure = (way - (rise if ramp > 0.0 else fall)) / ramp - 1.0
+        late = (way - (fall if ramp > 0.0 else rise)) / ramp + 2.0
+    start = 0
+    for j in range(n_turns + 1):
+        end = work.phi_turns[j] if j < n_turns else last
+        if abs(_residue(phi, slope, signal, period_ns, work, end)) > THRESHOLD:
+            low, high = start, end
+            if (
+                low < sure < high
+                and abs(_residue(phi, slope, signal, period_ns, work, int(sure))) <= THRESHOLD
+            ):
+                low = int(sure)
+            if (
+                low < late < high
+                and abs(_residue(phi, slope, signal, period_ns, work, int(late))) > THRESHOLD
+            ):
+                high = int(late)
+            start = low
+            while high - low > 1:
+                middle = _probe(start, low, high)
+                if abs(_residue(phi, slope, signal, period_ns, work, middle)) > THRESHOLD:
+                    high = middle
+                else:
+                    low = middle
+            return high
+        start = end
+    return 0
+
+
+@_kernel
+def _first_spike(
+    phi: float, slope: float, neuron: int, time_ns: int, clock: Clock, signal: Signal, work: _Work, last: int
+) -> int:
+    """The first k in 1..last that fires by the arithmetic of an encode, 0 if there is none.
+
+    Where closed form and encode differ in the last bit for more than a few ticks, the next tick is given.
+    """
+    first = _first_beyond(phi, slope, signal, clock.period_ns, work, last)
+    if first == 0:
+        return 0
+    for k in range(first, min(first + CONFIRMATIONS, last + 1)):
+        now_ns = time_ns + k * clock.period_ns
+        before = _settled(_residue(phi, slope, signal, clock.period_ns, work, k - 1))
+        x_before = signal_at(signal, neuron, now_ns - clock.period_ns)
+        x_now = signal_at(signal, neuron, now_ns)
+        if abs(before + (x_now - clock.k_alpha * x_before) / clock.k_beta) > THRESHOLD:
+            return k
+    return first + CONFIRMATIONS if first + CONFIRMATIONS <= last else 0
+
+
+# From tick to tick
+
+
+@_kernel
+def _walk(
+    neuron: int,
+    axon: tuple[float, float, float],
+    ticks: _Ticks,
+    clock: Clock,
+    drive: Drive,
+    work: _Work,
+    searching: bool,
+) -> tuple[int, float, float]:
+    """Take one neuron silently through its ticks, from one change of its gate to the next.
+
+    `axon` is its phi, its x_last and the decay of x_last at tick 0.
+    Returns (tick, phi, x). Where `searching`, the tick is the first that fires, or ticks.last + 1 if none
+    does; phi and x mean nothing then. Otherwise phi and x are those after the last tick.
+    """
+    phi, x, decay = axon
+    tick, n_turns = 0, -1
+    while True:
+        now_ns = ticks.first_ns + tick * ticks.period_ns
+        opened = is_open(drive, neuron, now_ns)
+        u = signal_at(drive.signal, neuron, now_ns) if opened else 0.0
+        phi += (u - decay * x) / clock.k_beta
+        x = u
+        if searching and abs(phi) > THRESHOLD:
+            return tick, phi, x
+        phi = _settled(phi)
+        change = ticks.last + 1
+        if drive.gated and tick < ticks.last:
+            if n_turns < 0:
+                n_turns = _gate_turns(drive.gate, neuron, ticks, work)
+            change = _next_change(drive, neuron, ticks, tick, n_turns, work)
+        length = change - 1 - tick
+        if opened and length > 0:
+            slope = _slope_and_gains(drive.signal, neuron, now_ns, clock, work)
+            if searching:
+                k = _first_spike(phi, slope, neuron, now_ns, clock, drive.signal, work, length)
+                if k > 0:
+                    return tick + k, phi, x
+            if not searching or change <= ticks.last:
+                phi = _settled(_residue(phi, slope, drive.signal, clock.period_ns, work, length))
+                x = signal_at(drive.signal, neuron, now_ns + length * ticks.period_ns)
+        if change > ticks.last:
+            return change, phi, x
+        tick, decay = change, clock.k_alpha
+
+
+@_kernel
+def _first_tick(t_last: int, clock: Clock) -> int:
+    """The time of the first tick after `t_last`, NEVER if it is beyond what int64 can hold."""
+    if t_last > NEVER - 2 * clock.period_ns:
+        return NEVER
+    return t_last + clock.period_ns - (t_last - clock.phase_ns) % clock.period_ns
+
+
+@_kernel
+def _is_defined(drive: Drive, time_ns: int) -> bool:
+    """Whether every value of the drive was read at or before a time."""
+    late = False
+    for c in range(drive.signal.times_ns.shape[0]):
+        late |= drive.signal.times_ns[c] > time_ns
+    if drive.gated:
+        for c in range(drive.gate.times_ns.shape[0]):
+            late |= drive.gate.times_ns[c] > time_ns
+    return not late
+
+
+@_owning_kernel
+def _log_decays(signal: Signal, period_ns: int) -> NDArray[np.float64]:
+    """The log of each code's decay over one tick of the neuron."""
+    rates = np.empty(signal.alphas.shape[0])
+    for c in range(rates.shape[0]):
+        alpha = signal.alphas[c]
+        rates[c] = math.log(alpha) * (period_ns / signal.periods_ns[c]) if alpha > 0.0 else FADES_AT_ONCE
+    return rates
+
+
+@_owning_kernel
+def _new_work(drive: Drive, period_ns: int) -> _Work:
+    n_codes = drive.signal.alphas.shape[0]
+    size = 1 + max(n_codes, drive.gate.alphas.shape[0])
+    rhos = np.empty(n_codes)
+    for c in range(n_codes):
+        rhos[c] = drive.signal.alphas[c] ** (period_ns / drive.signal.periods_ns[c])
+    return _Work(
+        _log_decays(drive.signal, period_ns),
+        rhos,
+        _log_decays(drive.gate, period_ns),
+        np.empty(n_codes),
+        np.empty(size),
+        np.empty(size),
+        np.empty((size, size)),
+        np.empty(size, np.int64),
+        np.empty(size, np.int64),
+    )
+
+
+@_owning_kernel
+def predict_kernel(
+    t_last: NDArray[np.int64],
+    phi: NDArray[np.floating],
+    x_last: NDArray[np.floating],
+    clock: Clock,
+    drive: Drive,
+    neurons: NDArray[np.int64],
+    times_ns: NDArray[np.int64],
+) -> int:
+    """`predict` for compiled callers: writes `times_ns` [m], checks no shapes.
+
+    Returns -1, or the place in `neurons` of an index out of range or a drive read too late, where it stopped.
+    """
+    work = _new_work(drive, clock.period_ns)
+    for place in range(neurons.shape[0]):
+        i = neurons[place]
+        if i < 0 or i >= t_last.shape[0]:
+            return place
+        first_ns = _first_tick(t_last[i], clock)
+        times_ns[place] = NEVER
+        if first_ns == NEVER:
+            continue
+        if not _is_defined(drive, first_ns):
+            return place
+        last = min(MOST_TICKS, (NEVER - 1 - max(first_ns, 0)) // clock.period_ns)
+        ticks = _Ticks(first_ns, clock.period_ns, last)
+        decay = clock.k_alpha ** ((first_ns - t_last[i]) / clock.period_ns)
+        axon = (float(phi[i]), float(x_last[i]), float(decay))
+        tick, _, _ = _walk(i, axon, ticks, clock, drive, work, True)
+        if tick <= last:
+            times_ns[place] = first_ns + tick * clock.period_ns
+    return -1
+
+
+@_owning_kernel
+def catch_up_kernel(
+    until_ns: int,
+    t_last: NDArray[np.int64],
+    phi: NDArray[np.floating],
+    x_last: NDArray[np.floating],
+    clock: Clock,
+    drive: Drive,
+    neurons: NDArray[np.int64],
+) -> int:
+    """`catch_up` for compiled callers: checks no shapes, returns as `predict_kernel` does."""
+    work = _new_work(drive, clock.period_ns)
+    for place in range(neurons.shape[0]):
+        i = neurons[place]
+        if i < 0 or i >= t_last.shape[0]:
+            return place
+        first_ns = _first_tick(t_last[i], clock)
+        if first_ns >= until_ns:
+            continue
+        if not _is_defined(drive, first_ns):
+            return place
+        ticks = _Ticks(first_ns, clock.period_ns, (until_ns - 1 - first_ns) // clock.period_ns)
+        decay = clock.k_alpha ** ((first_ns - t_last[i]) / clock.period_ns)
+        axon = (float(phi[i]), float(x_last[i]), float(decay))
+        _, phi[i], x_last[i] = _walk(i, axon, ticks, clock, drive, work, False)
+        t_last[i] = first_ns + ticks.last * clock.period_ns
+    return -1

@@ -49,7 +49,7 @@ FAST_FADING = 0.9  # decays up to here sum by their powers (exact for dyadic one
 CONFIRMATIONS = 8  # ticks looked at one by one where rounding decides, before the engine is asked to
 FADED = 1e-150  # what is left of a code that no longer matters, and its log
 LOG_FADED = math.log(FADED)
-MOST_TICKS = 2**62  # a horizon on the count of ticks that keeps bisection within int64
+HORIZON_NS = 2**62  # 146 years: no prediction looks further, so that differences of times fit int64
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -104,7 +104,7 @@ def predict(
 
     `t_last` int64 [n] in ns, on or off the ticks, `phi` and `x_last` float [n] are the axons' state.
     `neurons` int64 [m] selects some. Returns int64 [m] in ns, NEVER for a neuron that does not fire before
-    time runs out. Raises InputError where shapes or values do not fit, or the drive was read after a tick
+    the horizon of 2**62 ns. Raises InputError where shapes or values do not fit, or the drive was read after a tick
     that is still to come.
     """
     chosen = _checked(t_last, phi, x_last, clock, drive, neurons)
@@ -132,6 +132,8 @@ def catch_up(
     as `predict` does; then neurons before the refused one have been caught up.
     """
     chosen = _checked(t_last, phi, x_last, clock, drive, neurons)
+    if until_ns > HORIZON_NS:
+        raise _misfit("until_ns", until_ns, f"use a time up to {HORIZON_NS} ns")
     bad = catch_up_kernel(int(until_ns), t_last, phi, x_last, clock, drive, chosen)
     if bad >= 0:
         raise _refusal(int(chosen[bad]), t_last, drive)
@@ -560,8 +562,8 @@ def _walk(
 
 @_kernel
 def _first_tick(t_last: int, clock: Clock) -> int:
-    """The time of the first tick after `t_last`, NEVER if it is beyond what int64 can hold."""
-    if t_last > NEVER - 2 * clock.period_ns:
+    """The time of the first tick after `t_last`, NEVER if it may be beyond the horizon."""
+    if t_last > HORIZON_NS - clock.period_ns:
         return NEVER
     return t_last + clock.period_ns - (t_last - clock.phase_ns) % clock.period_ns
 
@@ -633,7 +635,7 @@ def predict_kernel(
             continue
         if not _is_defined(drive, first_ns):
             return place
-        last = min(MOST_TICKS, (NEVER - 1 - max(first_ns, 0)) // clock.period_ns)
+        last = (HORIZON_NS - first_ns) // clock.period_ns
         ticks = _Ticks(first_ns, clock.period_ns, last)
         decay = clock.k_alpha ** ((first_ns - t_last[i]) / clock.period_ns)
         axon = (float(phi[i]), float(x_last[i]), float(decay))

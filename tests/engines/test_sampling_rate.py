@@ -1,0 +1,99 @@
+"""Spikes follow the signal and not the rate at which it is sampled, through a network and with learning."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eventnet.engines.actor import ActorEngine
+from eventnet.network import (
+    Adaptation,
+    Code,
+    Learning,
+    Network,
+    Nonlinearity,
+    Population,
+    Projection,
+    Rule,
+    Sensor,
+    Target,
+    Wake,
+)
+from eventnet.trace.events import Kind
+from tests.engines.networks import MS
+from tests.streams import Recording, Samples, Targets
+
+PERIOD_NS = 32 * MS
+N_PERIODS = 400
+FACTORS = (1, 4, 32)
+
+
+def walks(n_channels, seed):
+    """Random walks with a corner at each period, as functions of time in periods."""
+    corners = np.cumsum(np.random.default_rng(seed).normal(0, 0.15, (N_PERIODS + 1, n_channels)), axis=0)
+    corners -= corners.mean(axis=0)
+
+    def at(periods):
+        return np.stack([np.interp(periods, np.arange(N_PERIODS + 1), c) for c in corners.T], axis=1)
+
+    return at
+
+
+def network(sample_period_ns, code_period_ns, learning):
+    """6 - 30 - 30 - 3; `code_period_ns` None: the period of a code is a frame, as in the paper."""
+
+    def code(k_beta):
+        return Code(0.9, k_beta, code_period_ns)
+
+    return Network(
+        (
+            Population("in", 6, forward=code(0.1), wake=Wake.LAZY),
+            Population("h1", 30, forward=code(0.1), backward=Code(0.5, 0.02), wake=Wake.LAZY),
+            Population("h2", 30, forward=code(0.1), backward=Code(0.5, 0.02), wake=Wake.LAZY),
+            Population("out", 3, Nonlinearity.SOFTMAX, backward=Code(0.5, 0.05), wake=Wake.LAZY),
+        ),
+        (Projection("in", "h1"), Projection("h1", "h2"), Projection("h2", "out")),
+        (Sensor("s", "in", sample_period_ns),),
+        (Target("t", "out", PERIOD_NS),),
+        Learning(Rule.PAST, 0.02) if learning else None,
+        seed=1,
+    )
+
+
+def play(factor, code_period_ns, learning):
+    """Forward spikes of each population and the outcomes, sampled `factor` times a period, asked once a period."""
+    at = walks(6, seed=0)
+    step_ns = PERIOD_NS // factor
+    times = np.arange(0, N_PERIODS * PERIOD_NS, step_ns)
+    x = at(times / PERIOD_NS)
+    labels = np.argmax(at(np.arange(N_PERIODS))[:, :3], axis=1)
+    streams = {"s": Samples(times, x), "t": Targets(np.arange(N_PERIODS) * PERIOD_NS, labels)}
+    recording = Recording()
+    engine = ActorEngine(network(step_ns, code_period_ns, learning), streams, [recording])
+    engine.run(N_PERIODS * PERIOD_NS)
+    return engine.totals.units[Kind.FORWARD], recording.outcomes
+
+
+def test_forward_spikes_through_a_network_do_not_follow_the_sampling_rate():
+    spikes = {factor: play(factor, PERIOD_NS, learning=False)[0] for factor in FACTORS}
+    assert spikes[1][:3].min() > 1000  # every population sends, and a silent one would not pass
+    for factor in FACTORS:
+        assert spikes[factor].sum() == pytest.approx(spikes[1].sum(), rel=0.15)
+        assert spikes[factor][0] == pytest.approx(spikes[1][0], rel=0.10)
+
+
+def test_with_a_period_per_frame_as_in_the_paper_they_do():
+    per_frame = {factor: play(factor, None, learning=False)[0].sum() for factor in (1, 32)}
+    assert per_frame[32] > 5 * per_frame[1]
+
+
+def test_with_learning_the_accuracy_does_not_follow_the_sampling_rate():
+    half = N_PERIODS // 2
+    accuracy, loss = {}, {}
+    for factor in FACTORS:
+        spikes, outcomes = play(factor, PERIOD_NS, learning=True)
+        accuracy[factor] = np.mean([o.predicted == o.label for o in outcomes[half:]])
+        loss[factor] = np.mean([o.loss for o in outcomes[half:]])
+    print(accuracy, loss)
+    assert min(accuracy.values()) > 0.8
+    assert max(accuracy.values()) - min(accuracy.values()) < 0.05

@@ -3,6 +3,7 @@
 from eventnet.network.description import (
     Adaptation,
     Code,
+    Decides,
     Initial,
     Learning,
     Network,
@@ -20,6 +21,7 @@ from eventnet.network.graph import Graph, derive
 __all__ = [
     "Adaptation",
     "Code",
+    "Decides",
     "Graph",
     "Initial",
     "Learning",

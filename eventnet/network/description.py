@@ -33,6 +33,13 @@ class Wake(StrEnum):
     LAZY = "lazy"
 
 
+class Decides(StrEnum):
+    """When a neuron that something has reached decides whether to spike (docs/semantics.md, section 4)."""
+
+    TICK = "tick"  # at the next tick of its code's period: what arrives within a period is weighed together
+    ARRIVAL = "arrival"  # at once
+
+
 class Rule(StrEnum):
     """How spikes change weights (specification, section 5; Eqs. 13, 19, 20)."""
 
@@ -43,10 +50,13 @@ class Rule(StrEnum):
 
 
 class Initial(StrEnum):
-    """How weights are drawn: from a normal distribution of this variance, or all zero."""
+    """How weights are drawn: from a normal distribution of this variance (times `gain` squared), or all zero.
 
-    XAVIER = "xavier"  # 2 / (n_source + n_target)
-    HE = "he"  # 2 / n_source
+    `fan_in` sums the source sizes of all projections into the target: a delayed copy is an input too.
+    """
+
+    XAVIER = "xavier"  # 2 / (fan_in + n_target)
+    HE = "he"  # 2 / fan_in
     ZERO = "zero"
 
 
@@ -78,6 +88,8 @@ class Code:
 class Population:
     """Neurons with one nonlinearity, one forward and one backward code.
 
+    Sensors' neurons encode at every sample, and outputs their error at every target sample; `decides` is for the others.
+
     `bias` is the initial bias of every neuron, a float or a float array [size].
     """
 
@@ -87,6 +99,7 @@ class Population:
     forward: Code = field(default_factory=Code)
     backward: Code = field(default_factory=Code)
     wake: Wake = Wake.EXACT
+    decides: Decides = Decides.TICK
     bias: float | Floats = field(default=0.0, compare=False)
     learns_bias: bool = True
 

@@ -9,6 +9,7 @@ import numpy as np
 from eventnet.network import (
     Adaptation,
     Code,
+    Decides,
     Learning,
     Network,
     Nonlinearity,
@@ -55,6 +56,7 @@ def random_network(rng, *, exact_numbers=True, learning=True, adaptive=False, re
                 code(period),
                 code(),
                 Wake.CLOCKED,
+                Decides(rng.choice(list(Decides))),
                 quantized(rng.normal(0, 0.3, size)),
                 learns_bias=False,
             )

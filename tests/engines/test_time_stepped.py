@@ -55,7 +55,7 @@ def simulate(layers, weights, x, targets, rule, eta):
                 Code(layer.k_alpha, layer.k_beta),
                 Code(layer.k_alpha_back, layer.k_beta_back),
                 Wake.CLOCKED,
-                layer.bias,
+                bias=layer.bias,
             )
             for i, layer in enumerate(layers)
         ),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eventnet.engines.actor import ActorEngine
-from eventnet.network import Code, Learning, Network, Nonlinearity, Population, Projection, Rule, Sensor, Target, Wake
+from eventnet.network import Code, Decides, Learning, Network, Nonlinearity, Population, Projection, Rule, Sensor, Target, Wake
 from tests.streams import Recording, Samples, Targets
 
 HALF = Code(k_alpha=0.5, k_beta=0.5)
@@ -139,12 +139,13 @@ def test_a_lazy_neuron_stays_silent_without_arrivals():
     assert recording.spikes("forward", 0) == []
 
 
-def test_delays_forward_and_back():
-    """a -> b (25 ns) -> c (back 30 ns). a fires 2 at 0; b hears it at 25, fires; c is asked at 40."""
+@pytest.mark.parametrize("wake", [Wake.LAZY, Wake.EXACT])
+def test_delays_forward_and_back(wake):
+    """a -> b (25 ns) -> c (back 30 ns). a fires 2 at 0; b hears it at 25 and fires; c is asked at 25, b hears at 55."""
     network = Network(
         (
             population("a", wake=Wake.LAZY),
-            population("b", wake=Wake.LAZY),
+            population("b", wake=wake, decides=Decides.ARRIVAL),
             population("c", Nonlinearity.LINEAR, wake=Wake.LAZY),
         ),
         (projection("a", "b", 1.0, delay_ns=25), projection("b", "c", 1.0, delay_back_ns=30)),
@@ -158,7 +159,11 @@ def test_delays_forward_and_back():
         "t": Targets(np.array([25]), np.array([[0.0]])),
     }
     ActorEngine(network, streams, [recording]).run(100)
-    told = [(t, k, o, v) for t, k, o, n, v, _ in recording.rows if k not in ("encode", "error_encode", "sample")]
+    told = [
+        (t, k, o, v)
+        for t, k, o, n, v, _ in recording.rows
+        if k not in ("encode", "error_encode", "sample") and t <= 55
+    ]
     # the row of b -> c and the column of b -> c at 25: both spikes are there in that instant;
     # b's error spike at 55 (30 after c's) meets the spike that reached a -> b at 25
     assert told == [
@@ -174,3 +179,38 @@ def test_delays_forward_and_back():
         (55, "backward", 1, 2),
         (55, "column_update", 0, 2),
     ]
+
+
+@pytest.mark.parametrize("wake", list(Wake))
+def test_what_arrives_between_ticks_is_weighed_together_at_the_next(wake):
+    """a -> b twice, delays 13 and 16 ns, weights 1 and -1/2: b holds its decision until its tick at 20.
+
+    a sends 2 at 0 (z_b would jump to 1 at 13, to about 1/2 at 16). b's decoder at 20 is (1/2)^(7/10) - 1/2 (1/2)^(4/10)
+    = 0.6156 - 0.3789 = 0.2366, so a = 0.47 and nothing is sent; deciding at once it would have sent 2 and taken it back.
+    """
+    network = Network(
+        (
+            population("a", wake=Wake.LAZY),
+            population("b", wake=wake),
+            population("c", Nonlinearity.LINEAR),
+        ),
+        (
+            projection("a", "b", 1.0, delay_ns=13),
+            projection("a", "b", -0.5, delay_ns=16, name="second"),
+            projection("b", "c", 1.0),
+        ),
+        (Sensor("s", "a", TICK_NS),),
+    )
+    recording = Recording()
+    engine = ActorEngine(network, {"s": Samples(np.array([0]), np.array([[1.0]]))}, [recording])
+    engine.run(21)
+    assert engine.neurons[1].activation(20)[0] == pytest.approx(0.5**0.7 - 0.5 * 0.5**0.4)
+    assert recording.spikes("forward", 1) == []
+    at_once = Network(
+        (network.populations[0], population("b", wake=wake, decides=Decides.ARRIVAL), network.populations[2]),
+        network.projections,
+        network.sensors,
+    )
+    recording = Recording()
+    ActorEngine(at_once, {"s": Samples(np.array([0]), np.array([[1.0]]))}, [recording]).run(21)
+    assert recording.spikes("forward", 1)[:2] == [(13, 0, 2), (16, 0, -1)]

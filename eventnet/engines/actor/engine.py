@@ -35,7 +35,7 @@ from eventnet.engines.streams import (
     target_stream,
 )
 from eventnet.errors import RunError
-from eventnet.network import Code, Graph, Network, Nonlinearity, Probe, Rule, Wake, derive
+from eventnet.network import Code, Decides, Graph, Network, Nonlinearity, Probe, Rule, Wake, derive
 from eventnet.network.graph import decay_product
 from eventnet.operations.bills import Totals
 from eventnet.trace.events import NO_CAUSE, NO_NEURON, EventBatch, Kind, Outcome, Phase
@@ -48,6 +48,7 @@ LARGEST_SPIKE = 2**31
 """A larger s is a sign that the state has diverged."""
 
 SMALLEST_PROBABILITY = 1e-300
+NO_TIME = -1
 
 
 class ActorEngine:
@@ -74,6 +75,10 @@ class ActorEngine:
         self._forward_wakes, self._backward_wakes = self._make_wakes()
         self._next_event = 0
         self._learning_enabled = True
+        self._reason = [NO_CAUSE] * len(graph.populations)  # the last event that reached each population
+        self._reason_back = [NO_CAUSE] * len(graph.populations)
+        self._postponed_to = [NO_TIME] * len(graph.populations)  # the tick to which a decision was last put off
+        self._postponed_back_to = [NO_TIME] * len(graph.populations)
         self._streams = streams
         self._sensor_positions = [0] * len(network.sensors)
         self._target_positions = [0] * len(network.targets)
@@ -127,8 +132,6 @@ class ActorEngine:
         self._deciding: dict[int, Indices | None] = {}  # population -> neurons reached (None: all)
         self._deciding_back: set[int] = set()
         self._settled: dict[int, int] = {}  # population -> the ticks before this time are behind it
-        self._reason = [NO_CAUSE] * len(self.graph.populations)  # the last event that reached a population
-        self._reason_back = [NO_CAUSE] * len(self.graph.populations)
         self._loss_gradient: dict[int, Array] = {}
         self._errors: dict[int, Spikes] = {}
         self._learning: set[int] = set()  # projections with a new spike on either side
@@ -365,17 +368,37 @@ class ActorEngine:
     # -- who decides when ---------------------------------------------------------------------------------------------
 
     def _ask_forward(self, i: int, time_ns: int, neurons: Indices | None) -> None:
-        """Have population i decide in this instant, once, for all that was reached."""
+        """Have population i decide, once, for all that was reached: in this instant or at the next tick."""
         if not self.graph.encodes_forward[i]:
             return
-        if i not in self._deciding:
-            self.queue.push(time_ns, Phase.FORWARD, self._forward_rank[i], What.DECIDE)
-        self._deciding[i] = neurons
+        clock = self.neurons[i].axon.clock
+        if i in self.graph.sensor_of or self._decides_at_once(i, clock, time_ns):
+            if i not in self._deciding:
+                self.queue.push(time_ns, Phase.FORWARD, self._forward_rank[i], What.DECIDE)
+            self._deciding[i] = neurons
+        elif self.graph.populations[i].wake is Wake.LAZY:
+            self._postpone(i, Phase.FORWARD, self._forward_rank[i], clock.next_tick(time_ns), self._postponed_to)
 
     def _ask_backward(self, i: int, time_ns: int) -> None:
-        if i not in self._deciding_back:
-            self._deciding_back.add(i)
-            self.queue.push(time_ns, Phase.BACKWARD, self._backward_rank[i], What.DECIDE)
+        """The same for its error."""
+        clock = self.neurons[i].error_axon.clock
+        if i in self.graph.target_of or self._decides_at_once(i, clock, time_ns):
+            if i not in self._deciding_back:
+                self._deciding_back.add(i)
+                self.queue.push(time_ns, Phase.BACKWARD, self._backward_rank[i], What.DECIDE)
+        elif self.graph.populations[i].wake is Wake.LAZY:
+            tick_ns = clock.next_tick(time_ns)
+            self._postpone(i, Phase.BACKWARD, self._backward_rank[i], tick_ns, self._postponed_back_to)
+
+    def _decides_at_once(self, i: int, clock: Clock, time_ns: int) -> bool:
+        return self.graph.populations[i].decides is Decides.ARRIVAL or clock.is_tick(time_ns)
+
+    def _postpone(self, i: int, phase: Phase, rank: int, tick_ns: int, postponed_to: list[int]) -> None:
+        """Have a lazy population decide at its next tick, once. Clocked ones will anyway, and of exact ones those
+        neurons that would fire then: they are predicted anew at the end of this instant."""
+        if postponed_to[i] != tick_ns:
+            postponed_to[i] = tick_ns
+            self.queue.push(tick_ns, phase, rank, What.POSTPONED)
 
     def _ask_update(self, time_ns: int, projection: int | None = None) -> None:
         """Have the update phase run in this instant, once; `projection` has something to learn from."""
@@ -389,7 +412,7 @@ class ActorEngine:
         self, time_ns: int, group: list[Pending], wake: SelfWake | None, reached: Indices | None
     ) -> Indices | None:
         """Which neurons decide: all (None) at a tick, else those reached and those whose own spike has come due."""
-        if any(item.what == What.TICK for item in group):
+        if any(item.what in (What.TICK, What.POSTPONED) for item in group):
             return None
         predicted = [item for item in group if item.what == What.PREDICTED]
         if predicted:
@@ -529,6 +552,10 @@ class ActorEngine:
             "now_ns": self.now_ns,
             "next_event": self._next_event,
             "learning_enabled": self._learning_enabled,
+            "reason": list(self._reason),
+            "reason_back": list(self._reason_back),
+            "postponed_to": list(self._postponed_to),
+            "postponed_back_to": list(self._postponed_back_to),
             "queue": self.queue.state(),
             "populations": [neurons.state() for neurons in self.neurons],
             "e_hat": [trace.state() for trace in self._e_hat],
@@ -542,6 +569,10 @@ class ActorEngine:
         """Go on from a `state()` of an engine of the same network and streams, to the bit."""
         self._next_event = state["next_event"]
         self._learning_enabled = state["learning_enabled"]
+        self._reason = list(state["reason"])
+        self._reason_back = list(state["reason_back"])
+        self._postponed_to = list(state["postponed_to"])
+        self._postponed_back_to = list(state["postponed_back_to"])
         self.queue.load_state(state["queue"])
         for actors, saved in (
             (self.neurons, state["populations"]),

@@ -35,6 +35,10 @@ class Clock:
         """Whether the clocked algorithm would encode at this time."""
         return (time_ns - self.phase_ns) % self.period_ns == 0
 
+    def next_tick(self, time_ns: int) -> int:
+        """The first tick at or after `time_ns`."""
+        return time_ns + (self.phase_ns - time_ns) % self.period_ns
+
 
 class Dendrite:
     """One decoder y for each incoming code (Eqs. 4-6), [n_codes, n]."""

@@ -30,7 +30,8 @@ class What(IntEnum):
     TICK = 1  # the population decides because its clock says so
     PREDICTED = 2  # this neuron will fire by itself, unless withdrawn
     SPIKE = 3  # this neuron fired: deliver
-    ARRIVAL = 4  # a spike that travelled reaches the other end of `projection`
+    POSTPONED = 4  # the population decides at this tick: something arrived since the last
+    ARRIVAL = 5  # a spike that travelled reaches the other end of `projection`
 
 
 class Pending(NamedTuple):

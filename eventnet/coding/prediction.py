@@ -1,5 +1,4 @@
-"""`wake: exact`: at which tick will a neuron fire that receives nothing more, and what is its state until
-then?
+"""`wake: exact`: the tick at which a neuron that receives nothing will fire, and its state until then.
 
 The clocked algorithm encodes a neuron at every tick of its period (specification, section 4). Between
 arrivals all it encodes is a sum of fading exponentials, cut at zero by a gate, so the ticks in between need
@@ -22,7 +21,7 @@ logarithm of the ticks, never with the ticks.
 Rounding. The closed form and the tick-by-tick sum differ in their last bits, which matters only where |phi|
 comes within some 1e-15 of 1/2. `predict` therefore confirms its tick with the arithmetic of an engine: the
 residue that `catch_up` leaves at the tick before, plus (u - k_alpha * x_last) / k_beta with u as in
-`drive_at`. An engine that does the same in float64 fires at the predicted tick. If another tick's |phi|
+`drive_at`. An engine that does the same in float64 fires at the predicted tick. If |phi|
 hovers at 1/2 for long, or if state is kept in float32, an engine may find s = 0 at a predicted tick: it takes
 that as a silent encode and predicts again.
 """
@@ -104,10 +103,10 @@ def predict(
 
     `t_last` int64 [n] in ns, on or off the ticks, `phi` and `x_last` float [n] are the axons' state.
     `neurons` int64 [m] selects some. Returns int64 [m] in ns, NEVER for a neuron that does not fire before
-    the horizon of 2**62 ns. Raises InputError where shapes or values do not fit, or the drive was read after a tick
-    that is still to come.
+    the horizon of 2**62 ns. Raises InputError where shapes or values do not fit, or the drive was read after
+    a tick that is still to come.
     """
-    chosen = _checked(t_last, phi, x_last, clock, drive, neurons)
+    chosen, clock = _checked(t_last, phi, x_last, clock, drive, neurons)
     times_ns = np.empty(chosen.shape[0], np.int64)
     bad = predict_kernel(t_last, phi, x_last, clock, drive, chosen, times_ns)
     if bad >= 0:
@@ -131,7 +130,7 @@ def catch_up(
     are. No spike is looked for: `until_ns` must not lie after the time that `predict` gave. Raises InputError
     as `predict` does; then neurons before the refused one have been caught up.
     """
-    chosen = _checked(t_last, phi, x_last, clock, drive, neurons)
+    chosen, clock = _checked(t_last, phi, x_last, clock, drive, neurons)
     if until_ns > HORIZON_NS:
         raise _misfit("until_ns", until_ns, f"use a time up to {HORIZON_NS} ns")
     bad = catch_up_kernel(int(until_ns), t_last, phi, x_last, clock, drive, chosen)
@@ -146,8 +145,11 @@ def _checked(
     clock: Clock,
     drive: Drive,
     neurons: NDArray[np.int64] | None,
-) -> NDArray[np.int64]:
-    """Refuse arrays that kernels would read beyond; return the indices of the neurons asked for."""
+) -> tuple[NDArray[np.int64], Clock]:
+    """Refuse arrays that kernels would read beyond; return the neurons asked for and a plain clock.
+
+    Numbers of any other type would have the kernels compiled anew.
+    """
     n = t_last.shape[0]
     if phi.shape != (n,) or x_last.shape != (n,):
         raise _misfit("phi and x_last", (phi.shape, x_last.shape), f"give one value for each of {n} neurons")
@@ -156,7 +158,8 @@ def _checked(
         _check_signal(drive.gate, n, "gate")
     if not (0.0 <= clock.k_alpha <= 1.0 and clock.k_beta > 0.0 and clock.period_ns >= 1):
         raise _misfit("clock", clock, "use k_alpha within 0 and 1, k_beta > 0 and a period of at least 1 ns")
-    return np.arange(n) if neurons is None else neurons
+    plain = Clock(float(clock.k_alpha), float(clock.k_beta), int(clock.period_ns), int(clock.phase_ns))
+    return np.arange(n, dtype=np.int64) if neurons is None else neurons, plain
 
 
 def _check_signal(signal: Signal, n: int, name: str) -> None:

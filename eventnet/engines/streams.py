@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventnet.engines.base import SensorStream, Streams, TargetStream
+from eventnet.engines.base import SampleBlock, SensorStream, Streams, TargetBlock, TargetStream
 from eventnet.errors import InputError
-from eventnet.network import Graph, Nonlinearity
+from eventnet.network import Graph, Nonlinearity, Population
+from eventnet.units import format_ns
 
 Sample = tuple[int, NDArray[np.int64] | None, NDArray[np.float64]]
 """Time in ns, channels (None: all), values."""
@@ -46,9 +48,14 @@ def check_streams(graph: Graph, streams: Streams) -> None:
         target_stream(streams, graph.network.targets[k].name)
 
 
-def samples(stream: SensorStream, start: int) -> Iterator[Sample]:
-    """The samples of a stream from number `start` on."""
+def samples(graph: Graph, population: int, stream: SensorStream, start: int) -> Iterator[Sample]:
+    """The samples of a stream from number `start` on; InputError where one does not fit the population."""
+    name = graph.network.sensors[graph.sensor_of[population]].name
+    last_ns, first = -1, 0
     for block in stream.blocks():
+        last_ns = check_times(name, block.times_ns, first, last_ns)
+        first += block.times_ns.size
+        check_samples(name, graph.populations[population], block)
         n = block.times_ns.size
         if start >= n:
             start -= n
@@ -67,36 +74,87 @@ def samples(stream: SensorStream, start: int) -> Iterator[Sample]:
 
 def target_samples(graph: Graph, population: int, stream: TargetStream, start: int) -> Iterator[TargetSample]:
     """The samples of a target from number `start` on; InputError where one does not fit the population."""
-    size = graph.populations[population].size
-    is_class = graph.populations[population].nonlinearity is Nonlinearity.SOFTMAX
     name = graph.network.targets[graph.target_of[population]].name
-    for time_ns, value, group, learn in islice(_target_rows(stream), start, None):
-        if is_class and not (np.ndim(value) == 0 and float(value) == int(value) and 0 <= value < size):
-            raise InputError(
-                f"a class at {time_ns / 1e9:g} s does not fit population {graph.populations[population].name}",
-                field=f"targets.{name}",
-                value=value,
-                remedy=f"classes are whole numbers from 0 to {size - 1}",
-            )
-        if not is_class:
-            value = np.atleast_1d(np.asarray(value, np.float64))
-            if value.shape != (size,):
-                raise InputError(
-                    f"a target at {time_ns / 1e9:g} s does not fit population {graph.populations[population].name}",
-                    field=f"targets.{name}",
-                    value=value.shape,
-                    remedy=f"give {size} values at each time",
-                )
-            yield time_ns, value, group, learn
-        else:
-            yield time_ns, int(value), group, learn
-
-
-def _target_rows(stream: TargetStream) -> Iterator[tuple[int, int | float | NDArray[np.float64], int, bool]]:
+    last_ns, first = -1, 0
     for block in stream.blocks():
+        last_ns = check_times(name, block.times_ns, first, last_ns)
+        first += block.times_ns.size
+        check_targets(name, graph.populations[population], block)
+        n = block.times_ns.size
         values = block.values.tolist() if block.values.ndim == 1 else block.values
-        yield from zip(
-            block.times_ns.tolist(), values, block.groups.tolist(), block.learn.tolist(), strict=True
+        rows = zip(block.times_ns.tolist(), values, block.groups.tolist(), block.learn.tolist(), strict=True)
+        yield from islice(rows, min(start, n), None)
+        start = max(0, start - n)
+
+
+def check_times(name: str, times_ns: NDArray[np.int64], first: int, last_ns: int) -> int:
+    """Refuse times that do not increase from `last_ns` on, the first being sample `first`; return the last of them."""
+    steps = np.diff(times_ns, prepend=last_ns)
+    if np.any(steps <= 0):
+        at = int(np.argmax(steps <= 0))
+        raise InputError(
+            "times must increase from 0 on",
+            place=name,
+            field=f"sample {first + at}",
+            value=int(times_ns[at]),
+            remedy="sort the stream and drop duplicates",
+        )
+    return int(times_ns[-1]) if len(times_ns) else last_ns
+
+
+def check_samples(name: str, population: Population, block: SampleBlock) -> None:
+    """Refuse a sensor's block whose values do not fit the population or are not finite."""
+    if block.offsets is None or block.channels is None:
+        wanted = (len(block.times_ns), population.size)
+        if block.values.shape != wanted:
+            raise InputError(
+                "samples have the wrong shape", place=name, value=block.values.shape, remedy=f"give {wanted}"
+            )
+    elif (
+        len(block.channels)
+        and not 0 <= int(block.channels.min()) <= int(block.channels.max()) < population.size
+    ):
+        raise InputError(
+            "a channel does not exist",
+            place=name,
+            value=[int(block.channels.min()), int(block.channels.max())],
+            remedy=f"use 0 to {population.size - 1}",
+        )
+    _refuse_nonfinite(name, block.times_ns, block.values, block.offsets)
+
+
+def check_targets(name: str, population: Population, block: TargetBlock) -> None:
+    """Refuse a target's block whose labels or values the population cannot give."""
+    values = block.values
+    if np.issubdtype(values.dtype, np.integer):
+        if values.shape != block.times_ns.shape:
+            raise InputError(
+                "labels have the wrong shape", place=name, value=values.shape, remedy="give one for each time"
+            )
+        outside = (values < 0) | (values >= population.size)
+        if outside.any():
+            at = int(np.argmax(outside))
+            raise InputError(
+                "a label is not a class of its population",
+                place=name,
+                field=f"sample at {format_ns(int(block.times_ns[at]))}",
+                value=int(values[at]),
+                remedy=f"use 0 to {population.size - 1}, or make {population.name!r} larger",
+            )
+        return
+    wanted = (len(block.times_ns), population.size)
+    if values.shape != wanted:
+        raise InputError(
+            "target values have the wrong shape", place=name, value=values.shape, remedy=f"give {wanted}"
+        )
+    _refuse_nonfinite(name, block.times_ns, values, None)
+    if population.nonlinearity is Nonlinearity.SOFTMAX and not (
+        np.all(values >= 0) and np.allclose(values.sum(axis=1), 1.0, atol=1e-6)
+    ):
+        raise InputError(
+            "a softmax needs probabilities that sum to 1",
+            place=name,
+            remedy="give class indices or probabilities",
         )
 
 
@@ -109,3 +167,20 @@ def _stream(streams: Streams, name: str, attribute: str, what: str) -> SensorStr
             remedy=f"pass streams={{{name!r}: ...}} with a {what} stream",
         )
     return stream
+
+
+def _refuse_nonfinite(
+    name: str, times_ns: NDArray[np.int64], values: NDArray[Any], offsets: NDArray[np.int64] | None
+) -> None:
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return
+    at = int(np.argwhere(bad)[0, 0])
+    sample = at if offsets is None else int(np.searchsorted(offsets, at, side="right")) - 1
+    raise InputError(
+        "values must be finite",
+        place=name,
+        field=f"sample at {format_ns(int(times_ns[sample]))}",
+        value=float(values[bad][0]),
+        remedy="clean the source, or set its nonfinite policy to drop or hold",
+    )

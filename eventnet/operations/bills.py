@@ -65,11 +65,12 @@ class BillTable:
         """The bills of n events: int64 [n, n_counts]."""
         size = np.where(_IS_COUNTED[kinds], np.abs(values), 0.0).astype(np.int64)
         one = (size == 1)[:, None]
-        return (
+        bills: NDArray[np.int64] = (
             self.fixed[kinds, owners]
             + self.per_unit[kinds, owners] * size[:, None]
             + np.where(one, self.single[kinds, owners], self.multiple[kinds, owners])
         )
+        return bills
 
 
 @dataclass
@@ -96,12 +97,13 @@ class Totals:
 
     def bills(self, table: BillTable) -> NDArray[np.int64]:
         """The summed bills, int64 [n_kinds, n_owners, n_counts]."""
-        return (
+        bills: NDArray[np.int64] = (
             table.fixed * self.events[..., None]
             + table.per_unit * self.units[..., None]
             + table.single * self.singles[..., None]
             + table.multiple * (self.events - self.singles)[..., None]
         )
+        return bills
 
     def state(self) -> dict[str, NDArray[np.int64]]:
         """The counts as a plain tree."""

@@ -133,11 +133,20 @@ def test_another_sensor_changes_nobody_elses_draws():
             projections.insert(0, Projection("b", "o"))
             sensors.append(Sensor("b", "b", MS))
         return Network(
-            tuple(populations), tuple(projections), tuple(sensors), (Target("t", "o", MS),), Learning(), seed=3
+            tuple(populations),
+            tuple(projections),
+            tuple(sensors),
+            (Target("t", "o", MS),),
+            Learning(),
+            seed=3,
         )
 
     empty = Samples(np.zeros(0, np.int64), np.zeros((0, 3)))
-    streams = {"a": empty, "b": Samples(empty.times_ns, np.zeros((0, 2))), "t": Targets(empty.times_ns, empty.times_ns)}
+    streams = {
+        "a": empty,
+        "b": Samples(empty.times_ns, np.zeros((0, 2))),
+        "t": Targets(empty.times_ns, empty.times_ns),
+    }
     plain, more = ActorEngine(network(False), streams), ActorEngine(network(True), streams)
     assert np.abs(plain.weights["a->h"]).min() > 0
     assert (plain.weights["a->h"] == more.weights["a->h"]).all()
@@ -184,7 +193,14 @@ def test_every_cause_is_an_earlier_event_of_a_kind_that_can_cause_it():
                 assert kind_of[cause] in allowed[batch.kind]
     assert list(kind_of) == list(range(len(kind_of)))
     # samples and losses come from outside, encodes also from predictions; all else has a cause
-    assert uncaused <= {Kind.SAMPLE, Kind.LOSS, Kind.ENCODE, Kind.ERROR_ENCODE, Kind.ADAPT_FORWARD, Kind.ADAPT_BACKWARD}
+    assert uncaused <= {
+        Kind.SAMPLE,
+        Kind.LOSS,
+        Kind.ENCODE,
+        Kind.ERROR_ENCODE,
+        Kind.ADAPT_FORWARD,
+        Kind.ADAPT_BACKWARD,
+    }
 
 
 def test_lazy_neurons_stay_invertible_at_every_encode():
@@ -244,10 +260,13 @@ def test_a_stream_that_does_not_fit_is_refused():
         ActorEngine(network, {**streams, "fast": Samples(np.array([0]), np.zeros((1, 5)))})
     classes = replace(
         network,
-        populations=(*network.populations[:-1], replace(network.populations[-1], nonlinearity=Nonlinearity.SOFTMAX)),
+        populations=(
+            *network.populations[:-1],
+            replace(network.populations[-1], nonlinearity=Nonlinearity.SOFTMAX),
+        ),
     )
     engine = ActorEngine(classes, {**streams, "label": Targets(np.array([5 * MS]), np.array([7]))})
-    with pytest.raises(InputError, match=r"got 7.*from 0 to 2"):
+    with pytest.raises(InputError, match=r"label.*got 7.*use 0 to 2"):
         engine.run(DURATION_NS)
 
 

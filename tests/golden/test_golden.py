@@ -9,7 +9,19 @@ import numpy as np
 import pytest
 
 from eventnet.engines.actor import ActorEngine
-from eventnet.network import Code, Decides, Learning, Network, Nonlinearity, Population, Projection, Rule, Sensor, Target, Wake
+from eventnet.network import (
+    Code,
+    Decides,
+    Learning,
+    Network,
+    Nonlinearity,
+    Population,
+    Projection,
+    Rule,
+    Sensor,
+    Target,
+    Wake,
+)
 from tests.streams import Recording, Samples, Targets
 
 HALF = Code(k_alpha=0.5, k_beta=0.5)
@@ -28,7 +40,7 @@ def play(network, x, targets=None, ticks=None):
     times = np.arange(len(x)) * TICK_NS
     streams = {"s": Samples(times, np.array(x, float)[:, None])}
     if targets is not None:
-        streams["t"] = Targets(np.arange(len(targets)) * TICK_NS, np.array(targets, float))
+        streams["t"] = Targets(np.arange(len(targets)) * TICK_NS, np.array(targets, float)[:, None])
     recording = Recording()
     engine = ActorEngine(network, streams, [recording])
     engine.run((ticks or len(x)) * TICK_NS)
@@ -67,7 +79,11 @@ def test_three_neurons_learn_by_the_future_rule(wake):
     Each weight loses 1/4 * (1/2 * e_hat + x_hat_decayed * 1/2) = 1/4 * (1/2 * 1 + 1/2 * 1/2) = 3/16.
     """
     network = Network(
-        (population("a", wake=wake), population("b", wake=wake), population("c", Nonlinearity.LINEAR, wake=wake)),
+        (
+            population("a", wake=wake),
+            population("b", wake=wake),
+            population("c", Nonlinearity.LINEAR, wake=wake),
+        ),
         (projection("a", "b", 1.0), projection("b", "c", 1.0)),
         (Sensor("s", "a", TICK_NS),),
         (Target("t", "c", TICK_NS),),

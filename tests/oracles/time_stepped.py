@@ -123,7 +123,9 @@ def run(layers, weights, x, targets, rule, eta, eta_bias=None):
             result.backward[level][t] = s
             if level > 1:
                 layer = layers[level]
-                g[level - 1] = layer.k_alpha_back * g[level - 1] + layer.k_beta_back * (weights[level - 1] @ s)
+                g[level - 1] = layer.k_alpha_back * g[level - 1] + layer.k_beta_back * (
+                    weights[level - 1] @ s
+                )
                 error = h_slope(layers[level - 1].nonlinearity, zs[level - 1]) * g[level - 1]
         steps_of_weights = []
         x_old = [layer.k_alpha * trace for layer, trace in zip(layers, x_hat, strict=True)]

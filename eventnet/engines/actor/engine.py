@@ -77,7 +77,9 @@ class ActorEngine:
         self._learning_enabled = True
         self._reason = [NO_CAUSE] * len(graph.populations)  # the last event that reached each population
         self._reason_back = [NO_CAUSE] * len(graph.populations)
-        self._postponed_to = [NO_TIME] * len(graph.populations)  # the tick to which a decision was last put off
+        self._postponed_to = [NO_TIME] * len(
+            graph.populations
+        )  # the tick to which a decision was last put off
         self._postponed_back_to = [NO_TIME] * len(graph.populations)
         self._streams = streams
         self._sensor_positions = [0] * len(network.sensors)
@@ -137,7 +139,9 @@ class ActorEngine:
         self._learning: set[int] = set()  # projections with a new spike on either side
         self._bias_steps: dict[int, tuple[Array, int, int]] = {}  # population -> step, how many, cause
         self._updating = False
-        self._stale: dict[SelfWake, Indices | None] = {}  # whose predictions no longer hold (None: all neurons)
+        self._stale: dict[
+            SelfWake, Indices | None
+        ] = {}  # whose predictions no longer hold (None: all neurons)
 
     def _sample(self, time_ns: int, group: list[Pending]) -> None:
         """1. A sensor's neurons take new values."""
@@ -377,7 +381,9 @@ class ActorEngine:
                 self.queue.push(time_ns, Phase.FORWARD, self._forward_rank[i], What.DECIDE)
             self._deciding[i] = neurons
         elif self.graph.populations[i].wake is Wake.LAZY:
-            self._postpone(i, Phase.FORWARD, self._forward_rank[i], clock.next_tick(time_ns), self._postponed_to)
+            self._postpone(
+                i, Phase.FORWARD, self._forward_rank[i], clock.next_tick(time_ns), self._postponed_to
+            )
 
     def _ask_backward(self, i: int, time_ns: int) -> None:
         """The same for its error."""
@@ -456,9 +462,7 @@ class ActorEngine:
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
-    def _plan_bias_step(
-        self, i: int, time_ns: int, e: Array, neurons: Indices | None, cause: int
-    ) -> None:
+    def _plan_bias_step(self, i: int, time_ns: int, e: Array, neurons: Indices | None, cause: int) -> None:
         """db = e * D / period, applied in the update phase; D is at most one period, since an error that comes after
         a silence says nothing of the time before."""
         learning = self.graph.network.learning
@@ -534,7 +538,9 @@ class ActorEngine:
 
     def _emit_one(self, time_ns: int, phase: Phase, kind: Kind, owner: int, value: float, cause: int) -> int:
         """Count and tell of one event of a whole population or projection."""
-        return self._emit(time_ns, phase, kind, owner, _ONE_NO_NEURON, np.array([value], np.float64), 1.0, cause)
+        return self._emit(
+            time_ns, phase, kind, owner, _ONE_NO_NEURON, np.array([value], np.float64), 1.0, cause
+        )
 
     def _diverged(self, i: int, time_ns: int) -> str:
         learning = self.graph.network.learning
@@ -542,7 +548,9 @@ class ActorEngine:
         if learning is not None:
             remedy = f"use a smaller learning.eta than {learning.eta:g}, or rule: past, which is stable at larger ones"
         name = self.graph.populations[i].name
-        return f"population {name} is no longer finite at {format_ns(time_ns)}: learning has diverged; {remedy}"
+        return (
+            f"population {name} is no longer finite at {format_ns(time_ns)}: learning has diverged; {remedy}"
+        )
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -574,13 +582,10 @@ class ActorEngine:
         self._postponed_to = list(state["postponed_to"])
         self._postponed_back_to = list(state["postponed_back_to"])
         self.queue.load_state(state["queue"])
-        for actors, saved in (
-            (self.neurons, state["populations"]),
-            (self._e_hat, state["e_hat"]),
-            (self.synapses, state["projections"]),
-        ):
-            for actor, actor_state in zip(actors, saved, strict=True):
-                actor.load_state(actor_state)
+        actors: tuple[Neurons | SpikeTrace | Synapses, ...] = (*self.neurons, *self._e_hat, *self.synapses)
+        saved = (*state["populations"], *state["e_hat"], *state["projections"])
+        for actor, actor_state in zip(actors, saved, strict=True):
+            actor.load_state(actor_state)
         self._sensor_positions = list(state["sensor_positions"])
         self._target_positions = list(state["target_positions"])
         self.totals.load_state(state["totals"])
@@ -615,13 +620,19 @@ class ActorEngine:
             exact = population.wake is Wake.EXACT
             neurons = self.neurons[i]
             forward.append(
-                SelfWake(neurons.axon, forward_drive(neurons), self.queue, Phase.FORWARD, self._forward_rank[i])
+                SelfWake(
+                    neurons.axon, forward_drive(neurons), self.queue, Phase.FORWARD, self._forward_rank[i]
+                )
                 if exact and graph.encodes_forward[i]
                 else None
             )
             backward.append(
                 SelfWake(
-                    neurons.error_axon, error_drive(neurons), self.queue, Phase.BACKWARD, self._backward_rank[i]
+                    neurons.error_axon,
+                    error_drive(neurons),
+                    self.queue,
+                    Phase.BACKWARD,
+                    self._backward_rank[i],
                 )
                 if exact and graph.carries_error[i] and i not in graph.target_of
                 else None
@@ -654,7 +665,7 @@ class ActorEngine:
         scheduler = Scheduler(start_ns, self._react, lambda: self.queue.next_time)
         for i, k in graph.sensor_of.items():
             stream = sensor_stream(self._streams, network.sensors[k].name)
-            scheduler.play(samples(stream, self._sensor_positions[k]), self._sensor_taker(i, k))
+            scheduler.play(samples(graph, i, stream, self._sensor_positions[k]), self._sensor_taker(i, k))
         for i, k in graph.target_of.items():
             targets = target_stream(self._streams, network.targets[k].name)
             scheduler.play(
@@ -687,17 +698,27 @@ _FORWARD_SCALE, _BACKWARD_SCALE = 0, 1  # the neuron field of an adaptation item
 def _loss(nonlinearity: Nonlinearity, z: Array, value: int | Array) -> tuple[float, Array, int, int]:
     """The loss, its gradient with respect to z [n], and predicted and true class (-1 where there is none).
 
-    Softmax: cross-entropy, e = softmax(z) - onehot. Others: 1/2 |h(z) - target|^2, e = h'(z) (h(z) - target).
+    Softmax: cross-entropy, e = softmax(z) - target. Others: 1/2 |h(z) - target|^2, e = h'(z) (h(z) - target). A class
+    stands for its one-hot vector.
     """
     x = activate(nonlinearity, z)
+    is_class = isinstance(value, int)
+    wanted = np.zeros_like(x)
+    if is_class:
+        wanted[value] = 1.0
+    else:
+        wanted[:] = value
+    difference = x - wanted
     if nonlinearity is Nonlinearity.SOFTMAX:
-        assert isinstance(value, int)
-        gradient = x.copy()
-        gradient[value] -= 1.0
-        return -math.log(max(float(x[value]), SMALLEST_PROBABILITY)), gradient, int(np.argmax(x)), value
-    difference = x - np.asarray(value, x.dtype)
-    loss = 0.5 * float(np.cumsum(difference * difference, dtype=np.float64)[-1])
-    return loss, difference * slope(nonlinearity, z), -1, -1
+        terms = (
+            t * -math.log(max(p, SMALLEST_PROBABILITY))
+            for p, t in zip(x.tolist(), wanted.tolist(), strict=True)
+        )
+        loss, gradient = sum(terms), difference
+    else:
+        loss = 0.5 * float(np.cumsum(difference * difference, dtype=np.float64)[-1])
+        gradient = difference * slope(nonlinearity, z)
+    return loss, gradient, (int(np.argmax(x)) if is_class else -1), (value if isinstance(value, int) else -1)
 
 
 def _adaptation_period(graph: Graph, i: int, forward: bool) -> int:
@@ -756,9 +777,13 @@ def _make_synapses(graph: Graph, e_hat: list[SpikeTrace]) -> list[Synapses]:
     for k, weights in enumerate(initial_weights(graph)):
         source, target = graph.source_of(k), graph.target_population_of(k)
         code = graph.populations[source].forward
-        x_hat = SpikeTrace(graph.populations[source].size, code.k_alpha, graph.forward_period_ns[source], dtype)
+        x_hat = SpikeTrace(
+            graph.populations[source].size, code.k_alpha, graph.forward_period_ns[source], dtype
+        )
         learns = learning is not None and graph.learns[k]
         rule = learning.rule if learning is not None and learns else None
         eta = learning.eta if learning is not None else 0.0
-        made.append(Synapses(weights, x_hat, e_hat[target], rule, eta, decay_product(graph, k) if learns else 0.0))
+        made.append(
+            Synapses(weights, x_hat, e_hat[target], rule, eta, decay_product(graph, k) if learns else 0.0)
+        )
     return made

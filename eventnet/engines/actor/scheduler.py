@@ -11,12 +11,14 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 import simpy
+from simpy.events import EventPriority
 
 from eventnet.engines.actor.spike_queue import NEVER_NS
+from eventnet.errors import InputError
 
 S = TypeVar("S", bound=tuple[Any, ...])
 
-INSTANT_PRIORITY = 2  # after simpy.events.NORMAL
+INSTANT_PRIORITY = EventPriority(2)  # after simpy.events.NORMAL
 
 
 class Instant(simpy.Event):
@@ -34,9 +36,7 @@ class Instant(simpy.Event):
 class Scheduler:
     """Drives `react(time_ns)` at every instant that a process or the queue asks for."""
 
-    def __init__(
-        self, start_ns: int, react: Callable[[int], None], next_pending: Callable[[], int]
-    ) -> None:
+    def __init__(self, start_ns: int, react: Callable[[int], None], next_pending: Callable[[], int]) -> None:
         """`next_pending` gives the time of the next pending event, NEVER_NS if there is none."""
         self.env = simpy.Environment(initial_time=start_ns)
         self._react = react
@@ -58,11 +58,13 @@ class Scheduler:
         if until_ns <= self.now_ns:
             return
         self._call_at(self._next_pending())
-        self.env.run(until=until_ns)
+        try:
+            self.env.run(until=until_ns)
+        except InputError as error:
+            # SimPy raises a copy of what a process raised, made from its text alone
+            raise (error.__cause__ if isinstance(error.__cause__, InputError) else error) from None
 
-    def _process(
-        self, samples: Iterator[S], take: Callable[[S], None]
-    ) -> Generator[simpy.Event, Any, None]:
+    def _process(self, samples: Iterator[S], take: Callable[[S], None]) -> Generator[simpy.Event, Any, None]:
         for sample in samples:
             yield self.env.timeout(sample[0] - self.now_ns)
             take(sample)

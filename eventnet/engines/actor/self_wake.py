@@ -20,9 +20,7 @@ from eventnet.trace.events import Phase
 class SelfWake:
     """The pending self-made spikes of one direction of one population."""
 
-    def __init__(
-        self, axon: Axon, drive: Drive, queue: SpikeQueue, phase: Phase, rank: int
-    ) -> None:
+    def __init__(self, axon: Axon, drive: Drive, queue: SpikeQueue, phase: Phase, rank: int) -> None:
         """`drive` is what the axon will encode as time goes on, in terms of the live arrays of its population."""
         self._axon = axon
         self._drive = drive

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from eventnet.engines.actor.spike_queue import NEVER_NS, SpikeQueue, What
 from eventnet.trace.events import Phase
 
-keys = st.tuples(
-    st.integers(0, 5), st.sampled_from(list(Phase)), st.integers(0, 2), st.integers(-1, 4)
-)
+keys = st.tuples(st.integers(0, 5), st.sampled_from(list(Phase)), st.integers(0, 2), st.integers(-1, 4))
 
 
 def filled(pushes):
@@ -71,7 +69,11 @@ def test_seeded_stress_against_a_sorted_list():
         action = rng.random()
         if action < 0.55 or not expected:
             item = queue.push(
-                rng.randrange(50), rng.choice(list(Phase)), rng.randrange(3), What.PREDICTED, neuron=rng.randrange(9)
+                rng.randrange(50),
+                rng.choice(list(Phase)),
+                rng.randrange(3),
+                What.PREDICTED,
+                neuron=rng.randrange(9),
             )
             expected.append(item)
         elif action < 0.8:
@@ -103,4 +105,6 @@ def test_state_round_trip():
     other = SpikeQueue()
     other.load_state(queue.state())
     assert other.pending() == queue.pending()
-    assert other.push(1, Phase.PROBE, 0, What.TICK).sequence == queue.push(1, Phase.PROBE, 0, What.TICK).sequence
+    assert (
+        other.push(1, Phase.PROBE, 0, What.TICK).sequence == queue.push(1, Phase.PROBE, 0, What.TICK).sequence
+    )

@@ -11,7 +11,12 @@ from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.engines.actor.synapse import sum_rows
 
 
-@given(st.integers(1, 300), st.integers(1, 40), st.sampled_from(["float32", "float64"]), st.integers(0, 2**32 - 1))
+@given(
+    st.integers(1, 300),
+    st.integers(1, 40),
+    st.sampled_from(["float32", "float64"]),
+    st.integers(0, 2**32 - 1),
+)
 def test_rows_are_added_one_after_the_other(n_rows, n_columns, dtype, seed):
     rng = np.random.default_rng(seed)
     rows = (rng.normal(size=(n_rows, n_columns)) * 10.0 ** rng.integers(-8, 8, (n_rows, 1))).astype(dtype)

@@ -1,0 +1,75 @@
+"""Files that are there whole or not at all: written beside their place, flushed to disk, then moved into it.
+
+A process killed at any point leaves the old file or the new one, never half of one; what it may leave besides
+is a temporary file whose name starts with a dot, which nothing reads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from eventnet.errors import InputError, RunError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it becomes `path` in one step, on failure it goes away.
+
+    Raises RunError where the disk refuses (full, read-only, gone).
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path}: {error.strerror or error}; make room or check permissions, then resume"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's text in one step."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a JSON file in one step; NaN and infinity are refused (ValueError), since other readers refuse
+    them.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object, or raise InputError naming the file."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", place=str(path)) from error
+    except ValueError as error:  # broken JSON or broken UTF-8
+        raise InputError(
+            f"is damaged: {error}", place=str(path), remedy="restore the file from a copy"
+        ) from error
+    if not isinstance(value, dict):
+        raise InputError("is damaged: it must hold a JSON object", place=str(path), value=value)
+    return value
+
+
+def _flush(path: Path) -> None:
+    """Ask the system to put a file, or a directory's list of names, on disk now."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows has no way to flush a directory, and orders these writes itself
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

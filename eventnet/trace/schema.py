@@ -1,0 +1,139 @@
+"""The columns of the two tables of a run, and how batches of events and outcomes become rows of them.
+
+docs/trace.md documents every column. Names are stored as dictionary columns whose dictionaries are the same
+in every part, so that the bytes of a part depend on its rows alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from eventnet.network.graph import Graph
+from eventnet.operations.bills import COUNTS, price
+from eventnet.trace.events import PROJECTION_KINDS, SCHEMA_VERSION, EventBatch, Kind, Outcome, Phase
+
+NAME = pa.dictionary(pa.int32(), pa.string())
+KINDS = tuple(kind.name.lower() for kind in Kind)
+PHASES = tuple(phase.name.lower() for phase in Phase)
+
+EVENT_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
+    ("event", pa.int64()),
+    ("time_ns", pa.int64()),
+    ("phase", NAME),
+    ("kind", NAME),
+    ("population", NAME),
+    ("projection", NAME),
+    ("neuron", pa.int32()),
+    ("value", pa.float64()),
+    ("scale", pa.float64()),
+    ("cause", pa.int64()),
+    # 64 bits although most bills are small: the size of a spike has no bound, and a bill must never wrap. On
+    # disk the few distinct values of a column are stored once, so the width costs nothing there.
+    *((count, pa.int64()) for count in COUNTS),
+)
+OUTCOME_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
+    ("time_ns", pa.int64()),
+    ("target", NAME),
+    ("group", NAME),
+    ("learned", pa.bool_()),
+    ("predicted", pa.int64()),
+    ("label", pa.int64()),
+    ("loss", pa.float64()),
+)
+SCHEMAS = {"events": pa.schema(list(EVENT_FIELDS)), "outcomes": pa.schema(list(OUTCOME_FIELDS))}
+"""What a part of each table must look like, whatever its metadata."""
+_OWNED_BY_PROJECTION = np.array([kind in PROJECTION_KINDS for kind in Kind])
+
+
+def table_schema(
+    table: str, fields: Sequence[tuple[str, pa.DataType]], names: Mapping[str, Sequence[str]]
+) -> pa.Schema:
+    """The schema of a table of a run; its metadata carries the schema version and the names the columns draw
+    from.
+    """
+    metadata = {"eventnet.table": table, "eventnet.schema_version": str(SCHEMA_VERSION)}
+    metadata |= {f"eventnet.{column}": json.dumps(list(values)) for column, values in names.items()}
+    return pa.schema(list(fields), metadata=metadata)
+
+
+class EventRows:
+    """Turns batches of events into rows, each with its bill."""
+
+    def __init__(self, graph: Graph) -> None:
+        populations = [population.name for population in graph.populations]
+        projections = [projection.name for projection in graph.projections]
+        self.names = {"phase": PHASES, "kind": KINDS, "population": populations, "projection": projections}
+        self.schema = table_schema("events", EVENT_FIELDS, self.names)
+        self._dictionaries = {column: pa.array(names, pa.string()) for column, names in self.names.items()}
+        self._prices = price(graph)
+
+    def table(self, batches: Sequence[EventBatch]) -> pa.Table:
+        """The rows of the batches, in order."""
+        first, time_ns, phase, kind, owner, neurons, values, scale, causes = zip(*batches, strict=True)
+        sizes = np.array([each.size for each in neurons])
+        starts = np.cumsum(sizes) - sizes
+        places = np.arange(sizes.sum()) - np.repeat(starts, sizes)  # of an event within its batch
+
+        kinds = np.repeat(np.array(kind, np.int64), sizes)
+        owners = np.repeat(np.array(owner, np.int64), sizes)
+        value = np.concatenate(values)
+        projected = _OWNED_BY_PROJECTION[kinds]
+        bills = self._prices.bills(kinds, owners, value)
+        columns = {
+            "event": np.repeat(np.array(first, np.int64), sizes) + places,
+            "time_ns": np.repeat(np.array(time_ns, np.int64), sizes),
+            "phase": self._names("phase", np.repeat(np.array(phase, np.int64), sizes) - min(Phase)),
+            "kind": self._names("kind", kinds),
+            "population": self._names("population", owners, absent=projected),
+            "projection": self._names("projection", owners, absent=~projected),
+            "neuron": np.concatenate(neurons).astype(np.int32),
+            "value": value,
+            "scale": np.repeat(np.array(scale, np.float64), sizes),
+            "cause": np.concatenate(causes),
+        }
+        columns |= {count: np.ascontiguousarray(bills[:, k]) for k, count in enumerate(COUNTS)}
+        return pa.Table.from_pydict(columns, schema=self.schema)
+
+    def _names(
+        self, column: str, indices: NDArray[np.integer], absent: NDArray[np.bool_] | None = None
+    ) -> pa.DictionaryArray:
+        return _dictionary_column(indices, self._dictionaries[column], absent)
+
+
+class OutcomeRows:
+    """Turns outcomes into rows; `groups` names the groups of every target, in the order of the network's
+    targets.
+    """
+
+    def __init__(self, groups: Mapping[str, Sequence[str]]) -> None:
+        every = list(dict.fromkeys(name for names in groups.values() for name in names))
+        self.names = {"target": list(groups), "group": every}
+        self.schema = table_schema("outcomes", OUTCOME_FIELDS, self.names)
+        self._dictionaries = {column: pa.array(names, pa.string()) for column, names in self.names.items()}
+        self._group_index = [[every.index(name) for name in names] for names in groups.values()]
+
+    def table(self, outcomes: Sequence[Outcome]) -> pa.Table:
+        """The rows of the outcomes, in order."""
+        times_ns, targets, groups, learned, predicted, labels, losses = zip(*outcomes, strict=True)
+        named = [self._group_index[target][group] for target, group in zip(targets, groups, strict=True)]
+        columns = {
+            "time_ns": np.array(times_ns, np.int64),
+            "target": _dictionary_column(np.array(targets), self._dictionaries["target"]),
+            "group": _dictionary_column(np.array(named), self._dictionaries["group"]),
+            "learned": np.array(learned, np.bool_),
+            "predicted": np.array(predicted, np.int64),
+            "label": np.array(labels, np.int64),
+            "loss": np.array(losses, np.float64),
+        }
+        return pa.Table.from_pydict(columns, schema=self.schema)
+
+
+def _dictionary_column(
+    indices: NDArray[np.integer], dictionary: pa.Array, absent: NDArray[np.bool_] | None = None
+) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32), mask=absent), dictionary)

@@ -1,0 +1,112 @@
+"""Saving the state of a simulation: a plain tree of dicts, lists, numbers, strings and arrays in one .npz
+file.
+
+The arrays keep their own entries; the tree around them is JSON in the entry named `tree`. Nothing is pickled,
+so loading a file runs no code of its author's, and what is loaded equals what was saved in value and in type.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.engines.base import State
+from eventnet.errors import InputError
+from eventnet.trace.files import replacing
+
+_TREE = "tree"
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+)
+"""What numpy, zipfile and json raise for a file that is cut short or changed."""
+
+
+def save_state(path: Path, state: State) -> None:
+    """Save a tree so that `load_state` gives back its equal, replacing the file in one step.
+
+    A tree is made of dicts (string or integer keys), lists, tuples, None, bools, ints of any size, floats,
+    strings, numpy arrays and numpy scalars (no objects). Raises TypeError naming the place of anything else,
+    RunError where the disk refuses.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    tree = _pack(state, arrays, "state")
+    text = np.frombuffer(json.dumps(tree).encode("ascii"), dtype=np.uint8)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        # dict[str, ndarray] is what savez takes by keyword, but its stub also has a bool among the keywords
+        np.savez(file, **{_TREE: text}, **arrays)  # type: ignore[arg-type]
+
+
+def load_state(path: Path) -> State:
+    """Load what `save_state` saved. Raises InputError naming the file where it is missing, foreign or
+    damaged.
+    """
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            # checksums first, so that no damaged header of an array is ever interpreted
+            if (entry := file.zip.testzip()) is not None:
+                raise zipfile.BadZipFile(f"the checksum of {entry} is wrong")
+            arrays = {name: file[name] for name in file.files}
+        state = _unpack(json.loads(arrays[_TREE].tobytes()), arrays)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", place=str(path)) from error
+    except _DAMAGE as error:
+        raise InputError(
+            f"is damaged or was not written by eventnet: {error}",
+            place=str(path),
+            remedy="start the run anew",
+        ) from error
+    if not isinstance(state, dict):
+        raise InputError("does not hold a state", place=str(path), remedy="start the run anew")
+    return state
+
+
+def _pack(node: Any, arrays: dict[str, NDArray[Any]], place: str) -> Any:
+    """The JSON form of a node: plain values as themselves, the rest as a one-entry object that says what it
+    is.
+    """
+    if isinstance(node, np.ndarray | np.generic):
+        if node.dtype.hasobject:
+            raise TypeError(f"{place}: an array of objects cannot be saved")
+        name = f"a{len(arrays)}"
+        arrays[name] = np.asarray(node)
+        return {"array" if isinstance(node, np.ndarray) else "scalar": name}
+    if node is None or isinstance(node, bool | int | float | str):
+        return node
+    if isinstance(node, dict):
+        if not all(type(key) in (str, int) for key in node):
+            raise TypeError(f"{place}: keys must be strings or integers")
+        return {"dict": [[key, _pack(value, arrays, f"{place}[{key!r}]")] for key, value in node.items()]}
+    if isinstance(node, list | tuple):
+        items = [_pack(value, arrays, f"{place}[{k}]") for k, value in enumerate(node)]
+        return {"list" if isinstance(node, list) else "tuple": items}
+    raise TypeError(f"{place}: a {type(node).__name__} cannot be saved")
+
+
+def _unpack(node: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    if not isinstance(node, dict):
+        return node
+    ((form, content),) = node.items()
+    if form == "array":
+        return arrays[content]
+    if form == "scalar":
+        return arrays[content][()]
+    if form == "dict":
+        return {key: _unpack(value, arrays) for key, value in content}
+    items = [_unpack(value, arrays) for value in content]
+    return items if form == "list" else tuple(items)

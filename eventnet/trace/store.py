@@ -1,0 +1,334 @@
+"""The directory of a run: written as the run goes on, whole at every moment, resumed from its last
+checkpoint.
+
+    config.yaml          the configuration, as given
+    provenance.json      what ran: versions, engine, seed, the network's names and sizes
+    status.json          running, interrupted, failed or complete, and how far it came
+    trace/               events, see `eventnet.trace.parts` and docs/trace.md
+    outcomes/            what every target sample said, likewise
+    checkpoint/state.npz the last checkpoint
+    summary.json         written last, and only when the run is complete
+
+Recording a batch appends it to a list. Memory is bounded: batches become rows every `BATCH_ROWS` events and
+rows become a part of the trace every `part_events`.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from eventnet import __version__
+from eventnet.engines.base import State
+from eventnet.errors import InputError, RunError
+from eventnet.network.graph import Graph
+from eventnet.trace.events import SCHEMA_VERSION, EventBatch, Outcome
+from eventnet.trace.files import read_json, write_json, write_text
+from eventnet.trace.parts import PartWriter
+from eventnet.trace.schema import EventRows, OutcomeRows
+from eventnet.trace.state import load_state, save_state
+
+PART_EVENTS = 2**18
+BATCH_ROWS = 2**15
+PART_OUTCOMES = 2**16
+BATCH_OUTCOMES = 2**12
+FORMAT = "eventnet run"
+STATES = ("running", "interrupted", "failed", "complete")
+
+
+class RunWriter:
+    """Records a run into its directory; a `Recorder` for engines.
+
+    Start one with `create`, or go on with `resume`. `checkpoint` makes what happened so far safe, `close`
+    ends the run as "complete", "interrupted" or "failed". As a context manager it closes by itself on the way
+    out: "interrupted" where nobody closed it or on Ctrl-C, "failed" on any other exception.
+
+    The arrays of a batch must not be changed after they are handed over.
+    """
+
+    def __init__(self, path: Path, graph: Graph, provenance: Mapping[str, Any]) -> None:
+        """For `create` and `resume` only."""
+        self.path = path
+        self._trace = bool(provenance["trace"])
+        self._events = EventRows(graph)
+        self._outcomes = OutcomeRows({target["name"]: target["groups"] for target in provenance["targets"]})
+        self._event_parts = PartWriter(
+            path / "trace", "events", self._events.schema, int(provenance["part_events"])
+        )
+        self._outcome_parts = PartWriter(path / "outcomes", "outcomes", self._outcomes.schema, PART_OUTCOMES)
+        self._batches: list[EventBatch] = []
+        self._n_pending = 0
+        self._pending_outcomes: list[Outcome] = []
+        self._next_event = 0
+        self._n_outcomes = 0
+        self._time_ns = 0
+        self._closed = False
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        graph: Graph,
+        *,
+        config_text: str,
+        config_name: str,
+        engine: str,
+        groups: Mapping[str, Sequence[str]],
+        command: Sequence[str] = (),
+        trace: bool = True,
+        part_events: int = PART_EVENTS,
+    ) -> Self:
+        """Start a run in a new or empty directory.
+
+        `groups`: for every target of the network, the names of its stream's groups. `trace=False` records
+        outcomes and summary only. Raises InputError where the directory holds anything or a target has no
+        groups, RunError where the disk refuses.
+        """
+        provenance = describe_run(graph, config_name, engine, groups, command, trace, part_events)
+        _claim(path)
+        for directory in ("outcomes", "checkpoint", *(["trace"] if trace else [])):
+            (path / directory).mkdir()
+        write_text(path / "config.yaml", config_text)
+        writer = cls(path, graph, provenance)
+        writer._write_status("running", 0, "")
+        # last, since this file is what makes the directory one of a run
+        write_json(path / "provenance.json", provenance)
+        return writer
+
+    @classmethod
+    def resume(cls, path: Path, graph: Graph) -> tuple[Self, State]:
+        """Go on from the last checkpoint of a run that did not end: the writer and the state given to
+        `checkpoint`.
+
+        Everything recorded after the checkpoint is dropped; the engine will do it again. `graph` is that of
+        the run's own configuration. Raises InputError where there is nothing to resume, the network differs
+        or files are damaged.
+        """
+        provenance = read_provenance(path)
+        if (path / "summary.json").exists():
+            raise InputError("this run is complete", place=str(path), remedy="start a new run")
+        _check_same_network(path, graph, provenance)
+        file = path / "checkpoint" / "state.npz"
+        if not file.exists():
+            raise InputError(
+                "this run ended before its first checkpoint",
+                place=str(path),
+                remedy="start it anew in another directory",
+            )
+        saved = load_state(file)
+        writer = cls(path, graph, provenance)
+        for temporary in path.rglob(".*.tmp"):
+            temporary.unlink()
+        if writer._trace:
+            writer._event_parts.go_back_to(saved["event_rows"])
+        writer._outcome_parts.go_back_to(saved["outcome_rows"])
+        writer._next_event = saved["next_event"]
+        writer._n_outcomes = saved["outcome_rows"]
+        writer._write_status("running", saved["time_ns"], "")
+        state: State = saved["state"]
+        return writer, state
+
+    def events(self, batch: EventBatch) -> None:
+        """Record a batch. Raises RunError where ids go backward, which would be a fault of the engine."""
+        n = len(batch.neurons)
+        if batch.first_event < self._next_event:
+            raise RunError(
+                f"event {batch.first_event} came after event {self._next_event - 1}; report this fault"
+            )
+        self._next_event = batch.first_event + n
+        self._time_ns = batch.time_ns
+        if n == 0 or not self._trace:
+            return
+        self._batches.append(batch)
+        self._n_pending += n
+        if self._n_pending >= BATCH_ROWS:
+            self._rows_from_batches()
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Record what a target sample said."""
+        self._pending_outcomes.append(outcome)
+        self._n_outcomes += 1
+        if len(self._pending_outcomes) >= BATCH_OUTCOMES:
+            self._rows_from_outcomes()
+
+    def checkpoint(self, state: State, time_ns: int) -> None:
+        """Make everything so far safe: rows first, then the state, from which `resume` goes on."""
+        self._write_tails()
+        save_state(
+            self.path / "checkpoint" / "state.npz",
+            {
+                "next_event": self._next_event,
+                "event_rows": self._event_parts.n_rows,
+                "outcome_rows": self._outcome_parts.n_rows,
+                "time_ns": time_ns,
+                "state": state,
+            },
+        )
+        self._write_status("running", time_ns, "")
+
+    def close(
+        self, status: str, time_ns: int, *, summary: Mapping[str, Any] | None = None, message: str = ""
+    ) -> None:
+        """End the run as "complete" (with a `summary`), "interrupted" or "failed" (with a `message`)."""
+        if status not in STATES[1:] or (summary is not None) != (status == "complete"):
+            raise ValueError("close as interrupted or failed, or as complete with a summary")
+        self._closed = True
+        self._write_tails()
+        self._write_status(status, time_ns, message)
+        if summary is not None:
+            write_json(self.path / "summary.json", summary)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._closed:
+            return
+        if error is None or isinstance(error, KeyboardInterrupt):
+            self.close("interrupted", self._time_ns)
+        else:
+            self.close("failed", self._time_ns, message=str(error) or type(error).__name__)
+
+    def _rows_from_batches(self) -> None:
+        # let go of the batches first: if the disk refuses the rows, closing must not add them a second time
+        batches, self._batches, self._n_pending = self._batches, [], 0
+        self._event_parts.append(self._events.table(batches))
+
+    def _rows_from_outcomes(self) -> None:
+        outcomes, self._pending_outcomes = self._pending_outcomes, []
+        self._outcome_parts.append(self._outcomes.table(outcomes))
+
+    def _write_tails(self) -> None:
+        if self._batches:
+            self._rows_from_batches()
+        if self._pending_outcomes:
+            self._rows_from_outcomes()
+        if self._trace:
+            self._event_parts.write_tail()
+        self._outcome_parts.write_tail()
+
+    def _write_status(self, status: str, time_ns: int, message: str) -> None:
+        self._time_ns = time_ns
+        write_json(
+            self.path / "status.json",
+            {
+                "state": status,
+                "time_ns": time_ns,
+                "events": self._next_event,
+                "outcomes": self._n_outcomes,
+                "message": message,
+            },
+        )
+
+
+def describe_run(
+    graph: Graph,
+    config_name: str,
+    engine: str,
+    groups: Mapping[str, Sequence[str]],
+    command: Sequence[str],
+    trace: bool,
+    part_events: int,
+) -> dict[str, Any]:
+    """The content of provenance.json: what ran, by which versions. Raises InputError where a target has no
+    groups.
+    """
+    network = graph.network
+    for target in network.targets:
+        if not groups.get(target.name):
+            raise InputError("no groups are given for this target", field="groups", value=target.name)
+    return {
+        "format": FORMAT,
+        "schema_version": SCHEMA_VERSION,
+        "eventnet": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pyarrow": pa.__version__,
+        "platform": platform.platform(),
+        "config": config_name,
+        "command": list(command),
+        "engine": engine,
+        "seed": network.seed,
+        "dtype": network.dtype,
+        "trace": trace,
+        "part_events": part_events,
+        "populations": [{"name": each.name, "size": each.size} for each in graph.populations],
+        "projections": [
+            {"name": each.name, "source": each.source, "target": each.target} for each in graph.projections
+        ],
+        "targets": [
+            {"name": each.name, "population": each.population, "groups": list(groups[each.name])}
+            for each in network.targets
+        ],
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """The provenance of a run. Raises InputError where `path` is none, or one of a newer version."""
+    file = path / "provenance.json"
+    if not file.is_file():
+        raise InputError(
+            "is not the directory of a run: it has no provenance.json"
+            if path.is_dir()
+            else "there is no such directory",
+            place=str(path),
+            remedy="give a directory that eventnet run has written",
+        )
+    provenance = read_json(file)
+    version = provenance.get("schema_version")
+    if provenance.get("format") != FORMAT or not isinstance(version, int):
+        raise InputError("was not written by eventnet", place=str(file), remedy="give the directory of a run")
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            "the run was written by a newer version of eventnet",
+            place=str(file),
+            field="schema_version",
+            value=version,
+            remedy=f"update eventnet; this one reads versions up to {SCHEMA_VERSION}",
+        )
+    missing = {"trace", "part_events", "populations", "projections", "targets"} - provenance.keys()
+    if missing:
+        raise InputError(
+            f"lacks {', '.join(sorted(missing))}", place=str(file), remedy="restore the file from a copy"
+        )
+    return provenance
+
+
+def _claim(path: Path) -> None:
+    """Make the directory, or raise InputError where something is there already."""
+    if path.is_dir() and any(path.iterdir()):
+        raise InputError(
+            "the directory is not empty",
+            place=str(path),
+            remedy="give another directory, or resume the run that is in it",
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make this directory: {error.strerror}",
+            place=str(path),
+            remedy="give another place for the run",
+        ) from error
+
+
+def _check_same_network(path: Path, graph: Graph, provenance: Mapping[str, Any]) -> None:
+    recorded = [(each["name"], each["size"]) for each in provenance["populations"]]
+    given = [(each.name, each.size) for each in graph.populations]
+    names = [each["name"] for each in provenance["projections"]]
+    if recorded != given or names != [each.name for each in graph.projections]:
+        raise InputError(
+            "the network given is not the one that was run",
+            place=str(path / "provenance.json"),
+            remedy="resume with the run's own config.yaml",
+        )

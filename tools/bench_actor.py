@@ -1,0 +1,190 @@
+"""How fast the actor engine is: spike events a second, beside bare SimPy on as many events, in one run.
+
+    python tools/bench_actor.py                  # speed: fan-out 200, learning on
+    python tools/bench_actor.py --memory         # resident memory over ten million events, traced to disk
+    python tools/bench_actor.py --json
+
+The network is 100 - 200 - 200 - 10 with random walks as input and a label at every tick; nearly all of its spikes have a
+fan-out of 200 and each of them changes a row or a column of weights. The machine matters, so a ratio to SimPy's own
+rate, taken in turns with ours, is given beside the absolute numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import simpy
+
+from eventnet.engines.actor import ActorEngine
+from eventnet.engines.base import SampleBlock, TargetBlock
+from eventnet.network import Code, Learning, Network, Nonlinearity, Population, Projection, Rule, Sensor, Target, Wake
+from eventnet.trace.events import Kind
+from eventnet.trace.store import RunWriter
+
+PERIOD_NS = 10_000_000
+N_CHANNELS, N_HIDDEN, N_CLASSES = 100, 200, 10
+BLOCK = 1000
+
+
+@dataclass(frozen=True)
+class Walks:
+    """Endless random walks around zero, made block by block."""
+
+    seed: int = 0
+
+    @property
+    def n_channels(self) -> int:
+        return N_CHANNELS
+
+    def blocks(self) -> Iterator[SampleBlock]:
+        rng = np.random.default_rng(self.seed)
+        x, k = np.zeros(N_CHANNELS), 0
+        while True:
+            values = np.empty((BLOCK, N_CHANNELS))
+            for row in values:
+                x = 0.99 * x + rng.normal(0, 0.2, N_CHANNELS)
+                row[:] = x
+            yield SampleBlock((k + np.arange(BLOCK)) * PERIOD_NS, values)
+            k += BLOCK
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Which of the first channels is largest."""
+
+    groups: tuple[str, ...] = ("all",)
+
+    def blocks(self) -> Iterator[TargetBlock]:
+        for block in Walks().blocks():
+            labels = block.values[:, :N_CLASSES].argmax(axis=1)
+            yield TargetBlock(block.times_ns, labels, np.zeros(BLOCK, np.int64), np.ones(BLOCK, bool))
+
+
+def network(wake: Wake, rule: Rule) -> Network:
+    forward, backward = Code(0.75, 0.5), Code(0.5, 0.05)
+    hidden = {"forward": forward, "backward": backward, "wake": wake}
+    return Network(
+        (
+            Population("in", N_CHANNELS, forward=forward, wake=wake),
+            Population("h1", N_HIDDEN, **hidden),
+            Population("h2", N_HIDDEN, **hidden),
+            Population("out", N_CLASSES, Nonlinearity.SOFTMAX, backward=backward, wake=wake),
+        ),
+        (Projection("in", "h1"), Projection("h1", "h2"), Projection("h2", "out")),
+        (Sensor("s", "in", PERIOD_NS),),
+        (Target("t", "out", PERIOD_NS),),
+        Learning(rule, 0.001),
+    )
+
+
+def actor_rate(wake: Wake, rule: Rule, n_ticks: int) -> dict[str, float]:
+    """One run of `n_ticks`: spikes, all events, seconds; the first ticks are not counted."""
+    engine = ActorEngine(network(wake, rule), {"s": Walks(), "t": Labels()})
+    engine.run(20 * PERIOD_NS)
+    before = engine.totals.events.copy()
+    began = time.perf_counter()
+    engine.run((20 + n_ticks) * PERIOD_NS)
+    seconds = time.perf_counter() - began
+    events = engine.totals.events - before
+    spikes = int(events[Kind.FORWARD].sum() + events[Kind.BACKWARD].sum())
+    of_200 = int(events[Kind.FORWARD, :2].sum() + events[Kind.BACKWARD, 2:].sum())
+    return {"spikes": spikes, "fan_out_200": of_200 / spikes, "events": int(events.sum()), "seconds": seconds}
+
+
+def simpy_rate(n_events: int) -> float:
+    """Seconds that bare SimPy takes for as many timeouts, spread over 100 processes."""
+    env = simpy.Environment()
+
+    def process(n: int, step: int):
+        for _ in range(n):
+            yield env.timeout(step)
+
+    for k in range(100):
+        env.process(process(n_events // 100, 1 + k))
+    began = time.perf_counter()
+    env.run()
+    return time.perf_counter() - began
+
+
+def speed(repeats: int, n_ticks: int) -> list[dict[str, float | str]]:
+    rows = []
+    for wake, rule in ((Wake.LAZY, Rule.FUTURE), (Wake.LAZY, Rule.PAST), (Wake.CLOCKED, Rule.FUTURE), (Wake.EXACT, Rule.FUTURE)):
+        runs, ratios, simpy_rates = [], [], []
+        for _ in range(repeats):
+            run = actor_rate(wake, rule, n_ticks)
+            bare = run["spikes"] / simpy_rate(int(run["spikes"]))
+            runs.append(run)
+            simpy_rates.append(bare)
+            ratios.append(run["spikes"] / run["seconds"] / bare)
+        rows.append(
+            {
+                "wake": wake.value,
+                "rule": rule.value,
+                "spikes": runs[0]["spikes"],
+                "fan_out_200_share": runs[0]["fan_out_200"],
+                "spikes_per_s": statistics.median(r["spikes"] / r["seconds"] for r in runs),
+                "events_per_s": statistics.median(r["events"] / r["seconds"] for r in runs),
+                "simpy_timeouts_per_s": statistics.median(simpy_rates),
+                "share_of_simpy": statistics.median(ratios),
+            }
+        )
+    return rows
+
+
+def memory(n_events: int) -> list[dict[str, float]]:
+    """Resident memory at each tenth of a traced run of `n_events`."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        engine_network = network(Wake.LAZY, Rule.FUTURE)
+        made = ActorEngine(engine_network, {"s": Walks(), "t": Labels()})
+        writer = RunWriter.create(
+            Path(folder) / "run", made.graph, config_text="", config_name="bench", engine="actor", groups={"t": ("all",)}
+        )
+        engine = ActorEngine(engine_network, {"s": Walks(), "t": Labels()}, [writer])
+        with writer:
+            until = 0
+            for tenth in range(1, 11):
+                while engine.totals.events.sum() < n_events * tenth // 10:
+                    until += 10 * PERIOD_NS
+                    engine.run(until)
+                rows.append({"events": int(engine.totals.events.sum()), "resident_mb": resident_mb()})
+            writer.close("interrupted", engine.now_ns)
+    return rows
+
+
+def resident_mb() -> float:
+    """Resident memory now (Linux), else the largest so far."""
+    status = Path("/proc/self/statm")
+    if status.exists():
+        return int(status.read_text().split()[1]) * resource.getpagesize() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--memory", action="store_true", help="measure memory in place of speed")
+    parser.add_argument("--events", type=int, default=10_000_000, help="events of the memory run")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each kind, in turns with SimPy")
+    parser.add_argument("--ticks", type=int, default=600, help="ticks of each run")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    rows = memory(arguments.events) if arguments.memory else speed(arguments.repeats, arguments.ticks)
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+        return
+    print("  ".join(f"{name:>20}" for name in rows[0]))
+    for row in rows:
+        print("  ".join(f"{value:>20,.3f}" if isinstance(value, float) else f"{value:>20}" for value in row.values()))
+
+
+if __name__ == "__main__":
+    main()

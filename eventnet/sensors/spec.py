@@ -24,7 +24,14 @@ class Policy(StrEnum):
 
 @dataclass(frozen=True)
 class Policies:
-    """One policy for each thing that can be wrong with a stream of samples."""
+    """One policy for each thing that can be wrong with a stream of samples.
+
+    `hold`, fault by fault: a duplicate or late sample stays out, since its instant is past and what is held
+    there is the last good value already; a non-finite value is replaced by the channel's last good one (left
+    out where there is none); in a gap the last good values are sent again every `max_gap_ns`. With gap `drop`,
+    a sensor with a period skips the ticks at which its latest value would be older than `max_gap_ns`. More in
+    `eventnet.sensors.policies`.
+    """
 
     duplicate: Policy = Policy.ERROR  # a time equal to the one before
     late: Policy = Policy.ERROR  # a time before the one before
@@ -90,6 +97,8 @@ class GeneratorSource:
     `kind`: "constant" (of `level`), "sine" (`level` + `amplitude` sin(2 pi t / wave_period), channels evenly out of
     phase) or "random_walk" (a value drawn anew every `step_ns`: the last plus normal(0, amplitude), decaying toward
     `level` so that its standard deviation stays `amplitude` * 10; linear in between). `duration_ns` None: endless.
+    Streams whose generators have the same `signal` see the same draws ("": the name of the stream itself), so
+    that a target can ask for what a sensor shows.
     """
 
     kind: str
@@ -99,6 +108,7 @@ class GeneratorSource:
     wave_period_ns: int = 10**9
     step_ns: int = 10**8
     duration_ns: int | None = None
+    signal: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,15 @@
+"""Configurations: YAML files checked to the last field, and what they come to (see docs/configuration.md)."""
+
+from eventnet.config.config import Config, dump, load_config, with_overrides
+from eventnet.config.describing import describe
+from eventnet.config.shipped import find_config, shipped_configs
+
+__all__ = [
+    "Config",
+    "describe",
+    "dump",
+    "find_config",
+    "load_config",
+    "shipped_configs",
+    "with_overrides",
+]

@@ -1,0 +1,134 @@
+"""A configuration in a few rows of text: what was understood, and what to be wary of."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eventnet.config.config import Config
+from eventnet.network import Code, Graph, Projection, derive
+from eventnet.network.graph import guarded_rate
+from eventnet.sensors.spec import (
+    ArrayLabels,
+    ArraySource,
+    GeneratorSource,
+    PlaylistLabels,
+    PlaylistSource,
+    Sampling,
+    SensorTarget,
+    TableLabels,
+    TableSource,
+    TargetSpec,
+)
+from eventnet.units import format_ns
+
+
+def describe(config: Config) -> list[tuple[str, str]]:
+    """Rows of (what, how it will be), in the order of the document, warnings last."""
+    graph = derive(config.network)
+    rows = [("name", config.name)]
+    if config.description:
+        rows.append(("description", config.description))
+    rows.append(("seed, dtype", f"{config.seed}, {config.dtype}"))
+    rows.append(
+        ("duration", "until the streams end" if config.duration_ns is None else format_ns(config.duration_ns))
+    )
+    rows += [(f"sensor {name}", _sensor(graph, config, name)) for name in config.sensors]
+    rows += [(f"target {name}", _target(graph, spec)) for name, spec in config.targets.items()]
+    rows += [(f"population {p.name}", _population(graph, k)) for k, p in enumerate(graph.populations)]
+    rows += [(f"projection {p.name}", _projection(graph, k, p)) for k, p in enumerate(graph.projections)]
+    rows.append(("learning", _learning(config)))
+    rows += [
+        (f"probe {p.name}", f"{p.variable} of {p.population} every {format_ns(p.period_ns)}")
+        for p in config.network.probes
+    ]
+    return rows + [("warning", text) for text in _warnings(config, graph)]
+
+
+def _sensor(graph: Graph, config: Config, name: str) -> str:
+    spec = config.sensors[name]
+    sensor = next(each for each in graph.network.sensors if each.name == name)
+    return f"{_source(spec.source)} to {sensor.population}, {_sampling(spec.sampling, sensor.period_ns)}"
+
+
+def _source(source: ArraySource | TableSource | GeneratorSource | PlaylistSource) -> str:
+    if isinstance(source, PlaylistSource):
+        groups = ", ".join(group.name for group in source.playlist.groups)
+        return f"columns {list(source.columns)} of {source.playlist.recordings.file.name} ({groups})"
+    if isinstance(source, GeneratorSource):
+        return f"{source.kind} of {source.n_channels} channels"
+    return source.file.name if isinstance(source, TableSource) else "arrays"
+
+
+def _sampling(sampling: Sampling, period_ns: int) -> str:
+    if sampling.period_ns is None:
+        return f"at its own times, about every {format_ns(period_ns)}"
+    text = f"every {format_ns(sampling.period_ns)}"
+    if sampling.phase_ns:
+        text += f" from {format_ns(sampling.phase_ns)}"
+    if sampling.jitter_ns:
+        text += f", jitter {format_ns(sampling.jitter_ns)}"
+    if sampling.dropout:
+        text += f", dropout {sampling.dropout:g}"
+    if sampling.send_on_delta is not None:
+        text += f", sent when moved by {sampling.send_on_delta:g}"
+    return text
+
+
+def _target(graph: Graph, spec: TargetSpec) -> str:
+    target = next(each for each in graph.network.targets if each.name == spec.name)
+    return f"{_labels(spec.source)} for {target.population}, every {format_ns(target.period_ns)}"
+
+
+def _labels(source: PlaylistLabels | ArrayLabels | TableLabels | SensorTarget) -> str:
+    if isinstance(source, PlaylistLabels):
+        return f"{source.label} of {source.playlist.recordings.file.name}"
+    if isinstance(source, SensorTarget):
+        ahead = f", {format_ns(source.ahead_ns)} ahead" if source.ahead_ns else ""
+        return f"{_source(source.source)}{ahead}"
+    return source.file.name if isinstance(source, TableLabels) else "arrays"
+
+
+def _population(graph: Graph, index: int) -> str:
+    population = graph.populations[index]
+    text = f"{population.size} {population.nonlinearity}, wakes {population.wake}"
+    if graph.encodes_forward[index]:
+        text += f"; forward {_code(population.forward, graph.forward_period_ns[index])}"
+    if graph.carries_error[index]:
+        text += f"; backward {_code(population.backward, graph.backward_period_ns[index])}"
+    return text
+
+
+def _code(code: Code, period_ns: int) -> str:
+    adapted = ", adapted" if code.adaptation else ""
+    return f"k_alpha {code.k_alpha:g}, k_beta {code.k_beta:g}{adapted}, period {format_ns(period_ns)}"
+
+
+def _projection(graph: Graph, index: int, projection: Projection) -> str:
+    weights = "given" if isinstance(projection.weights, np.ndarray) else str(projection.weights)
+    text = f"{graph.size_of_source(index)} x {graph.size_of_target(index)} weights, {weights}"
+    if projection.delay_ns:
+        text += f", delay {format_ns(projection.delay_ns)}"
+    if projection.delay_back_ns:
+        text += f", {format_ns(projection.delay_back_ns)} back"
+    return f"{text}, {'learns' if graph.learns[index] else 'fixed'}"
+
+
+def _learning(config: Config) -> str:
+    learning = config.network.learning
+    if learning is None:
+        return "nothing learns"
+    eta_bias = learning.eta if learning.eta_bias is None else learning.eta_bias
+    return f"{learning.rule}, eta {learning.eta:g}, biases {eta_bias:g}"
+
+
+def _warnings(config: Config, graph: Graph) -> list[str]:
+    warnings = [
+        f"{name} learns in momentary steps of {step:.3g}, above 0.016 where training was seen to diverge: "
+        "lower eta, lower k_alpha, or use the rule past"
+        for name, step in guarded_rate(graph)
+    ]
+    if config.network.learning is not None and not any(graph.learns):
+        warnings.append("learning is set, but no projection that learns lies before a target")
+    if config.is_endless:
+        warnings.append("nothing ends this run: give a duration, here or when you run it")
+    return warnings

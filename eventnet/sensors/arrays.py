@@ -1,0 +1,165 @@
+"""Rows from arrays in memory, and arrays out of .npz files."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.errors import InputError
+from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows
+
+MAX_TIME_NS = int(np.iinfo(np.int64).max)
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,  # zipfile's word for an encrypted or unsupported member
+    SyntaxError,  # numpy parses array headers as Python
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    pickle.UnpicklingError,
+)
+
+
+@dataclass(frozen=True)
+class ArrayRows:
+    """Rows in memory (a `RowSource`): `times_ns` int64 [n], `values` float64 [n, n_channels], NaN where a row
+    leaves a channel out if `partial`. `first_row` is the number of the first row in messages.
+    """
+
+    times_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+    columns: tuple[str, ...]
+    place: str
+    partial: bool = False
+    hold_until_ns: int | None = None
+    first_row: int = 0
+
+    def rows(self) -> Iterator[RawRows]:
+        for start in range(0, len(self.times_ns), CHUNK_ROWS):
+            times = self.times_ns[start : start + CHUNK_ROWS]
+            values = self.values[start : start + CHUNK_ROWS]
+            numbers = self.first_row + np.arange(start, start + len(times))
+            yield RawRows(times, values, np.isnan(values) if self.partial else None, numbers)
+
+    def last_time_ns(self) -> int | None:
+        last = int(self.times_ns.max(initial=NO_TIME))
+        return None if last == NO_TIME else last
+
+
+def rows_of_arrays(times_ns: Any, values: Any, partial: bool, place: str) -> ArrayRows:
+    """Check arrays that a caller gave: `times_ns` whole numbers [n], `values` numbers [n, n_channels]."""
+    times, numbers = np.asarray(times_ns), np.asarray(values)
+    if times.ndim != 1 or not np.issubdtype(times.dtype, np.integer):
+        raise InputError(
+            "must be a one-dimensional array of whole nanoseconds",
+            place=place,
+            field="times_ns",
+            value=f"{times.dtype} of shape {times.shape}",
+            remedy="convert it to int64",
+        )
+    if numbers.ndim != 2 or numbers.shape[1] == 0 or len(numbers) != len(times):
+        raise InputError(
+            "the array has the wrong shape",
+            place=place,
+            field="values",
+            value=numbers.shape,
+            remedy=f"it must be ({len(times)}, n_channels), one row for each time",
+        )
+    numbers = as_floats(numbers, place, "values")
+    columns = tuple(str(k) for k in range(numbers.shape[1]))
+    return ArrayRows(to_ns(times, 1, place, "times_ns"), numbers, columns, place, partial)
+
+
+def as_floats(numbers: NDArray[Any], place: str, field: str) -> NDArray[np.float64]:
+    """`numbers` as float64, or InputError where they are not numbers."""
+    if not (np.issubdtype(numbers.dtype, np.number) or numbers.dtype == np.bool_) or np.iscomplexobj(numbers):
+        raise InputError(
+            "must hold numbers",
+            place=place,
+            field=field,
+            value=str(numbers.dtype),
+            remedy="name a numeric array",
+        )
+    return numbers.astype(np.float64, copy=False)
+
+
+def to_ns(times: NDArray[Any], unit_ns: int, place: str, field: str) -> NDArray[np.int64]:
+    """Times in units of `unit_ns` nanoseconds as int64 [n], rounded; `NO_TIME` where a float is not finite.
+
+    Integers convert exactly. Raises InputError where they are not numbers or do not fit.
+    """
+    if np.issubdtype(times.dtype, np.integer):
+        # Python integers, since the absolute value of the smallest int64 does not fit into one
+        fits = len(times) == 0 or max(int(times.max()), -int(times.min())) <= MAX_TIME_NS // unit_ns
+        scaled = times.astype(np.int64) * unit_ns if fits else times
+    else:
+        numbers = as_floats(times, place, field)
+        finite = np.isfinite(numbers)
+        rounded = np.rint(np.where(finite, numbers, 0.0) * unit_ns)
+        fits = bool(np.all(np.abs(rounded) < float(MAX_TIME_NS)))
+        scaled = np.where(finite, rounded if fits else 0.0, 0.0).astype(np.int64)
+        scaled[~finite] = NO_TIME
+    if not fits:
+        raise InputError(
+            "a time does not fit into 64-bit nanoseconds (292 years)",
+            place=place,
+            field=field,
+            value=f"{np.abs(times.astype(np.float64)).max():g}",
+            remedy="check the time unit",
+        )
+    return scaled
+
+
+def check_is_file(file: Path) -> None:
+    """Raise InputError unless `file` is there."""
+    if not file.is_file():
+        raise InputError("no such file", place=str(file), remedy="check the path")
+
+
+def load_arrays(file: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """The arrays called `names` of an .npz file, none of them pickled.
+
+    Raises InputError where the file is missing, is not an intact .npz or lacks an array (naming those it
+    has).
+    """
+    check_is_file(file)
+    try:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is no zip archive")
+        # opened here, since np.load leaves a damaged file open
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
+            missing = next((name for name in names if name not in archive.files), None)
+            arrays = {} if missing is not None else {name: archive[name] for name in names}
+            known = archive.files
+    except _UNREADABLE as error:
+        raise unreadable(file, ".npz", error) from error
+    if missing is not None:
+        raise InputError(
+            "the file has no array of this name",
+            place=str(file),
+            value=missing,
+            remedy=f"it has {', '.join(known) or 'none'}",
+        )
+    return arrays
+
+
+def unreadable(file: Path, form: str, error: Exception) -> InputError:
+    """The error for a file that cannot be decoded."""
+    return InputError(
+        f"the file is not an intact {form} file: {error}",
+        place=str(file),
+        remedy="it may be cut short; copy it again",
+    )

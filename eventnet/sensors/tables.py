@@ -1,0 +1,302 @@
+"""Rows from files: .npz arrays, and .csv and .parquet columns, which are streamed so that a long log fits in
+memory.
+
+A row's number in messages counts rows of data from 1. A .csv has a line of column names first; its cells are
+read as text and converted here, so that whole-number times keep all their digits and a bad cell can be named.
+A .csv that was cut short inside its last number cannot be told from a whole one; an .npz or .parquet can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from eventnet.errors import InputError
+from eventnet.sensors.arrays import ArrayRows, as_floats, check_is_file, load_arrays, to_ns, unreadable
+from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows
+from eventnet.sensors.spec import TableLabels, TableSource
+from eventnet.units import NS_PER
+
+CSV_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Table:
+    """An opened table: its rows, and whether it is one column of whole numbers (classes, where it gives
+    labels).
+    """
+
+    rows: ArrayRows | ColumnRows
+    is_integer: bool
+
+
+@dataclass(frozen=True)
+class ColumnRows:
+    """Rows of a .csv or .parquet file (a `RowSource`), read anew on each pass, a block at a time."""
+
+    file: Path
+    time: str
+    unit_ns: int
+    columns: tuple[str, ...]
+    partial: bool
+
+    @property
+    def place(self) -> str:
+        return str(self.file)
+
+    @property
+    def hold_until_ns(self) -> int | None:
+        return None
+
+    def rows(self) -> Iterator[RawRows]:
+        number = 1
+        for batch in _batches(self.file, (self.time, *self.columns)):
+            for start in range(0, batch.num_rows, CHUNK_ROWS):
+                part = batch.slice(start, CHUNK_ROWS)
+                yield self._convert(part, number)
+                number += part.num_rows
+
+    def last_time_ns(self) -> int | None:
+        last, number = NO_TIME, 1
+        for batch in _batches(self.file, (self.time,)):
+            last = max(last, int(self._times(batch, number).max(initial=NO_TIME)))
+            number += batch.num_rows
+        return None if last == NO_TIME else last
+
+    def _convert(self, batch: Any, first_row: int) -> RawRows:
+        times = self._times(batch, first_row)
+        columns = [self._numbers(batch, name, first_row) for name in self.columns]
+        values = np.stack(
+            [
+                as_floats(numbers, self.place, f"column {name!r}")
+                for (numbers, _), name in zip(columns, self.columns, strict=True)
+            ],
+            axis=1,
+        )
+        empty = np.stack([cells for _, cells in columns], axis=1)
+        values[empty] = np.nan
+        rows = first_row + np.arange(batch.num_rows)
+        return RawRows(times, values, empty if self.partial else None, rows)
+
+    def _times(self, batch: Any, first_row: int) -> NDArray[np.int64]:
+        numbers, empty = self._numbers(batch, self.time, first_row)
+        times = to_ns(numbers, self.unit_ns, self.place, f"column {self.time!r}")
+        times[empty] = NO_TIME
+        return times
+
+    def _numbers(self, batch: Any, name: str, first_row: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """A column as numbers [n] (0 in empty cells) and which cells are empty, bool [n]."""
+        column = batch.column(name)
+        empty = np.asarray(column.is_null())
+        if pa.types.is_string(column.type):
+            column = _parse(pc.utf8_trim_whitespace(column), self.place, name, first_row)
+        elif not pa.types.is_integer(column.type):
+            column = column.cast(pa.float64())
+        return column.fill_null(0).to_numpy(zero_copy_only=False).copy(), empty
+
+
+def open_table(spec: TableSource | TableLabels) -> Table:
+    """Open the file of `spec` and check everything about it that does not need all of its rows.
+
+    Raises InputError naming the file, the field and what would do.
+    """
+    place = str(spec.file)
+    if spec.time_unit not in NS_PER:
+        raise InputError(
+            "unknown unit",
+            place=place,
+            field="time_unit",
+            value=spec.time_unit,
+            remedy=f"use one of {', '.join(NS_PER)}",
+        )
+    check_is_file(spec.file)
+    suffix = spec.file.suffix.lower()
+    partial = isinstance(spec, TableSource) and spec.partial
+    if suffix == ".npz":
+        return _open_npz(spec, partial)
+    if suffix not in (".csv", ".parquet"):
+        raise InputError(
+            "unknown kind of file", place=place, value=spec.file.suffix, remedy="use .npz, .csv or .parquet"
+        )
+    if spec.values is not None:
+        raise InputError(
+            "names a two-dimensional array, which only an .npz has",
+            place=place,
+            field="values",
+            value=spec.values,
+            remedy="name the columns instead",
+        )
+    return _open_columns(spec, partial)
+
+
+def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:
+    place = str(spec.file)
+    named = tuple(str(column) for column in spec.columns) if spec.values is None else (spec.values,)
+    if not named:
+        raise InputError(
+            "names no channel",
+            place=place,
+            field="columns",
+            remedy="name arrays, or a two-dimensional one as values",
+        )
+    arrays = load_arrays(spec.file, (spec.time, *named))
+    for name, array in arrays.items():
+        wanted = 2 if name == spec.values else 1
+        if array.ndim != wanted:
+            raise InputError(
+                f"the array must have {wanted} dimension{'s' * (wanted > 1)}",
+                place=place,
+                field=name,
+                value=array.shape,
+            )
+        if len(array) != len(arrays[spec.time]):
+            raise InputError(
+                "the array has another length than the times",
+                place=place,
+                field=name,
+                value=len(array),
+                remedy=f"{spec.time!r} has {len(arrays[spec.time])}",
+            )
+    if len(arrays[spec.time]) == 0:
+        raise _empty(spec.file)
+    times = to_ns(arrays[spec.time], NS_PER[spec.time_unit], place, spec.time)
+    if spec.values is None:
+        chosen = [arrays[name] for name in named]
+    else:
+        table = arrays[spec.values]
+        named = tuple(str(k) for k in columns_of(table.shape[1], spec.columns, place))
+        chosen = [table[:, int(k)] for k in named]
+    values = np.stack([as_floats(a, place, name) for a, name in zip(chosen, named, strict=True)], axis=1)
+    is_integer = len(chosen) == 1 and bool(np.issubdtype(chosen[0].dtype, np.integer))
+    return Table(ArrayRows(times, values, named, place, partial, first_row=1), is_integer)
+
+
+def columns_of(n_columns: int, columns: tuple[str | int, ...], place: str) -> tuple[int, ...]:
+    """Check column numbers of a two-dimensional array; none means all."""
+    for column in columns:
+        if not isinstance(column, int) or not 0 <= column < n_columns:
+            raise InputError(
+                "no such column",
+                place=place,
+                field="columns",
+                value=column,
+                remedy=f"use 0 to {n_columns - 1}",
+            )
+    if n_columns == 0:
+        raise InputError("the array has no columns", place=place, field="columns")
+    return tuple(int(column) for column in columns) or tuple(range(n_columns))
+
+
+def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
+    place = str(spec.file)
+    names, kinds = _schema(spec.file)
+    columns = tuple(str(column) for column in spec.columns)
+    columns = columns or tuple(name for name in names if name != spec.time)
+    for field, name in (("time", spec.time), *(("columns", column) for column in columns)):
+        if names.count(name) != 1:
+            raise InputError(
+                "two columns have this name" if name in names else "the file has no column of this name",
+                place=place,
+                field=field,
+                value=name,
+                remedy=f"it has {', '.join(names)}",
+            )
+        kind = kinds[names.index(name)]
+        # columns of a .csv are judged cell by cell, and an all-empty one has no type yet
+        if spec.file.suffix.lower() == ".parquet" and not _is_numeric(kind):
+            raise InputError(
+                "the column does not hold numbers",
+                place=place,
+                field=name,
+                value=str(kind),
+                remedy="name another",
+            )
+    if not columns:
+        raise InputError("there is no column beside the time", place=place, field="columns")
+    if next(_batches(spec.file, (spec.time,)), None) is None:
+        raise _empty(spec.file)
+    is_integer = len(columns) == 1 and bool(pa.types.is_integer(kinds[names.index(columns[0])]))
+    return Table(ColumnRows(spec.file, spec.time, NS_PER[spec.time_unit], columns, partial), is_integer)
+
+
+def _is_numeric(kind: Any) -> bool:
+    tests = (
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_boolean,
+        pa.types.is_decimal,
+        pa.types.is_null,
+    )
+    return any(test(kind) for test in tests)
+
+
+def _empty(file: Path) -> InputError:
+    return InputError("the table has no rows", place=str(file), remedy="give a file with at least one")
+
+
+def _schema(file: Path) -> tuple[list[str], list[Any]]:
+    """Names and types of a file's columns; of a .csv the types that its first block suggests."""
+    try:
+        if file.suffix.lower() == ".parquet":
+            with pa.parquet.ParquetFile(file) as parquet:
+                return parquet.schema_arrow.names, parquet.schema_arrow.types
+        with pa.csv.open_csv(file, read_options=pa.csv.ReadOptions(block_size=CSV_BLOCK_BYTES)) as reader:
+            return reader.schema.names, reader.schema.types
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise unreadable(file, file.suffix, error) from error
+
+
+def _batches(file: Path, names: tuple[str, ...]) -> Iterator[Any]:
+    """The named columns of a file as non-empty record batches; all text where the file is a .csv."""
+    try:
+        if file.suffix.lower() == ".parquet":
+            with pa.parquet.ParquetFile(file) as parquet:
+                for batch in parquet.iter_batches(CHUNK_ROWS, columns=list(names), use_threads=False):
+                    if batch.num_rows:
+                        yield batch
+            return
+        options = pa.csv.ConvertOptions(
+            include_columns=list(names),
+            column_types={name: pa.string() for name in names},
+            null_values=[""],
+            strings_can_be_null=True,
+        )
+        reading = pa.csv.ReadOptions(block_size=CSV_BLOCK_BYTES)
+        with pa.csv.open_csv(file, read_options=reading, convert_options=options) as reader:
+            for batch in reader:
+                if batch.num_rows:
+                    yield batch
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise unreadable(file, file.suffix, error) from error
+
+
+def _parse(texts: Any, place: str, name: str, first_row: int) -> Any:
+    """A column of text as whole numbers where all are, else as floats; InputError names the first that is
+    neither.
+    """
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            return texts.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    for row, text in enumerate(texts):
+        try:
+            text.cast(pa.float64())
+        except pa.ArrowInvalid:
+            raise InputError(
+                "not a number",
+                place=place,
+                field=f"row {first_row + row}, column {name!r}",
+                value=text.as_py(),
+                remedy="correct the cell, leave it empty, or name another column",
+            ) from None
+    raise AssertionError("a column failed to convert though each of its cells converts")

@@ -1,0 +1,229 @@
+"""Tables: the same samples from every kind of file, and an error that helps where a file is not right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from eventnet.errors import InputError
+from eventnet.sensors import build_sensor, build_target
+from eventnet.sensors.spec import (
+    Policies,
+    Policy,
+    Sampling,
+    SensorSpec,
+    TableLabels,
+    TableSource,
+    TargetSpec,
+)
+from tests.sensor_oracles import full, samples_of, targets_of
+
+FORMS = (".npz", ".csv", ".parquet")
+
+
+def write(path, columns):
+    """Write named columns in the form that the suffix names; None in a column is an empty cell."""
+    if path.suffix == ".npz":
+        np.savez(path, **{name: np.array(cells) for name, cells in columns.items()})
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.table(columns), path)
+    else:
+        lines = [",".join(columns)]
+        lines += [
+            ",".join("" if cell is None else str(cell) for cell in row)
+            for row in zip(*columns.values(), strict=True)
+        ]
+        path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def sensor(path, policies=None, **table):
+    table.setdefault("time", "t")
+    return build_sensor(
+        SensorSpec("probe", TableSource(path, **table), Sampling(policies=policies or Policies())), 0
+    )
+
+
+def refusal(act):
+    with pytest.raises(InputError) as caught:
+        act()
+    return caught.value
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_samples_over_many_blocks(tmp_path, form):
+    n = 10_000
+    columns = {
+        "t": (np.arange(n) * 0.5).tolist(),
+        "b": (np.arange(n) - 7).tolist(),
+        "a": (np.arange(n) / 8).tolist(),
+    }
+    stream = sensor(write(tmp_path / f"log{form}", columns), time_unit="ms", columns=("a", "b"))
+    for _ in range(2):
+        times, values = full(stream.blocks())
+        assert np.array_equal(times, 500_000 * np.arange(n))
+        assert np.array_equal(values, np.stack([np.arange(n) / 8, np.arange(n) - 7], axis=1))
+    assert stream.n_channels == 2
+    assert stream.duration_ns == 500_000 * (n - 1) + 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_whole_number_times_keep_all_their_digits(tmp_path, form):
+    times = [1_700_000_000_000_000_001, 1_700_000_000_000_000_002]
+    stream = sensor(
+        write(tmp_path / f"log{form}", {"t": times, "a": [1.0, 2.0]}), time_unit="ns", columns=("a",)
+    )
+    assert samples_of(stream.blocks()) == [(times[0], {0: 1.0}), (times[1], {0: 2.0})]
+
+
+@pytest.mark.parametrize("form", [".csv", ".parquet"])
+def test_without_columns_all_but_the_time_are_channels(tmp_path, form):
+    stream = sensor(
+        write(tmp_path / f"log{form}", {"a": [1, 2], "t": [0, 1], "b": [True, False]})
+        if form != ".csv"
+        else write(tmp_path / "log.csv", {"a": [1, 2], "t": [0, 1], "b": [1, 0]})
+    )
+    assert samples_of(stream.blocks()) == [(0, {0: 1, 1: 1}), (10**9, {0: 2, 1: 0})]
+
+
+@pytest.mark.parametrize("form", [".csv", ".parquet"])
+def test_an_empty_cell_is_a_channel_left_out_only_in_partial_tables(tmp_path, form):
+    path = write(tmp_path / f"log{form}", {"t": [0, 1, 2], "a": [1.5, None, 3.0], "b": [None, 2.0, 4.0]})
+    stream = sensor(path, partial=True, time_unit="ns")
+    assert samples_of(stream.blocks()) == [(0, {0: 1.5}), (1, {1: 2.0}), (2, {0: 3.0, 1: 4.0})]
+    assert stream.counts.nonfinite == 0
+    error = refusal(lambda: list(sensor(path, time_unit="ns").blocks()))
+    assert (error.place, error.field) == (str(path), "row 1, column 'b'")
+
+
+def test_not_a_number_is_a_fault_even_where_cells_may_be_empty(tmp_path):
+    path = write(tmp_path / "log.csv", {"t": [0, 1], "a": [1, "nan"]})
+    error = refusal(lambda: list(sensor(path, partial=True).blocks()))
+    assert error.field == "row 2, column 'a'"
+
+
+def test_a_row_without_a_time_is_a_fault_that_may_be_dropped(tmp_path):
+    path = write(tmp_path / "log.csv", {"t": [0, None, 2, "nan"], "a": [1, 2, 3, 4]})
+    assert "row 2, the time" in str(refusal(lambda: list(sensor(path).blocks())))
+    stream = sensor(path, Policies(nonfinite=Policy.HOLD), time_unit="ns")
+    assert samples_of(stream.blocks()) == [(0, {0: 1}), (2, {0: 3})]
+    assert stream.counts.nonfinite == 2
+    assert stream.duration_ns == 3
+
+
+def test_csv_cells_may_have_spaces_quotes_and_exponents(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text('t,"a, left",note\n 1e-3 ," -2.5e1",good\n"0.002",+3,bad\n')
+    stream = sensor(path, columns=("a, left",))
+    assert samples_of(stream.blocks()) == [(10**6, {0: -25.0}), (2 * 10**6, {0: 3.0})]
+
+
+def test_a_two_dimensional_array_is_named_once(tmp_path):
+    path = write(tmp_path / "log.npz", {"t": [0, 1], "X": [[1, 2, 3], [4, 5, 6]]})
+    assert full(sensor(path, values="X").blocks())[1].tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert full(sensor(path, values="X", columns=(2, 0)).blocks())[1].tolist() == [[3, 1], [6, 4]]
+    assert "use 0 to 2" in str(refusal(lambda: sensor(path, values="X", columns=(3,))))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_integer_column_of_labels_is_a_class_and_floats_are_values(tmp_path, form):
+    path = write(tmp_path / f"log{form}", {"t": [0, 10, 20], "y": [2, 0, 1], "z": [0.5, 1.0, -1.0]})
+
+    def labels(*columns, **more):
+        table = TableLabels(path, "t", "ns", columns, **more)
+        return targets_of(build_target(TargetSpec("goal", table), 0).blocks())
+
+    assert labels("y").values.dtype == np.int64
+    assert labels("y").values.tolist() == [2, 0, 1]
+    assert labels("y", "z").values.tolist() == [[2, 0.5], [0, 1], [1, -1]]
+    held = labels("y", period_ns=8, phase_ns=2)
+    assert (held.times_ns.tolist(), held.values.tolist()) == ([2, 10, 18], [2, 0, 0])
+    assert held.learn.all()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_missing_column_is_named_with_those_that_are_there(tmp_path, form):
+    path = write(tmp_path / f"log{form}", {"t": [0, 1], "a": [1, 2], "b": [1, 2]})
+    for table in ({"columns": ("c",)}, {"time": "c", "columns": ("a",)}):
+        error = refusal(lambda table=table: sensor(path, **table))
+        assert error.place == str(path)
+        assert error.value == "c"
+        assert "t, a, b" in error.remedy
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_column_of_words_is_refused_by_name(tmp_path, form):
+    path = write(tmp_path / f"log{form}", {"t": [0, 1], "a": ["1", "left"]})
+    error = refusal(lambda: list(sensor(path, columns=("a",)).blocks()))
+    assert error.place == str(path)
+    assert "a" in error.field
+    if form == ".csv":
+        assert error.field == "row 2, column 'a'"
+        assert error.value == "left"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_empty_table_is_refused(tmp_path, form):
+    path = tmp_path / f"log{form}"
+    if form == ".csv":
+        path.write_text("t,a\n")
+    elif form == ".parquet":
+        pq.write_table(pa.table({"t": pa.array([], pa.float64()), "a": pa.array([], pa.float64())}), path)
+    else:
+        np.savez(path, t=np.empty(0), a=np.empty(0))
+    assert "no rows" in str(refusal(lambda: sensor(path, columns=("a",))))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_of_nothing_or_of_something_else_is_refused(tmp_path, form):
+    path = tmp_path / f"log{form}"
+    for content in (b"", b"\x00\xff\xfe\x80" * 200):
+        path.write_bytes(content)
+        error = refusal(lambda: list(sensor(path, columns=("a",)).blocks()))
+        assert error.place == str(path)
+
+
+def test_pickled_arrays_are_not_loaded(tmp_path):
+    path = tmp_path / "log.npz"
+    np.savez(path, t=np.arange(2), a=np.array([1, None], dtype=object))
+    assert "intact" in str(refusal(lambda: sensor(path, columns=("a",))))
+
+
+def test_files_that_cannot_be_used_say_why(tmp_path):
+    assert "no such file" in str(refusal(lambda: sensor(tmp_path / "none.csv")))
+    assert "no such file" in str(refusal(lambda: sensor(tmp_path)))
+    other = tmp_path / "log.txt"
+    other.write_text("t,a\n0,1\n")
+    assert "use .npz, .csv or .parquet" in str(refusal(lambda: sensor(other)))
+    table = write(tmp_path / "log.csv", {"t": [0], "a": [1]})
+    assert "use one of ns, us" in str(refusal(lambda: sensor(table, time_unit="days")))
+    assert "only an .npz has" in str(refusal(lambda: sensor(table, values="a")))
+    far = write(tmp_path / "far.csv", {"t": [10**15], "a": [1]})
+    assert "check the time unit" in str(refusal(lambda: list(sensor(far, time_unit="h").blocks())))
+    ragged = tmp_path / "ragged.csv"
+    ragged.write_text("t,a\n0,1\n1\n")
+    assert "ragged.csv" in str(refusal(lambda: list(sensor(ragged).blocks())))
+    twins = tmp_path / "twins.csv"
+    twins.write_text("t,a,a\n0,1,2\n")
+    assert "two columns" in str(refusal(lambda: sensor(twins, columns=("a",))))
+    alone = write(tmp_path / "alone.csv", {"t": [0]})
+    assert "beside the time" in str(refusal(lambda: sensor(alone)))
+
+
+def test_arrays_of_wrong_shape_are_refused(tmp_path):
+    path = write(tmp_path / "log.npz", {"t": [0, 1], "long": [1, 2, 3], "X": [[1, 2], [3, 4]], "w": [1j, 2]})
+    assert refusal(lambda: sensor(path, columns=("long",))).value == 3
+    assert refusal(lambda: sensor(path, columns=("X",))).value == (2, 2)
+    assert refusal(lambda: sensor(path, values="long")).value == (3,)
+    assert refusal(lambda: sensor(path, columns=("w",))).field == "w"
+    assert refusal(lambda: sensor(path)).field == "columns"
+
+
+def test_a_label_that_is_no_whole_number_is_refused_where_it_comes(tmp_path):
+    path = tmp_path / "log.csv"
+    # the first block makes the column one of classes, and the last row breaks that
+    path.write_text("t,y\n" + "".join(f"{k},1\n" for k in range(200_000)) + "200000,1.5\n")
+    stream = build_target(TargetSpec("goal", TableLabels(path, "t", "ns", ("y",))), 0)
+    assert "label at 200000 ns" in str(refusal(lambda: list(stream.blocks())))

@@ -2,8 +2,8 @@
 
     config -> network, streams -> engine -> run directory, scores -> summary
 
-The engine is run in slices of simulated time, between which progress is shown, checkpoints are made and a wish to stop is
-heard. Where the slices are cut changes nothing (`run(a); run(b)` equals `run(b)`).
+The engine is run in slices of simulated time, between which progress is shown, checkpoints are made and a wish to
+stop is heard. Where the slices are cut changes nothing (`run(a); run(b)` equals `run(b)`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
-from eventnet.config import Config, dump, load_config
+from eventnet.config import Config, describe, dump, load_config
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.base import Engine, State, Streams, TargetStream
 from eventnet.engines.dense import DenseEngine
@@ -31,6 +31,7 @@ from eventnet.reports.progress import RunProgress
 from eventnet.reports.scores import ScoreKeeper
 from eventnet.reports.summary import summary
 from eventnet.sensors import build_sensor, build_target
+from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
 from eventnet.trace.events import EventBatch, Kind, Outcome
 from eventnet.trace.store import RunWriter, read_provenance
 
@@ -142,9 +143,29 @@ def resume(path: Path, console: Console) -> dict[str, Any]:
 
 def open_streams(config: Config) -> Streams:
     """The stream of every sensor and target; InputError where a file or its content will not do."""
-    streams: dict[str, Any] = {name: build_sensor(spec, config.seed) for name, spec in config.sensors.items()}
-    streams.update({name: build_target(spec, config.seed) for name, spec in config.targets.items()})
+    streams: dict[str, Any] = {}
+    for name, sensor in config.sensors.items():
+        sampling = _ending(sensor.source, sensor.sampling, config.duration_ns)
+        streams[name] = build_sensor(replace(sensor, sampling=sampling), config.seed)
+    for name, target in config.targets.items():
+        source = target.source
+        if isinstance(source, SensorTarget) and config.duration_ns is not None:
+            end_ns = config.duration_ns + source.ahead_ns
+            source = replace(source, sampling=_ending(source.source, source.sampling, end_ns))
+        streams[name] = build_target(replace(target, source=source), config.seed)
     return streams
+
+
+def _ending(source: object, sampling: Sampling, end_ns: int | None) -> Sampling:
+    """Let an endless generator end with the run: one that has nothing to send would be searched for ever."""
+    if isinstance(source, GeneratorSource) and sampling.end_ns is None and source.duration_ns is None:
+        return replace(sampling, end_ns=end_ns)
+    return sampling
+
+
+def warnings_of(config: Config) -> list[str]:
+    """What may go wrong in a run of this configuration, in words."""
+    return [text for label, text in describe(config) if label == "warning"]
 
 
 def groups_of(graph: Graph, streams: Streams) -> dict[str, tuple[str, ...]]:
@@ -171,9 +192,7 @@ def end_of(config: Config, streams: Mapping[str, Any]) -> int:
     return int(max(ends))
 
 
-def _open_session(
-    config: Config, name: str, streams: Streams, until_ns: int, writer: RunWriter
-) -> _Session:
+def _open_session(config: Config, name: str, streams: Streams, until_ns: int, writer: RunWriter) -> _Session:
     graph = derive(config.network)
     scores, passes = ScoreKeeper(groups_of(graph, streams)), PassCounter()
     engine = ENGINES[name](config.network, streams, (writer, scores, passes))
@@ -229,7 +248,7 @@ def _summary(session: _Session) -> dict[str, Any]:
         wall_s=session.wall_s,
         run_dir=session.writer.path,
         dense_passes=(forward, session.scores.n_learned),
-        counts=engine.counts() if isinstance(engine, DenseEngine) else None,
+        dense_run=engine.counts() if isinstance(engine, DenseEngine) else None,
         streams={name: _counts_of(stream) for name, stream in session.streams.items()} if not is_dense else {},
     )
 

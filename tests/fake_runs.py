@@ -68,11 +68,7 @@ def random_batches(graph: Graph, n_events: int, seed: int, largest: int = 40) ->
         n = int(min(rng.integers(0, largest + 1), n_events - event))
         sizes = [graph.size_of_source(owner)] if kind in PROJECTION_KINDS else [owners[owner].size]
         neurons = rng.integers(0, sizes[0], n) if kind in UNITS else np.full(n, NO_NEURON)
-        values = (
-            rng.choice([-3.0, -2.0, -1.0, 1.0, 2.0], n)
-            if kind in UNITS
-            else rng.integers(1, 6, n).astype(float)
-        )
+        values = rng.choice([-3.0, -2.0, -1.0, 1.0, 2.0], n) if kind in UNITS else rng.integers(1, 6, n).astype(float)
         yield EventBatch(
             event,
             time_ns,

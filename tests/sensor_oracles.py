@@ -46,9 +46,7 @@ def full(blocks: Iterable[SampleBlock]) -> tuple[NDArray[np.int64], NDArray[np.f
 def targets_of(blocks: Iterable[TargetBlock]) -> TargetBlock:
     """All blocks of a target stream as one."""
     blocks = list(blocks)
-    return TargetBlock(
-        *(np.concatenate([getattr(b, name) for b in blocks]) for name in TargetBlock.__annotations__)
-    )
+    return TargetBlock(*(np.concatenate([getattr(b, name) for b in blocks]) for name in TargetBlock.__annotations__))
 
 
 def hold_at(samples: Sequence[Sample], time_ns: int) -> dict[int, float]:

@@ -73,9 +73,7 @@ class Recording:
     def events(self, batch) -> None:
         self.batches.append(batch)
         for neuron, value in zip(batch.neurons.tolist(), batch.values.tolist(), strict=True):
-            self.rows.append(
-                (batch.time_ns, batch.kind.name.lower(), batch.owner, neuron, value, batch.scale)
-            )
+            self.rows.append((batch.time_ns, batch.kind.name.lower(), batch.owner, neuron, value, batch.scale))
 
     def outcome(self, outcome) -> None:
         self.outcomes.append(outcome)

@@ -55,9 +55,7 @@ def prepare(source: Path, output: Path) -> None:
 
 def main() -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="the original watch.npz")
     parser.add_argument("output", type=Path, help="where to write the small one")
     arguments = parser.parse_args()

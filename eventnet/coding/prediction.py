@@ -272,9 +272,7 @@ def _probe(start: int, low: int, high: int) -> int:
 
 
 @_kernel
-def _level_is_positive(
-    levels: NDArray[np.float64], rates: NDArray[np.float64], level: int, n: int, m: int
-) -> bool:
+def _level_is_positive(levels: NDArray[np.float64], rates: NDArray[np.float64], level: int, n: int, m: int) -> bool:
     total = 0.0
     for j in range(level, n):
         total += levels[level, j] * math.exp((rates[j] - rates[level]) * m)
@@ -470,15 +468,9 @@ def _first_beyond(phi: float, slope: float, signal: Signal, period_ns: int, work
         end = work.phi_turns[j] if j < n_turns else last
         if abs(_residue(phi, slope, signal, period_ns, work, end)) > THRESHOLD:
             low, high = start, end
-            if (
-                low < sure < high
-                and abs(_residue(phi, slope, signal, period_ns, work, int(sure))) <= THRESHOLD
-            ):
+            if low < sure < high and abs(_residue(phi, slope, signal, period_ns, work, int(sure))) <= THRESHOLD:
                 low = int(sure)
-            if (
-                low < late < high
-                and abs(_residue(phi, slope, signal, period_ns, work, int(late))) > THRESHOLD
-            ):
+            if low < late < high and abs(_residue(phi, slope, signal, period_ns, work, int(late))) > THRESHOLD:
                 high = int(late)
             start = low
             while high - low > 1:

@@ -40,12 +40,10 @@ from eventnet.network import (
     Population,
     Probe,
     Projection,
-    Rule,
     Sensor,
     Target,
     derive,
 )
-from eventnet.network.graph import decay_product
 from eventnet.sensors.spec import (
     ArraySource,
     GeneratorSource,
@@ -89,8 +87,7 @@ def build(source: Source, document: Document) -> Built:
         for name, section in document.sensors.items()
     }
     targets = {
-        name: _target(source, ("targets", name), section, playlists)
-        for name, section in document.targets.items()
+        name: _target(source, ("targets", name), section, playlists) for name, section in document.targets.items()
     }
     _check_driven_populations(source, document)
     projections, places = _projections(source, document)
@@ -106,9 +103,7 @@ def build(source: Source, document: Document) -> Built:
             )
             for name, section in document.sensors.items()
         ),
-        targets=tuple(
-            _network_target(name, section, targets[name]) for name, section in document.targets.items()
-        ),
+        targets=tuple(_network_target(name, section, targets[name]) for name, section in document.targets.items()),
         learning=_learning(document),
         probes=_probes(source, document),
         seed=document.seed,
@@ -150,9 +145,7 @@ def _stream(
 ) -> TableSource | GeneratorSource | PlaylistSource:
     if section.playlist is not None:
         playlist = _known_playlist(source, where, section.playlist, playlists)
-        return PlaylistSource(
-            playlist, tuple(column for column in section.columns or () if isinstance(column, int))
-        )
+        return PlaylistSource(playlist, tuple(column for column in section.columns or () if isinstance(column, int)))
     if section.generator is not None:
         made = section.generator
         return GeneratorSource(
@@ -209,9 +202,7 @@ def _policies(section: StreamSection | TargetSection) -> Policies:
     )
 
 
-def _target(
-    source: Source, where: Where, section: TargetSection, playlists: dict[str, Playlist]
-) -> TargetSpec:
+def _target(source: Source, where: Where, section: TargetSection, playlists: dict[str, Playlist]) -> TargetSpec:
     name = str(where[-1])
     if section.signal is not None:
         inner = (*where, "signal")
@@ -299,6 +290,7 @@ def _population(source: Source, document: Document, name: str, sensors: dict[str
         forward=_code(document.codes.forward, section.forward),
         backward=_code(document.codes.backward, section.backward),
         wake=section.wake or document.wake,
+        decides=section.decides or document.decides,
         bias=_bias(source, (*where, "bias"), section),
         learns_bias=section.learns_bias,
     )
@@ -443,13 +435,9 @@ def _array(source: Source, where: Where, section: ArrayFileSection) -> NDArray[n
             (*where, "file"), f"cannot be read as .npz: {reason}", remedy="save the array with numpy.savez"
         ) from None
     if array is None:
-        raise source.error(
-            (*where, "array"), "no such array in the file", remedy=nearest(section.array, names)
-        )
+        raise source.error((*where, "array"), "no such array in the file", remedy=nearest(section.array, names))
     if array.dtype.kind not in "fiu":
-        raise source.error(
-            (*where, "array"), f"not an array of numbers but of {array.dtype}", remedy="save floats"
-        )
+        raise source.error((*where, "array"), f"not an array of numbers but of {array.dtype}", remedy="save floats")
     return np.asarray(array, dtype=np.float64)
 
 
@@ -458,23 +446,12 @@ def _array(source: Source, where: Where, section: ArrayFileSection) -> NDArray[n
 _ITEM = re.compile(r"(populations|projections|sensors|targets|probes)\[(\d+)\](?:\.(.+))?")
 
 
-def _check_network(
-    source: Source, document: Document, network: Network, places: list[ProjectionPlace]
-) -> Graph:
+def _check_network(source: Source, document: Document, network: Network, places: list[ProjectionPlace]) -> Graph:
     try:
-        graph = derive(network)
+        return derive(network)
     except InputError as error:
         where = _place_of(source, network, places, error.field or "")
         raise source.error(where, error.problem, remedy=error.remedy, value=error.value) from None
-    rule = None if network.learning is None else network.learning.rule
-    for k, learns in enumerate(graph.learns):
-        if learns and rule is not Rule.RECONSTRUCTION and decay_product(graph, k) >= 1.0:
-            raise source.error(
-                ("projections", places[k][0]),
-                f"{rule} divides by 1 - r_x * r_e, and neither code of {graph.projections[k].name} decays",
-                remedy="give the forward or the backward code a k_alpha below 1, or learn by reconstruction",
-            )
-    return graph
 
 
 def _place_of(source: Source, network: Network, places: list[ProjectionPlace], field: str) -> Where:
@@ -491,7 +468,7 @@ def _place_of(source: Source, network: Network, places: list[ProjectionPlace], f
     if kind == "populations":
         steps = tuple("adapt" if step == "adaptation" else step for step in steps)
         own: Where = (kind, network.populations[index].name, *steps)
-        shared: Where = steps if steps == ("wake",) else ("codes", *steps)
+        shared: Where = steps if steps in (("wake",), ("decides",)) else ("codes", *steps)
         return shared if not source.has(own) and source.has(shared) else own
     name = (network.sensors if kind == "sensors" else network.targets)[index].name
     return _clock_place(source, (kind, name), steps)

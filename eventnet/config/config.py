@@ -107,9 +107,7 @@ def with_overrides(config: Config, *, seed: int | None = None, until_ns: int | N
         changes["seed"] = seed
     if until_ns is not None:
         if not 1 <= until_ns <= MAX_TIME_NS:
-            raise InputError(
-                "out of range", field="duration", value=f"{until_ns} ns", remedy="use 1 ns to 146 years"
-            )
+            raise InputError("out of range", field="duration", value=f"{until_ns} ns", remedy="use 1 ns to 146 years")
         config = replace(config, duration_ns=until_ns)
         changes["duration"] = _exact(until_ns)
     return replace(config, document=config.document | changes)

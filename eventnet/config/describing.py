@@ -29,9 +29,7 @@ def describe(config: Config) -> list[tuple[str, str]]:
     if config.description:
         rows.append(("description", config.description))
     rows.append(("seed, dtype", f"{config.seed}, {config.dtype}"))
-    rows.append(
-        ("duration", "until the streams end" if config.duration_ns is None else format_ns(config.duration_ns))
-    )
+    rows.append(("duration", "until the streams end" if config.duration_ns is None else format_ns(config.duration_ns)))
     rows += [(f"sensor {name}", _sensor(graph, config, name)) for name in config.sensors]
     rows += [(f"target {name}", _target(graph, spec)) for name, spec in config.targets.items()]
     rows += [(f"population {p.name}", _population(graph, k)) for k, p in enumerate(graph.populations)]
@@ -90,7 +88,7 @@ def _labels(source: PlaylistLabels | ArrayLabels | TableLabels | SensorTarget) -
 
 def _population(graph: Graph, index: int) -> str:
     population = graph.populations[index]
-    text = f"{population.size} {population.nonlinearity}, wakes {population.wake}"
+    text = f"{population.size} {population.nonlinearity}, wakes {graph.wakes[index]}, decides at {population.decides}"
     if graph.encodes_forward[index]:
         text += f"; forward {_code(population.forward, graph.forward_period_ns[index])}"
     if graph.carries_error[index]:

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from eventnet.config.reading import Where, nearest
-from eventnet.network import Initial, Nonlinearity, Rule, Wake
+from eventnet.network import Decides, Initial, Nonlinearity, Rule, Wake
 from eventnet.sensors.spec import Policy
 from eventnet.units import HZ_PER, NS_PER, duration_ns, rate_period_ns
 
@@ -50,15 +50,11 @@ class Problem(ValueError):
 
 def _quantity(value: object, read: Callable[[str], int], kind: str, unit: str, units: Iterable[str]) -> int:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise Problem(
-            f"a {kind} needs a unit", f'write "{value} {unit}", or another unit out of {", ".join(units)}'
-        )
+        raise Problem(f"a {kind} needs a unit", f'write "{value} {unit}", or another unit out of {", ".join(units)}')
     if not isinstance(value, str):
         raise Problem(f"must be a {kind}", f'write a number and a unit, such as "20 {unit}"')
     if len(value) > _QUANTITY_LENGTH or _LONG_EXPONENT.search(value):
-        raise Problem(
-            f"not a {kind} that can be used", f'write a shorter number and a unit, such as "20 {unit}"'
-        )
+        raise Problem(f"not a {kind} that can be used", f'write a shorter number and a unit, such as "20 {unit}"')
     try:
         time_ns = read(value)
     except ValueError as error:
@@ -144,9 +140,7 @@ Rate = Annotated[int, BeforeValidator(_rate)]
 Name = Annotated[str, BeforeValidator(_name)]
 Column = Annotated[str | int, BeforeValidator(_column)]
 Numbers = Annotated[list[float], BeforeValidator(_listed), Field(min_length=1)]
-Scales = Annotated[
-    list[Annotated[float, AfterValidator(_nonzero)]], BeforeValidator(_listed), Field(min_length=1)
-]
+Scales = Annotated[list[Annotated[float, AfterValidator(_nonzero)]], BeforeValidator(_listed), Field(min_length=1)]
 Gain = Annotated[float, Field(ge=0.0, le=1e100)]
 Text = Annotated[str, Field(min_length=1)]
 TimeUnit = Annotated[str, BeforeValidator(_one_of(tuple(NS_PER)))]
@@ -187,9 +181,7 @@ def _exactly_one(section: Section, keys: tuple[str, ...], what: str) -> str:
     if not given:
         raise Problem(f"{what} is missing", f"give one of {', '.join(keys)}")
     if len(given) > 1:
-        raise Problem(
-            f"{what} is given {len(given)} times", f"keep one of {', '.join(given)}", at=(given[1],)
-        )
+        raise Problem(f"{what} is given {len(given)} times", f"keep one of {', '.join(given)}", at=(given[1],))
     return given[0]
 
 
@@ -231,9 +223,7 @@ class PlaylistSection(Section):
         names: set[str] = set()
         for k, group in enumerate(self.groups):
             if group.name in names:
-                raise Problem(
-                    "two groups have this name", "give each a name of its own", at=("groups", k, "name")
-                )
+                raise Problem("two groups have this name", "give each a name of its own", at=("groups", k, "name"))
             names.add(group.name)
         return self
 
@@ -389,9 +379,7 @@ class TargetSection(Section):
         _only_with(self, chosen, self.SOURCES)
         if chosen == "playlist":
             if self.label is None:
-                raise Problem(
-                    "the label is missing", "name the field of the recordings to learn", at=("label",)
-                )
+                raise Problem("the label is missing", "name the field of the recordings to learn", at=("label",))
             _exactly_one(self, ("rate", "period"), "the period of the labels")
         if chosen == "file":
             _check_table(self)
@@ -401,9 +389,7 @@ class TargetSection(Section):
 
 def _check_table(section: StreamSection | TargetSection) -> None:
     if section.time is None:
-        raise Problem(
-            "the time column is missing", "name the column or array that holds the times", at=("time",)
-        )
+        raise Problem("the time column is missing", "name the column or array that holds the times", at=("time",))
     if section.values is None and section.columns is None:
         raise Problem("the columns are missing", "name the columns that hold the values", at=("columns",))
 
@@ -413,9 +399,7 @@ def _check_playlist_columns(columns: list[str | int] | None) -> None:
         raise Problem("the columns are missing", "give the numbers of the columns, from 0", at=("columns",))
     for k, column in enumerate(columns):
         if isinstance(column, str):
-            raise Problem(
-                "a playlist's columns have numbers, not names", "count columns from 0", at=("columns", k)
-            )
+            raise Problem("a playlist's columns have numbers, not names", "count columns from 0", at=("columns", k))
 
 
 class AdaptSection(Section):
@@ -444,16 +428,12 @@ class CodeSection(Section):
         gains = self.given("k_p", "k_d")
         if not gains:
             return self
-        _not_given(
-            self, ("k_alpha", "k_beta"), "the code is given twice", "keep k_p and k_d, or k_alpha and k_beta"
-        )
+        _not_given(self, ("k_alpha", "k_beta"), "the code is given twice", "keep k_p and k_d, or k_alpha and k_beta")
         if self.k_p is None or self.k_d is None:
             missing = "k_d" if self.k_d is None else "k_p"
             raise Problem(f"{missing} is missing", "k_p and k_d come together", at=(gains[0],))
         if not self.k_p + self.k_d > 0:
-            raise Problem(
-                "k_p and k_d must not both be zero", "give one of them a positive value", at=("k_p",)
-            )
+            raise Problem("k_p and k_d must not both be zero", "give one of them a positive value", at=("k_p",))
         return self
 
 
@@ -478,6 +458,7 @@ class PopulationSection(Section):
     ] = 0.0
     learns_bias: bool = True
     wake: Annotated[Wake, BeforeValidator(_one_of(Wake))] | None = None
+    decides: Annotated[Decides, BeforeValidator(_one_of(Decides))] | None = None
     forward: CodeSection = CodeSection()
     backward: CodeSection = CodeSection()
 
@@ -545,7 +526,7 @@ class Document(Section):
     description: str | None = None
     seed: int = Field(0, ge=0)
     dtype: str = "float64"
-    engine: Annotated[str, BeforeValidator(_one_of(("actor", "compiled", "dense")))] | None = None
+    engine: Annotated[str, BeforeValidator(_one_of(("actor", "dense")))] | None = None
     duration: Period | None = None
     playlists: dict[Name, PlaylistSection] = {}
     sensors: dict[Name, SensorSection] = {}
@@ -553,6 +534,7 @@ class Document(Section):
     populations: dict[Name, PopulationSection]
     codes: CodesSection = CodesSection()
     wake: Annotated[Wake, BeforeValidator(_one_of(Wake))] = Wake.EXACT
+    decides: Annotated[Decides, BeforeValidator(_one_of(Decides))] = Decides.TICK
     projections: list[ProjectionSection] = []
     learning: LearningSection | None = None
     probes: list[ProbeSection] = []

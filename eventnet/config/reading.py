@@ -64,9 +64,7 @@ class Source:
     document: dict[str, Any]
     lines: dict[Where, int] = field(repr=False)
 
-    def error(
-        self, where: Where, problem: str, *, remedy: str | None = None, value: object = None
-    ) -> InputError:
+    def error(self, where: Where, problem: str, *, remedy: str | None = None, value: object = None) -> InputError:
         """An `InputError` at a place in the document; `value` None: what stands there."""
         return InputError(
             problem,
@@ -149,9 +147,7 @@ def _read_text(path: Path) -> str:
     except FileNotFoundError:
         raise InputError("no such file", place=str(path), remedy="check the path") from None
     except IsADirectoryError:
-        raise InputError(
-            "this is a directory", place=str(path), remedy="name the configuration file in it"
-        ) from None
+        raise InputError("this is a directory", place=str(path), remedy="name the configuration file in it") from None
     except (OSError, ValueError) as error:
         raise InputError(
             f"cannot be read: {error}", place=str(path), remedy="check the path and its permissions"
@@ -208,14 +204,10 @@ class _Builder:
         self.path = path
         self.lines = lines
 
-    def build(
-        self, node: yaml.Node, where: Where, parents: tuple[yaml.Node, ...], line: int | None = None
-    ) -> object:
+    def build(self, node: yaml.Node, where: Where, parents: tuple[yaml.Node, ...], line: int | None = None) -> object:
         self.lines[where] = line or node.start_mark.line + 1
         if len(self.lines) > MAX_VALUES:
-            raise self.error(
-                where, f"more than {MAX_VALUES} values", remedy="keep large arrays in a file of their own"
-            )
+            raise self.error(where, f"more than {MAX_VALUES} values", remedy="keep large arrays in a file of their own")
         if any(node is parent for parent in parents):
             raise self.error(where, "a value that contains itself", remedy="take the alias out")
         if len(parents) >= MAX_DEPTH:
@@ -223,14 +215,10 @@ class _Builder:
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return self.mapping(node, where, (*parents, node))
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
-            return [
-                self.build(item, (*where, index), (*parents, node)) for index, item in enumerate(node.value)
-            ]
+            return [self.build(item, (*where, index), (*parents, node)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
             return self.scalar(node, where)
-        raise self.error(
-            where, "YAML tags are not used in a configuration", value=node.tag, remedy="take the tag out"
-        )
+        raise self.error(where, "YAML tags are not used in a configuration", value=node.tag, remedy="take the tag out")
 
     def mapping(self, node: yaml.MappingNode, where: Where, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -239,9 +227,7 @@ class _Builder:
             self.lines.setdefault(where, line)
             key = key_node.value
             if key_node.tag != _STR or not isinstance(key, str):
-                raise self.error(
-                    where, "a key must be text", value=key, line=line, remedy="write the key in quotes"
-                )
+                raise self.error(where, "a key must be text", value=key, line=line, remedy="write the key in quotes")
             if key == "<<":
                 raise self.error(
                     where,
@@ -280,9 +266,7 @@ class _Builder:
                 remedy="give a value ({} for a section of defaults only), or take the key out",
             )
         if isinstance(value, float) and not math.isfinite(value):
-            raise self.error(
-                where, "must be a finite number", value=node.value, remedy="write an ordinary number"
-            )
+            raise self.error(where, "must be a finite number", value=node.value, remedy="write an ordinary number")
         if isinstance(value, int) and abs(value) > MAX_INTEGER:
             raise self.error(where, "too large a number", value=node.value, remedy="use at most 2**63 - 1")
         if isinstance(value, str):

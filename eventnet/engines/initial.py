@@ -29,9 +29,7 @@ def initial_weights(graph: Graph) -> list[Floats]:
 def initial_biases(graph: Graph) -> list[Floats]:
     """The biases by population, [size] in the network's dtype; zeros where a sensor drives the population."""
     return [
-        np.full(
-            population.size, 0.0 if index in graph.sensor_of else population.bias, dtype=graph.network.dtype
-        )
+        np.full(population.size, 0.0 if index in graph.sensor_of else population.bias, dtype=graph.network.dtype)
         for index, population in enumerate(graph.populations)
     ]
 

@@ -110,10 +110,7 @@ def check_samples(name: str, population: Population, block: SampleBlock) -> None
             raise InputError(
                 "samples have the wrong shape", place=name, value=block.values.shape, remedy=f"give {wanted}"
             )
-    elif (
-        len(block.channels)
-        and not 0 <= int(block.channels.min()) <= int(block.channels.max()) < population.size
-    ):
+    elif len(block.channels) and not 0 <= int(block.channels.min()) <= int(block.channels.max()) < population.size:
         raise InputError(
             "a channel does not exist",
             place=name,
@@ -144,9 +141,7 @@ def check_targets(name: str, population: Population, block: TargetBlock) -> None
         return
     wanted = (len(block.times_ns), population.size)
     if values.shape != wanted:
-        raise InputError(
-            "target values have the wrong shape", place=name, value=values.shape, remedy=f"give {wanted}"
-        )
+        raise InputError("target values have the wrong shape", place=name, value=values.shape, remedy=f"give {wanted}")
     _refuse_nonfinite(name, block.times_ns, values, None)
     if population.nonlinearity is Nonlinearity.SOFTMAX and not (
         np.all(values >= 0) and np.allclose(values.sum(axis=1), 1.0, atol=1e-6)

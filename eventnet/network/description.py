@@ -88,7 +88,7 @@ class Code:
 class Population:
     """Neurons with one nonlinearity, one forward and one backward code.
 
-    Sensors' neurons encode at every sample, and outputs their error at every target sample; `decides` is for the others.
+    Sensors' neurons encode at every sample, outputs their error at every target sample; `decides` is for the others.
 
     `bias` is the initial bias of every neuron, a float or a float array [size].
     """

@@ -44,6 +44,7 @@ class Graph:
     backward_order: tuple[int, ...]
     encodes_forward: tuple[bool, ...]
     carries_error: tuple[bool, ...]
+    wakes: tuple[Wake, ...]
     delivers_error: tuple[bool, ...]  # by projection
     learns: tuple[bool, ...]  # by projection
     forward_period_ns: tuple[int, ...]
@@ -92,8 +93,7 @@ def derive(network: Network) -> Graph:
     learns = tuple(network.learning is not None and p.learns for p in projections)
     carries = _carries_error(network, projections, index, learns, sensor_of, target_of)
     delivers = tuple(
-        carries[index[p.source]] and carries[index[p.target]] and index[p.source] not in sensor_of
-        for p in projections
+        carries[index[p.source]] and carries[index[p.target]] and index[p.source] not in sensor_of for p in projections
     )
     learns = tuple(learned and carries[index[p.target]] for learned, p in zip(learns, projections, strict=True))
     back_edges = [
@@ -102,14 +102,11 @@ def derive(network: Network) -> Graph:
         if d and p.delay_back_ns == 0
     ]
     backward_order = _topological(network, back_edges, "delay_back")
+    _check_decays(network, projections, index, learns)
     fan_in = {i: [index[projections[k].source] for k in incoming[i]] for i in range(n)}
     fan_out = {i: [index[projections[k].target] for k in outgoing[i] if delivers[k]] for i in range(n)}
-    forward = _resolve_clocks(
-        network, fan_in, sensor_of, network.sensors, lambda p: p.forward, "forward"
-    )
-    backward = _resolve_clocks(
-        network, fan_out, target_of, network.targets, lambda p: p.backward, "backward"
-    )
+    forward = _resolve_clocks(network, fan_in, sensor_of, network.sensors, lambda p: p.forward, "forward")
+    backward = _resolve_clocks(network, fan_out, target_of, network.targets, lambda p: p.backward, "backward")
     return Graph(
         network=network,
         populations=network.populations,
@@ -122,6 +119,7 @@ def derive(network: Network) -> Graph:
         backward_order=backward_order,
         encodes_forward=tuple(bool(outgoing[i]) for i in range(n)),
         carries_error=carries,
+        wakes=tuple(_effective_wake(p) for p in network.populations),
         delivers_error=delivers,
         learns=learns,
         forward_period_ns=tuple(period for period, _ in forward),
@@ -152,13 +150,6 @@ def _check_values(network: Network) -> None:
             )
         _check_code(population.forward, f"{here}.forward")
         _check_code(population.backward, f"{here}.backward")
-        if population.wake is Wake.EXACT and population.nonlinearity is Nonlinearity.TANH:
-            raise InputError(
-                "exact wake has a closed form for relu and linear neurons only, not for tanh",
-                field=f"{here}.wake",
-                value="exact",
-                remedy="use clocked or lazy for this population",
-            )
     if network.learning is not None:
         for name, rate in (("eta", network.learning.eta), ("eta_bias", network.learning.eta_bias)):
             if rate is not None and not (np.isfinite(rate) and rate >= 0):
@@ -217,9 +208,7 @@ def _named_projections(network: Network, index: dict[str, int]) -> tuple[Project
         _known(projection.target, index, f"{here}.target")
         for name in ("delay_ns", "delay_back_ns"):
             if getattr(projection, name) < 0:
-                raise InputError(
-                    "must not be negative", field=f"{here}.{name[:-3]}", value=getattr(projection, name)
-                )
+                raise InputError("must not be negative", field=f"{here}.{name[:-3]}", value=getattr(projection, name))
         if isinstance(projection.weights, np.ndarray):
             shape = tuple(network.populations[index[name]].size for name in (projection.source, projection.target))
             if projection.weights.shape != shape:
@@ -344,6 +333,27 @@ def _topological(network: Network, edges: Iterable[tuple[int, int]], delay_field
     return tuple(order)
 
 
+def _check_decays(
+    network: Network, projections: tuple[Projection, ...], index: dict[str, int], learns: tuple[bool, ...]
+) -> None:
+    rule = network.learning.rule if network.learning is not None else Rule.RECONSTRUCTION
+    for k, projection in enumerate(projections):
+        source, target = (network.populations[index[name]] for name in (projection.source, projection.target))
+        if learns[k] and rule is not Rule.RECONSTRUCTION and source.forward.k_alpha * target.backward.k_alpha == 1.0:
+            raise InputError(
+                f"{rule} divides by 1 - r_x * r_e, and neither code of {projection.name} decays",
+                field=f"projections[{k}]",
+                remedy="give the forward or the backward code a k_alpha below 1, or learn by reconstruction",
+            )
+
+
+def _effective_wake(population: Population) -> Wake:
+    """`exact` means the spikes of `clocked`; where no closed form predicts them (tanh), each tick is looked at."""
+    if population.wake is Wake.EXACT and population.nonlinearity is Nonlinearity.TANH:
+        return Wake.CLOCKED
+    return population.wake
+
+
 def _carries_error(
     network: Network,
     projections: tuple[Projection, ...],
@@ -358,7 +368,10 @@ def _carries_error(
     wanted = [
         network.learning is not None
         and i not in sensor_of
-        and (p.learns_bias or any(learned and index[q.target] == i for learned, q in zip(learns, projections, strict=True)))
+        and (
+            p.learns_bias
+            or any(learned and index[q.target] == i for learned, q in zip(learns, projections, strict=True))
+        )
         for i, p in enumerate(network.populations)
     ]
     for _ in range(n):

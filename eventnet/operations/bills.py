@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eventnet.network.graph import Graph
 from eventnet.network.description import Rule
+from eventnet.network.graph import Graph
 from eventnet.trace.events import Kind
 
 COUNTS = (

@@ -195,9 +195,7 @@ class _Reader:
     def only(self, *keys: str) -> None:
         for key in self.content:
             if key not in keys:
-                raise self.error(
-                    str(key), "is not a field of an energy table", remedy=f"use {', '.join(keys)}"
-                )
+                raise self.error(str(key), "is not a field of an energy table", remedy=f"use {', '.join(keys)}")
         for key in keys:
             if key not in self.content:
                 raise self.error(key, "is missing", remedy="see the built-in table for an example")
@@ -213,11 +211,7 @@ class _Reader:
 
     def number(self, key: str) -> float:
         value = self.content[key]
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not (math.isfinite(value) and value >= 0)
-        ):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value >= 0):
             raise self.error(key, "must be a number, 0 or more", value)
         return float(value)
 
@@ -262,9 +256,7 @@ def _level(reader: _Reader) -> MemoryLevel:
     if isinstance(cost, list):
         if len(cost) != 2:
             raise reader.error("access_pj", "must be one number or a pair", cost)
-        pair = _Reader(
-            reader.place, dict(zip(("low", "high"), cost, strict=True)), f"{reader.field}.access_pj"
-        )
+        pair = _Reader(reader.place, dict(zip(("low", "high"), cost, strict=True)), f"{reader.field}.access_pj")
         access_pj = (pair.number("low") + pair.number("high")) / 2
     else:
         access_pj = reader.number("access_pj")

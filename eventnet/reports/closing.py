@@ -85,9 +85,7 @@ def _spikes(summary: Mapping[str, Any]) -> Table:
 
 def _by_kind(summary: Mapping[str, Any]) -> Table:
     rows = [(kind.replace("_", " "), row) for kind, row in summary["by_kind"].items()]
-    return bill_grid(
-        "kind of event", rows, title="What events cost (weights, states: words read and written)"
-    )
+    return bill_grid("kind of event", rows, title="What events cost (weights, states: words read and written)")
 
 
 def _against_dense(summary: Mapping[str, Any]) -> Table:
@@ -110,8 +108,6 @@ def _footnote(summary: Mapping[str, Any]) -> Text:
     passes = f"{count(dense['forward_passes'])} forward and {count(dense['backward_passes'])} backward passes"
     places = f"weights in {levels['weights']}, states in {levels['states']}"
     return Text(
-        f"Dense: {passes}, each 2 operations a weight.\n"
-        f"Energy is an estimate: {places}.\n"
-        f"Costs: {energy['source']}.\n",
+        f"Dense: {passes}, each 2 operations a weight.\nEnergy is an estimate: {places}.\nCosts: {energy['source']}.\n",
         style="dim",
     )

@@ -47,9 +47,7 @@ class RunProgress:
     def __enter__(self) -> Self:
         if self._console.is_terminal:
             bar = () if self._until_ns is None else (BarColumn(bar_width=16),)
-            self._live = Progress(
-                *bar, TextColumn("{task.description}"), console=self._console, transient=True
-            )
+            self._live = Progress(*bar, TextColumn("{task.description}"), console=self._console, transient=True)
             self._live.start()
             self._task = self._live.add_task("starting", total=self._until_ns)
         return self

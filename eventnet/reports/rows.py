@@ -80,9 +80,7 @@ def _event_cells(row: Mapping[str, Any]) -> list[str]:
     return [row["kind"], row["population"] or row["projection"], str(row["event"]), *bill, count(words)]
 
 
-def _write(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: Format, file: TextIO | Any
-) -> None:
+def _write(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: Format, file: TextIO | Any) -> None:
     if form is Format.CSV:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

@@ -36,6 +36,7 @@ def summary(
     run_dir: Path | str,
     table: EnergyTable | None = None,
     dense_passes: tuple[int, int] | None = None,
+    dense_run: Mapping[str, Mapping[str, int]] | None = None,
     streams: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything there is to say of a run, as plain JSON values (None for what is not finite).
@@ -43,10 +44,21 @@ def summary(
     `spikes` counts spike events (a spike of size 2 is one spike; sizes are in `adds_unit`). `table` None:
     Horowitz 2014. `dense_passes`: forward and backward passes of the dense network it is compared with; None:
     one that answers every target sample and learns where this one did, or without targets one that runs at
-    the fastest sensor's rate. `streams`: what the streams say of themselves, passed through.
+    the fastest sensor's rate. `dense_run`: what a dense engine that was run counted, by direction, in place of
+    bills. `streams`: what the streams say of themselves, passed through.
     """
     bills = totals.bills(price(graph))
+    by_kind = {
+        kind.name.lower(): {"events": int(totals.events[kind].sum()), **_named(bills[kind].sum(axis=0))}
+        for kind in Kind
+        if totals.events[kind].any()
+    }
     counts = _named(bills.sum(axis=(0, 1)))
+    adds = _adds_by_direction(bills)
+    if dense_run is not None:
+        by_kind = {direction: {"events": 0, **dense_run[direction]} for direction in DIRECTIONS}
+        counts = {name: sum(dense_run[direction][name] for direction in DIRECTIONS) for name in COUNTS}
+        adds = {direction: dense_run[direction]["adds_unit"] for direction in DIRECTIONS}
     table = table or load_energy_table()
     n_forward, n_backward = dense_passes or _dense_passes(graph, scores, simulated_ns)
     dense = dense_cost(graph, n_forward, n_backward)
@@ -64,21 +76,16 @@ def summary(
             "forward": _spikes(graph, totals, Kind.FORWARD, graph.encodes_forward),
             "backward": _spikes(graph, totals, Kind.BACKWARD, graph.carries_error),
         },
-        "operations": {**counts, "adds_unit": _adds_by_direction(bills)},
+        "operations": {**counts, "adds_unit": adds},
         "accuracy": {
             target: {group: _accuracy(*pair) for group, pair in groups.items() if pair[0].labelled}
             for target, groups in found.items()
         },
         "run_dir": str(run_dir),
         "losses": {
-            target: {group: _losses(*pair) for group, pair in groups.items()}
-            for target, groups in found.items()
+            target: {group: _losses(*pair) for group, pair in groups.items()} for target, groups in found.items()
         },
-        "by_kind": {
-            kind.name.lower(): {"events": int(totals.events[kind].sum()), **_named(bills[kind].sum(axis=0))}
-            for kind in Kind
-            if totals.events[kind].any()
-        },
+        "by_kind": by_kind,
         "energy": energy(counts, table, words),
         "dense": {
             "forward_passes": n_forward,
@@ -101,11 +108,7 @@ def _dense_passes(graph: Graph, scores: ScoreKeeper, simulated_ns: int) -> tuple
 
 
 def _spikes(graph: Graph, totals: Totals, kind: Kind, sends: tuple[bool, ...]) -> dict[str, int]:
-    return {
-        population.name: int(totals.events[kind, k])
-        for k, population in enumerate(graph.populations)
-        if sends[k]
-    }
+    return {population.name: int(totals.events[kind, k]) for k, population in enumerate(graph.populations) if sends[k]}
 
 
 def _adds_by_direction(bills: NDArray[np.int64]) -> dict[str, int]:

@@ -163,9 +163,7 @@ class SampledTarget:
             groups, learn = values[:, -2].astype(np.int64), values[:, -1] > 0
             values = values[:, :-2]
         if self._is_class:
-            return TargetBlock(
-                samples.times_ns, self._as_classes(samples.times_ns, values[:, 0]), groups, learn
-            )
+            return TargetBlock(samples.times_ns, self._as_classes(samples.times_ns, values[:, 0]), groups, learn)
         return TargetBlock(samples.times_ns, values, groups, learn)
 
     def _as_classes(self, times_ns: NDArray[np.int64], labels: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -283,9 +281,7 @@ def _label_rows(spec: ArrayLabels, place: str) -> tuple[ArrayRows, bool]:
     groups = np.zeros(n, np.int64) if spec.groups is None else np.asarray(spec.groups)
     for field, array in (("learn", learn), ("groups", groups)):
         if array.shape != (n,):
-            raise InputError(
-                "must have one entry a label", place=place, field=field, value=array.shape, remedy=f"{n}"
-            )
+            raise InputError("must have one entry a label", place=place, field=field, value=array.shape, remedy=f"{n}")
     if n and not (groups.min() >= 0 and groups.max() < len(spec.group_names)):
         raise InputError(
             "must be indices into group_names",
@@ -315,6 +311,4 @@ def _sample_block(samples: Samples, sparse: bool) -> SampleBlock:
     if not sparse and carried.all():
         return SampleBlock(samples.times_ns, samples.values)
     offsets = np.concatenate([[0], np.cumsum(np.count_nonzero(carried, axis=1))]).astype(np.int64)
-    return SampleBlock(
-        samples.times_ns, samples.values[carried], np.nonzero(carried)[1].astype(np.int64), offsets
-    )
+    return SampleBlock(samples.times_ns, samples.values[carried], np.nonzero(carried)[1].astype(np.int64), offsets)

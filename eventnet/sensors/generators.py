@@ -115,9 +115,7 @@ class _Walk:
         """Draw knots up to those of `block`: the last of the block before, then a block of new ones."""
         while self._block < block:
             self._block += 1
-            normals = generator(*self._key, self._block).normal(
-                size=(_KNOTS_PER_BLOCK, self._spec.n_channels)
-            )
+            normals = generator(*self._key, self._block).normal(size=(_KNOTS_PER_BLOCK, self._spec.n_channels))
             knots = np.concatenate([self._knots[-1:], self._spec.amplitude * normals])
             for k in range(1, len(knots)):
                 knots[k] += _WALK_DECAY * knots[k - 1]

@@ -56,9 +56,7 @@ def timeline(playlist: Playlist, seed: int) -> Timeline:
     recordings = playlist.recordings
     place = str(recordings.file)
     if recordings.row_period_ns < 1:
-        raise InputError(
-            "must be at least 1 ns", place=place, field="row_period", value=recordings.row_period_ns
-        )
+        raise InputError("must be at least 1 ns", place=place, field="row_period", value=recordings.row_period_ns)
     names = tuple(group.name for group in playlist.groups)
     if not names or len(set(names)) < len(names):
         raise InputError(
@@ -223,9 +221,7 @@ def _cut_pieces(
     return np.array(pieces, np.int64).reshape(-1, 3)
 
 
-def _play(
-    pieces: NDArray[np.int64], group: PlaylistGroup, seed: int, row_period_ns: int
-) -> NDArray[np.int64]:
+def _play(pieces: NDArray[np.int64], group: PlaylistGroup, seed: int, row_period_ns: int) -> NDArray[np.int64]:
     """The group's pieces in the order of play, all passes, up to its limit."""
     place = f"group {group.name!r}"
     if group.passes < 1:

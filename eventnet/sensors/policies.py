@@ -129,9 +129,7 @@ def _refuse(source: RowSource, rows: RawRows, faults: _Faults, policies: Policie
         where = "the time"
         value = "none" if fault == "untimed" else f"{rows.times_ns[row]} ns"
     problem, remedy = _WORDS[fault]
-    raise InputError(
-        f"{problem}, {value}", place=source.place, field=f"row {rows.rows[row]}, {where}", remedy=remedy
-    )
+    raise InputError(f"{problem}, {value}", place=source.place, field=f"row {rows.rows[row]}, {where}", remedy=remedy)
 
 
 _WORDS = {
@@ -192,9 +190,7 @@ def _mind_gaps(
             if end > begun:
                 yield samples.part(begun, end)
                 held = forward_fill(samples.values[begun:end], held)[-1]
-            times = range(
-                int(samples.times_ns[end] - steps[end]), int(samples.times_ns[end]), policies.max_gap_ns
-            )[1:]
+            times = range(int(samples.times_ns[end] - steps[end]), int(samples.times_ns[end]), policies.max_gap_ns)[1:]
             for ticks in tick_chunks(times):
                 yield Samples(ticks, np.tile(held, (len(ticks), 1)))
             begun = end

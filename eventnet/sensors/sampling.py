@@ -76,9 +76,7 @@ def check_sampling(sampling: Sampling, source: RowSource | Signal, place: str) -
         refuse("jitter", "must not be negative", sampling.jitter_ns)
     if not 0.0 <= sampling.dropout < 1.0:
         refuse("dropout", "must be a probability below 1", sampling.dropout)
-    if sampling.send_on_delta is not None and not (
-        np.isfinite(sampling.send_on_delta) and sampling.send_on_delta > 0
-    ):
+    if sampling.send_on_delta is not None and not (np.isfinite(sampling.send_on_delta) and sampling.send_on_delta > 0):
         refuse(
             "send_on_delta",
             "must be positive and finite",
@@ -146,9 +144,7 @@ def _hold_at_ticks(
         yield from _held(times, values, _ticks(sampling, open_from, hold_until_ns), sampling)
 
 
-def _held(
-    times: NDArray[np.int64], values: NDArray[np.float64], ticks: range, sampling: Sampling
-) -> Iterator[Samples]:
+def _held(times: NDArray[np.int64], values: NDArray[np.float64], ticks: range, sampling: Sampling) -> Iterator[Samples]:
     for at in tick_chunks(ticks):
         latest = np.searchsorted(times, at, side="right") - 1
         held = Samples(at, values[latest])
@@ -167,10 +163,7 @@ def _jitter(samples: Iterator[Samples], jitter_ns: int, draws: UniformDraws) -> 
     earliest = 0
     for part in samples:
         n = len(part.times_ns)
-        moves = (
-            np.minimum(np.floor(draws.take(n) * (2 * jitter_ns + 1)), 2 * jitter_ns).astype(np.int64)
-            - jitter_ns
-        )
+        moves = np.minimum(np.floor(draws.take(n) * (2 * jitter_ns + 1)), 2 * jitter_ns).astype(np.int64) - jitter_ns
         steps = np.arange(n, dtype=np.int64)
         moved = np.maximum(part.times_ns + moves, earliest)
         ordered = np.maximum.accumulate(moved - steps) + steps
@@ -188,9 +181,7 @@ def _drop_out(
         yield part.where(kept)
 
 
-def _scale(
-    samples: Iterator[Samples], center: NDArray[np.float64], scale: NDArray[np.float64]
-) -> Iterator[Samples]:
+def _scale(samples: Iterator[Samples], center: NDArray[np.float64], scale: NDArray[np.float64]) -> Iterator[Samples]:
     for part in samples:
         yield Samples(part.times_ns, (part.values - center) / scale)
 

@@ -56,9 +56,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", place=str(path)) from error
     except ValueError as error:  # broken JSON or broken UTF-8
-        raise InputError(
-            f"is damaged: {error}", place=str(path), remedy="restore the file from a copy"
-        ) from error
+        raise InputError(f"is damaged: {error}", place=str(path), remedy="restore the file from a copy") from error
     if not isinstance(value, dict):
         raise InputError("is damaged: it must hold a JSON object", place=str(path), value=value)
     return value

@@ -59,18 +59,14 @@ class PartWriter:
         self._n_buffered += rows.num_rows
         while self._n_buffered >= self._part_rows:
             table = pa.concat_tables(self._buffer)
-            self._write(
-                part_path(self._directory, self._name, self._n_parts), table.slice(0, self._part_rows)
-            )
+            self._write(part_path(self._directory, self._name, self._n_parts), table.slice(0, self._part_rows))
             rest = table.slice(self._part_rows)
             self._buffer, self._n_buffered = [rest], rest.num_rows
             self._n_parts += 1
 
     def write_tail(self) -> None:
         """Replace the tail by the rows since the last full part."""
-        self._write(
-            self._directory / "tail.parquet", pa.concat_tables([self._schema.empty_table(), *self._buffer])
-        )
+        self._write(self._directory / "tail.parquet", pa.concat_tables([self._schema.empty_table(), *self._buffer]))
 
     def go_back_to(self, n_rows: int) -> None:
         """Take up a table left by another process as it was after `n_rows` rows, dropping all later ones.
@@ -244,9 +240,7 @@ def _check_schema(path: Path, name: str, schema: pa.Schema, metadata: dict[bytes
     metadata = metadata or {}
     numbers = [metadata.get(key, b"") for key in (_PART_KEY, b"eventnet.schema_version")]
     if metadata.get(b"eventnet.table") != name.encode() or not all(each.isdigit() for each in numbers):
-        raise InputError(
-            f"was not written by eventnet as a part of its {name}", place=str(path), remedy="move it away"
-        )
+        raise InputError(f"was not written by eventnet as a part of its {name}", place=str(path), remedy="move it away")
     version = int(numbers[1])
     if version > SCHEMA_VERSION:
         raise InputError(

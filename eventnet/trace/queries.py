@@ -77,9 +77,7 @@ class Run:
         `kind` is a lower-case name of `Kind`, or several. Time is half-open: start_ns <= t < end_ns. Raises
         InputError for names that do not exist (listing those that do) and for parts that are damaged.
         """
-        batches = list(
-            self.event_batches(population, neuron, kind, start_ns, end_ns, limit, columns, projection)
-        )
+        batches = list(self.event_batches(population, neuron, kind, start_ns, end_ns, limit, columns, projection))
         fields = dict(EVENT_FIELDS)
         schema = pa.schema([(name, fields[name]) for name in (columns or fields)])
         return pa.Table.from_batches([batch.replace_schema_metadata() for batch in batches], schema)
@@ -106,9 +104,7 @@ class Run:
 
     def spikes(self, population: str | None = None, **filters: Any) -> Iterator[pa.RecordBatch]:
         """Spikes only: the `event_batches` of kinds forward and backward, unless `kind` says otherwise."""
-        return self.event_batches(
-            population, **{"kind": SPIKES, **{k: v for k, v in filters.items() if v is not None}}
-        )
+        return self.event_batches(population, **{"kind": SPIKES, **{k: v for k, v in filters.items() if v is not None}})
 
     def outcomes(self) -> pa.Table:
         """What every target sample said, in order; docs/trace.md lists the columns."""
@@ -268,9 +264,7 @@ def _first(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.
 
 def _one_of(name: str, names: Sequence[str], field: str) -> None:
     if name not in names:
-        raise InputError(
-            "there is none of this name", field=field, value=name, remedy=f"use one of {', '.join(names)}"
-        )
+        raise InputError("there is none of this name", field=field, value=name, remedy=f"use one of {', '.join(names)}")
 
 
 def _direction(kind: str) -> str | None:

@@ -59,9 +59,7 @@ class RunWriter:
         self._trace = bool(provenance["trace"])
         self._events = EventRows(graph)
         self._outcomes = OutcomeRows({target["name"]: target["groups"] for target in provenance["targets"]})
-        self._event_parts = PartWriter(
-            path / "trace", "events", self._events.schema, int(provenance["part_events"])
-        )
+        self._event_parts = PartWriter(path / "trace", "events", self._events.schema, int(provenance["part_events"]))
         self._outcome_parts = PartWriter(path / "outcomes", "outcomes", self._outcomes.schema, PART_OUTCOMES)
         self._batches: list[EventBatch] = []
         self._n_pending = 0
@@ -139,9 +137,7 @@ class RunWriter:
         """Record a batch. Raises RunError where ids go backward, which would be a fault of the engine."""
         n = len(batch.neurons)
         if batch.first_event < self._next_event:
-            raise RunError(
-                f"event {batch.first_event} came after event {self._next_event - 1}; report this fault"
-            )
+            raise RunError(f"event {batch.first_event} came after event {self._next_event - 1}; report this fault")
         self._next_event = batch.first_event + n
         self._time_ns = batch.time_ns
         if n == 0 or not self._trace:
@@ -173,9 +169,7 @@ class RunWriter:
         )
         self._write_status("running", time_ns, "")
 
-    def close(
-        self, status: str, time_ns: int, *, summary: Mapping[str, Any] | None = None, message: str = ""
-    ) -> None:
+    def close(self, status: str, time_ns: int, *, summary: Mapping[str, Any] | None = None, message: str = "") -> None:
         """End the run as "complete" (with a `summary`), "interrupted" or "failed" (with a `message`)."""
         if status not in STATES[1:] or (summary is not None) != (status == "complete"):
             raise ValueError("close as interrupted or failed, or as complete with a summary")
@@ -298,9 +292,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
         )
     missing = {"trace", "part_events", "populations", "projections", "targets"} - provenance.keys()
     if missing:
-        raise InputError(
-            f"lacks {', '.join(sorted(missing))}", place=str(file), remedy="restore the file from a copy"
-        )
+        raise InputError(f"lacks {', '.join(sorted(missing))}", place=str(file), remedy="restore the file from a copy")
     return provenance
 
 

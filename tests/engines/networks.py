@@ -45,15 +45,9 @@ def random_network(rng, *, exact_numbers=True, learning=True, adaptive=False, re
     output = rng.choice([Nonlinearity.SOFTMAX, Nonlinearity.LINEAR])
     populations = []
     for name, size in zip(names, sizes, strict=True):
-        kind = (
-            output
-            if name == "output"
-            else rng.choice([Nonlinearity.RELU, Nonlinearity.RELU, Nonlinearity.LINEAR])
-        )
+        kind = output if name == "output" else rng.choice([Nonlinearity.RELU, Nonlinearity.RELU, Nonlinearity.LINEAR])
         # a period of its own now and then, so that ticks and arrivals do not coincide
-        period = (
-            int(rng.choice([7, 10, 25])) * MS if name.startswith("hidden") and rng.random() < 0.4 else None
-        )
+        period = int(rng.choice([7, 10, 25])) * MS if name.startswith("hidden") and rng.random() < 0.4 else None
         populations.append(
             Population(
                 name,
@@ -73,8 +67,7 @@ def random_network(rng, *, exact_numbers=True, learning=True, adaptive=False, re
     edges += [(f"hidden{hidden - 1}", "output", 0), ("hidden0", "output", 10 * MS)]
     size_of = dict(zip(names, sizes, strict=True))
     projections = [
-        Projection(s, t, d, weights=quantized(rng.normal(0, 0.5, (size_of[s], size_of[t]))))
-        for s, t, d in edges
+        Projection(s, t, d, weights=quantized(rng.normal(0, 0.5, (size_of[s], size_of[t])))) for s, t, d in edges
     ]
     if recurrent:
         matrix = quantized(rng.normal(0, 0.15, (size_of["hidden0"], size_of["hidden0"])))

@@ -206,8 +206,8 @@ def test_every_cause_is_an_earlier_event_of_a_kind_that_can_cause_it():
 def test_lazy_neurons_stay_invertible_at_every_encode():
     """After each encode of a lazy sensor neuron the receiver's picture is x, but for what was rounded.
 
-    With a = (x - r x_last) / k_beta and s = a + phi_last - phi, y - x = k_beta * sum of decayed changes of phi, each phi
-    within 1/2: k_beta at most, however irregular the times.
+    With a = (x - r x_last) / k_beta and s = a + phi_last - phi, y - x = k_beta * sum of decayed changes of phi, each
+    phi within 1/2: k_beta at most, however irregular the times.
     """
     rng = np.random.default_rng(0)
     k_beta, n = 0.01, 400

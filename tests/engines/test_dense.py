@@ -53,9 +53,7 @@ def random_case(
     """A random DAG with skip connections, delays, maybe delayed loops; two sensors and two targets."""
     rng = np.random.default_rng(seed)
     kinds = (Nonlinearity.RELU, Nonlinearity.TANH, Nonlinearity.LINEAR)
-    last = (
-        (Nonlinearity.SOFTMAX, Nonlinearity.TANH) if seed % 2 else (Nonlinearity.LINEAR, Nonlinearity.SOFTMAX)
-    )
+    last = (Nonlinearity.SOFTMAX, Nonlinearity.TANH) if seed % 2 else (Nonlinearity.LINEAR, Nonlinearity.SOFTMAX)
     hidden = [
         Population(f"h{i}", int(rng.integers(2, 6)), kinds[(seed + i) % 3], wake=Wake.CLOCKED, bias=0.1)
         for i in range(3)
@@ -149,9 +147,7 @@ def test_equals_the_naive_oracle(seed: int, recurrent: bool) -> None:
         assert (np.abs(mine - old).max() > 1e-5) == learned
 
 
-def one_step(
-    network: Network, streams: dict[str, ListSensor | ListTarget], until: int
-) -> tuple[float, State]:
+def one_step(network: Network, streams: dict[str, ListSensor | ListTarget], until: int) -> tuple[float, State]:
     outcomes = Outcomes()
     engine = DenseEngine(network, streams, [outcomes])
     engine.run(until)
@@ -179,9 +175,7 @@ def test_steps_are_gradients(seed: int) -> None:
     for name, sensor in steady.items():
         steady[name] = replace(sensor, times_ns=np.arange(len(sensor.times_ns), dtype=np.int64) * 5 * MS)
     label = (
-        np.array([1])
-        if network.populations[-2].nonlinearity is Nonlinearity.SOFTMAX
-        else np.array([[0.3, -0.7, 0.9]])
+        np.array([1]) if network.populations[-2].nonlinearity is Nonlinearity.SOFTMAX else np.array([[0.3, -0.7, 0.9]])
     )
     empty = ListTarget(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool))
     learning = {**steady, "out0": ListTarget(np.array([120 * MS]), label, np.array([True])), "out1": empty}
@@ -200,9 +194,7 @@ def test_steps_are_gradients_while_inputs_change(seed: int) -> None:
             for p in network.projections
             if p.source.startswith("in")
             or p.delay_ns == 0
-            or not any(
-                q is not p and (q.source, q.target) == (p.source, p.target) for q in network.projections
-            )
+            or not any(q is not p and (q.source, q.target) == (p.source, p.target) for q in network.projections)
         ),
     )
     target = streams["out1"]
@@ -231,9 +223,7 @@ def check_gradient(network: Network, learning: dict, frozen: dict) -> None:
                 losses.append(one_step(with_weights(network, moved), frozen, 200 * MS)[0])
             numeric[at] = (losses[0] - losses[1]) / (2 * h)
         step = start[k] - after["weights"][k]
-        np.testing.assert_allclose(
-            step, numeric, rtol=1e-6, atol=1e-8, err_msg=derive(network).projections[k].name
-        )
+        np.testing.assert_allclose(step, numeric, rtol=1e-6, atol=1e-8, err_msg=derive(network).projections[k].name)
         largest = max(largest, float(np.abs(numeric).max()))
     assert largest > 0.01  # there was a gradient to get right
 
@@ -407,9 +397,7 @@ def moving_average_task(seed: int, n: int, n_learned: int) -> dict[str, ListSens
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(n, 2))
     mean = values[1:].mean(axis=1) + values[:-1].mean(axis=1)
-    labels = (np.abs(mean) < 0.68).astype(
-        np.int64
-    )  # 0.68 standard deviations either side: half of all samples
+    labels = (np.abs(mean) < 0.68).astype(np.int64)  # 0.68 standard deviations either side: half of all samples
     times = np.arange(n, dtype=np.int64) * 10 * MS
     return {
         "x": ListSensor(times, values, block=1000),

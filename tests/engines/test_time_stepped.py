@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -39,11 +41,9 @@ def make_case(rng, sizes, k_alphas, k_betas, nonlinearity, output, exact_numbers
         alpha = k_alphas[level % len(k_alphas)]
         beta = k_betas[level % len(k_betas)]
         layers.append(
-            time_stepped.Layer(
-                size, kind, dyadic(bias) if exact_numbers else bias, alpha, beta, alpha, beta / 4
-            )
+            time_stepped.Layer(size, kind, dyadic(bias) if exact_numbers else bias, alpha, beta, alpha, beta / 4)
         )
-    weights = [rng.normal(0, np.sqrt(2 / a), (a, b)) for a, b in zip(sizes, sizes[1:], strict=False)]
+    weights = [rng.normal(0, np.sqrt(2 / a), (a, b)) for a, b in pairwise(sizes)]
     x = np.cumsum(rng.normal(0, 0.3, (STEPS, sizes[0])), axis=0)
     x[100:140] = x[100]  # a still stretch
     if exact_numbers:
@@ -138,9 +138,7 @@ def test_other_parameters_disagree_less_than_once_in_ten_thousand(rule, nonlinea
     wrong = total = 0
     for seed in range(3):
         rng = np.random.default_rng(seed)
-        case = make_case(
-            rng, (6, 20, 15, 3), (0.9, 0.83), (0.31, 0.17), nonlinearity, output, exact_numbers=False
-        )
+        case = make_case(rng, (6, 20, 15, 3), (0.9, 0.83), (0.31, 0.17), nonlinearity, output, exact_numbers=False)
         expected = time_stepped.run(*case, rule, 0.002)
         _, recording = simulate(*case, rule, 0.002)
         differing, spikes = disagreement(case[0], expected, recording, True)

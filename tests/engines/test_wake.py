@@ -24,9 +24,7 @@ def compare(seed, duration_ns, **options):
     """Spikes that differ between clocked and exact, and how many there are."""
     exact_numbers = options.get("exact_numbers", True)
     network = random_network(np.random.default_rng(seed), **options)
-    streams = random_streams(
-        np.random.default_rng(seed + 1), network, duration_ns, exact_numbers=exact_numbers
-    )
+    streams = random_streams(np.random.default_rng(seed + 1), network, duration_ns, exact_numbers=exact_numbers)
     clocked, _ = spikes_of(with_wake(network, Wake.CLOCKED), streams, duration_ns)
     exact, _ = spikes_of(with_wake(network, Wake.EXACT), streams, duration_ns)
     return len(set(clocked) ^ set(exact)), len(clocked)
@@ -103,8 +101,6 @@ def test_the_queue_holds_only_predictions_that_still_hold():
         engine.run(until)
         engine.queue._check()
         pending = engine.queue.pending()
-        predicted = [
-            (item.phase, item.rank, item.neuron) for item in pending if item.neuron >= 0 and item.what == 2
-        ]
+        predicted = [(item.phase, item.rank, item.neuron) for item in pending if item.neuron >= 0 and item.what == 2]
         assert len(set(predicted)) == len(predicted)
         assert all(item.time_ns >= until for item in pending)

@@ -75,7 +75,7 @@ def test_three_neurons_learn_by_the_future_rule(wake):
     """a -> b -> c, weights 1, input 1, target 0; eta = 3/16, so eta / (1 - r_x r_e) = 1/4.
 
     First tick: every code sends 2 (traces 1), e = 1 everywhere: each weight loses 1/4 * 1 * 1.
-    Second: s_a = 1; z_b = 1/2 + 3/8 = 7/8, s_b = 1 (phi -1/4); z_c = 7/8 = e_c, s = 1; g_b = 1/2 + 1/2 * 3/4 = 7/8, s = 1.
+    Second: s_a = 1; z_b = 1/2 + 3/8 = 7/8, s_b = 1 (phi -1/4); z_c = 7/8 = e_c, s = 1; g_b = 1/2 + 3/8 = 7/8, s = 1.
     Each weight loses 1/4 * (1/2 * e_hat + x_hat_decayed * 1/2) = 1/4 * (1/2 * 1 + 1/2 * 1/2) = 3/16.
     """
     network = Network(
@@ -176,9 +176,7 @@ def test_delays_forward_and_back(wake):
     }
     ActorEngine(network, streams, [recording]).run(100)
     told = [
-        (t, k, o, v)
-        for t, k, o, n, v, _ in recording.rows
-        if k not in ("encode", "error_encode", "sample") and t <= 55
+        (t, k, o, v) for t, k, o, n, v, _ in recording.rows if k not in ("encode", "error_encode", "sample") and t <= 55
     ]
     # the row of b -> c and the column of b -> c at 25: both spikes are there in that instant;
     # b's error spike at 55 (30 after c's) meets the spike that reached a -> b at 25
@@ -202,7 +200,7 @@ def test_what_arrives_between_ticks_is_weighed_together_at_the_next(wake):
     """a -> b twice, delays 13 and 16 ns, weights 1 and -1/2: b holds its decision until its tick at 20.
 
     a sends 2 at 0 (z_b would jump to 1 at 13, to about 1/2 at 16). b's decoder at 20 is (1/2)^(7/10) - 1/2 (1/2)^(4/10)
-    = 0.6156 - 0.3789 = 0.2366, so a = 0.47 and nothing is sent; deciding at once it would have sent 2 and taken it back.
+    = 0.6156 - 0.3789 = 0.2366, so a = 0.47 and nothing is sent; at once it would have sent 2 and taken 1 back.
     """
     network = Network(
         (

@@ -137,9 +137,7 @@ class Perceptron:
             terms = [
                 w @ errors[p.target]
                 for p, w in zip(self.projections, self.weights, strict=True)
-                if p.source == name
-                and self.order.index(p.target) > self.order.index(name)
-                and p.target in errors
+                if p.source == name and self.order.index(p.target) > self.order.index(name) and p.target in errors
             ]
             if terms:
                 errors[name] = self._slope(name) * sum(terms)

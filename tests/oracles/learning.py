@@ -19,9 +19,7 @@ SynapseRule = Callable[[Sequence[int], Sequence[int], Pair, Pair], list[float]]
 def reconstruction_loop(x: Sequence[int], e: Sequence[int], r: Pair, k: Pair) -> list[float]:
     """The product of both traces at every tick, each trace summed from the ages of its spikes."""
     return list(
-        accumulate(
-            _faded_sum(x[: t + 1], r[0], k[0]) * _faded_sum(e[: t + 1], r[1], k[1]) for t in range(len(x))
-        )
+        accumulate(_faded_sum(x[: t + 1], r[0], k[0]) * _faded_sum(e[: t + 1], r[1], k[1]) for t in range(len(x)))
     )
 
 

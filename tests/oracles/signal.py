@@ -11,9 +11,7 @@ from fractions import Fraction
 Number = float | Fraction
 
 
-def encode_loop(
-    x: Sequence[Number], kp: Number, kd: Number, times: Sequence[int], period: int
-) -> list[Number]:
+def encode_loop(x: Sequence[Number], kp: Number, kd: Number, times: Sequence[int], period: int) -> list[Number]:
     """a(t) as (kp + kd) times what the faded last value leaves unsaid."""
     a: list[Number] = []
     x_last, t_last = 0 * kp, times[0]
@@ -59,9 +57,7 @@ def paper_decode(s: Sequence[Number], kp: Number, kd: Number) -> list[Number]:
     return y
 
 
-def adapt_loop(
-    x: Sequence[Sequence[float]], eta_k: float, k_rel: float, mu: float, k_beta: float
-) -> list[float]:
+def adapt_loop(x: Sequence[Sequence[float]], eta_k: float, k_rel: float, mu: float, k_beta: float) -> list[float]:
     """Eq. 21 with the two running averages written as weighted means."""
     scales = []
     for population in x:

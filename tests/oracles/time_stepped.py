@@ -123,9 +123,7 @@ def run(layers, weights, x, targets, rule, eta, eta_bias=None):
             result.backward[level][t] = s
             if level > 1:
                 layer = layers[level]
-                g[level - 1] = layer.k_alpha_back * g[level - 1] + layer.k_beta_back * (
-                    weights[level - 1] @ s
-                )
+                g[level - 1] = layer.k_alpha_back * g[level - 1] + layer.k_beta_back * (weights[level - 1] @ s)
                 error = h_slope(layers[level - 1].nonlinearity, zs[level - 1]) * g[level - 1]
         steps_of_weights = []
         x_old = [layer.k_alpha * trace for layer, trace in zip(layers, x_hat, strict=True)]
@@ -148,8 +146,7 @@ def run(layers, weights, x, targets, rule, eta, eta_bias=None):
                 pending[level] += np.outer(x_hat[level], e_hat[level + 1])
             else:
                 dw = (
-                    np.outer(source.k_beta * s_x, e_hat[level + 1])
-                    + np.outer(x_old[level], target.k_beta_back * s_e)
+                    np.outer(source.k_beta * s_x, e_hat[level + 1]) + np.outer(x_old[level], target.k_beta_back * s_e)
                 ) / (1 - r2)
             steps_of_weights.append(eta * dw)
         for level in range(last):

@@ -19,9 +19,7 @@ KINDS = ("sensor", "linear", "relu", "error")
 
 def as_signal(fading: Fading) -> Signal:
     """One neuron's `Fading` as the arrays of the package."""
-    values, times_ns, alphas, periods_ns = (
-        zip(*fading.codes, strict=True) if fading.codes else ((), (), (), ())
-    )
+    values, times_ns, alphas, periods_ns = zip(*fading.codes, strict=True) if fading.codes else ((), (), (), ())
     return Signal(
         np.array([fading.offset]),
         np.array(values, np.float64).reshape(len(values), 1),

@@ -182,9 +182,7 @@ def folder(tmp_path_factory):
     return path
 
 
-FIXTURES = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
-)
+FIXTURES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 
 
 def read(path):
@@ -247,15 +245,9 @@ def test_a_playlist_plays_each_row_as_often_as_there_are_passes(folder, piece, p
     remainder = lengths % piece
     left_out = np.where(2 * remainder < piece, remainder, 0)
     ends = np.cumsum(lengths)
-    played = np.concatenate(
-        [np.arange(e - n, e - out) for e, n, out in zip(ends, lengths, left_out, strict=True)]
-    )
+    played = np.concatenate([np.arange(e - n, e - out) for e, n, out in zip(ends, lengths, left_out, strict=True)])
     assert np.array_equal(np.sort(rows), np.sort(np.tile(played, passes)))
     assert line.duration_ns == 7 * len(rows)
-    limited = timeline(
-        Playlist(recordings, (PlaylistGroup("all", (), 7 * piece, passes, limit_ns=7 * limit),)), seed
-    )
-    short = np.concatenate(
-        [np.arange(a, b) for a, b in zip(limited.start_row, limited.stop_row, strict=True)]
-    )
+    limited = timeline(Playlist(recordings, (PlaylistGroup("all", (), 7 * piece, passes, limit_ns=7 * limit),)), seed)
+    short = np.concatenate([np.arange(a, b) for a, b in zip(limited.start_row, limited.stop_row, strict=True)])
     assert np.array_equal(short, rows[:limit])

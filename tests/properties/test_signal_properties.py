@@ -84,9 +84,7 @@ def test_a_rebuilt_value_is_off_by_two_residues_at_most(
 ) -> None:
     # x_hat - x is k_beta times (the mean of earlier residues minus this one), and no residue exceeds 1/2
     x, times = signal
-    rebuilt = decode(
-        quantize(encode(x, *gain, times=times, period=PERIOD)), *gain, times=times, period=PERIOD
-    )
+    rebuilt = decode(quantize(encode(x, *gain, times=times, period=PERIOD)), *gain, times=times, period=PERIOD)
     assume(np.max(np.abs(x)) * sum(gain) > 2.0)
     assert np.max(np.abs(rebuilt - x)) * sum(gain) <= 1.0 + 1e-9
 
@@ -148,9 +146,7 @@ def test_without_kp_the_result_is_exactly_rint_over_kd(sums: list[int], kd: floa
 
 @given(irregular_signals(), st.sampled_from([0.25, 1.0, 8.0]))
 @settings(deadline=None)
-def test_without_kd_every_sample_is_sent_anew(
-    signal: tuple[NDArray[np.float64], NDArray[np.int64]], kp: float
-) -> None:
+def test_without_kd_every_sample_is_sent_anew(signal: tuple[NDArray[np.float64], NDArray[np.int64]], kp: float) -> None:
     x, times = signal
     assume(np.any(x))
     a = encode(x, kp, 0.0, times=times, period=PERIOD)

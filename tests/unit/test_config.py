@@ -213,9 +213,7 @@ def test_overrides(tmp_path: Path) -> None:
     assert with_overrides(config) == config
 
 
-@pytest.mark.parametrize(
-    ("seed", "until_ns"), [(-1, None), (2**63, None), (None, 0), (None, -5), (None, 2**63)]
-)
+@pytest.mark.parametrize(("seed", "until_ns"), [(-1, None), (2**63, None), (None, 0), (None, -5), (None, 2**63)])
 def test_overrides_out_of_range(tmp_path: Path, seed: int | None, until_ns: int | None) -> None:
     config = load_config(write_config(tmp_path, MINIMAL))
     with pytest.raises(InputError, match=r"out of range .*; use"):
@@ -257,7 +255,7 @@ def test_describe_says_what_was_understood(tmp_path: Path) -> None:
     text = dict(rows)
     assert text["duration"] == "60 s"
     assert text["population hidden"].startswith(
-        "4 tanh, wakes lazy; forward k_alpha 0.9, k_beta 0.25, period 30 ms"
+        "4 tanh, wakes lazy, decides at tick; forward k_alpha 0.9, k_beta 0.25, period 30 ms"
     )
     assert text["projection loop"] == "4 x 4 weights, xavier, delay 60 ms, 40 ms back, learns"
     assert text["projection temperature->hidden"].endswith("given, fixed")
@@ -269,9 +267,7 @@ def test_describe_says_what_was_understood(tmp_path: Path) -> None:
 
 
 def test_describe_warns_of_a_rate_that_diverges(tmp_path: Path) -> None:
-    config = load_config(
-        write_config(tmp_path, FULL.replace("rule: past, eta: 0.002", "rule: future, eta: 0.05"))
-    )
+    config = load_config(write_config(tmp_path, FULL.replace("rule: past, eta: 0.002", "rule: future, eta: 0.05")))
     warnings = [text for what, text in describe(config) if what == "warning"]
     assert any("hidden->output" in text and "0.016" in text for text in warnings)
 
@@ -299,25 +295,19 @@ class Bad:
 
 BAD = {
     "unknown top key": Bad("seed: 7", "sede: 7", "sede: 7", (": sede: ", "got 7", 'did you mean "seed"?')),
-    "unknown nested key": Bad(
-        "    size: 4", "    sise: 4", "sise: 4", ("populations.hidden.sise", "got 4", '"size"')
-    ),
+    "unknown nested key": Bad("    size: 4", "    sise: 4", "sise: 4", ("populations.hidden.sise", "got 4", '"size"')),
     "unknown key in a list": Bad("passes: 2", "pases: 2", "name: seen", ("groups[0].pases", '"passes"')),
     "unknown key unlike any": Bad("seed: 7", "zzzz: 7", "zzzz", ("zzzz", "use one of name,", "populations")),
     "bare time": Bad("duration: 60 s", "duration: 60", "duration", ("duration", "got 60", 'write "60 ms"')),
     "unknown unit": Bad("duration: 60 s", "duration: 60 sec", "duration", ("got '60 sec'", "ns, us")),
     "negative time": Bad("jitter: 1 ms", "jitter: -1 ms", "jitter", ("jitter", "'-1 ms'", "0 or more")),
-    "zero period": Bad(
-        "period: 40 ms", "period: 0 ms", "period: 0", ("sensors.walk.period", "'0 ms'", "longer")
-    ),
+    "zero period": Bad("period: 40 ms", "period: 0 ms", "period: 0", ("sensors.walk.period", "'0 ms'", "longer")),
     "too long a time": Bad("duration: 60 s", "duration: 1e15 s", "duration", ("'1e15 s'", "64-bit")),
     "huge exponent": Bad("duration: 60 s", "duration: 1e999999999 s", "duration", ("1e999999999", "shorter")),
     "bare rate": Bad("rate: 50 Hz", "rate: 50", "rate: 50", ("accelerometer.rate", "got 50", '"50 Hz"')),
     "zero rate": Bad("rate: 50 Hz", "rate: 0 Hz", "rate: 0", ("accelerometer.rate", "'0 Hz'", "positive")),
     "impossible rate": Bad("rate: 50 Hz", "rate: 9000 MHz", "rate: 9000", ("'9000 MHz'", "at most 1000 MHz")),
-    "text for a number": Bad(
-        "eta: 0.002", "eta: fast", "eta: fast", ("learning.eta", "'fast'", "without quotes")
-    ),
+    "text for a number": Bad("eta: 0.002", "eta: fast", "eta: fast", ("learning.eta", "'fast'", "without quotes")),
     "boolean for a number": Bad("eta: 0.002", "eta: true", "eta: true", ("learning.eta", "True", "a number")),
     "boolean for a count": Bad("size: 4", "size: true", "size: true", ("hidden.size", "True", "such as 3")),
     "fraction for a count": Bad("size: 4", "size: 4.5", "size: 4.5", ("hidden.size", "4.5", "whole")),
@@ -327,9 +317,7 @@ BAD = {
         "learn: false", "learn: 'no'", "learn: 'no'", ("groups[1].learn", "'no'", "true or false")
     ),
     "number for a name": Bad("name: residue", "name: 7", "name: 7", ("probes[1].name", "got 7", "quotes")),
-    "number for a list": Bad(
-        "delays: [0 ms, 200 ms]", "delays: 200 ms", "200 ms", ("[0].delays", "must be a list")
-    ),
+    "number for a list": Bad("delays: [0 ms, 200 ms]", "delays: 200 ms", "200 ms", ("[0].delays", "must be a list")),
     "number for a section": Bad(
         "learning: {rule: past, eta: 0.002, eta_bias: 1e-3}",
         "learning: 3",
@@ -342,27 +330,17 @@ BAD = {
         "policies",
         ("skin.policies", "[1]", "duplicate, late"),
     ),
-    "not a number": Bad(
-        "scale: 2", "scale: .nan", "scale", ("accelerometer.scale", ".nan", "ordinary number")
-    ),
+    "not a number": Bad("scale: 2", "scale: .nan", "scale", ("accelerometer.scale", ".nan", "ordinary number")),
     "infinity": Bad("eta: 0.002", "eta: -.inf", "eta: -.inf", ("learning.eta", "-.inf", "finite")),
-    "overflow to infinity": Bad(
-        "eta: 0.002", "eta: 1e999", "eta: 1e999", ("learning.eta", "1e999", "finite")
-    ),
+    "overflow to infinity": Bad("eta: 0.002", "eta: 1e999", "eta: 1e999", ("learning.eta", "1e999", "finite")),
     "huge whole number": Bad("seed: 7", "seed: " + "9" * 5000, "seed", (": seed: ", "too large", "2**63")),
     "negative seed": Bad("seed: 7", "seed: -7", "seed", (": seed: ", "-7", "at least 0")),
     "null": Bad("seed: 7", "seed:", "seed:", (": seed: ", "no value", "take the key out")),
-    "null section": Bad(
-        "temperature: {}", "temperature:", "temperature:\n", ("populations.temperature", "{}")
-    ),
-    "twice": Bad(
-        "seed: 7", "seed: 7\nseed: 8", "seed: 8", (": seed: ", "given twice, first on line 4", "keep one")
-    ),
+    "null section": Bad("temperature: {}", "temperature:", "temperature:\n", ("populations.temperature", "{}")),
+    "twice": Bad("seed: 7", "seed: 7\nseed: 8", "seed: 8", (": seed: ", "given twice, first on line 4", "keep one")),
     "key that is a number": Bad("temperature: {}", "3: {}", "3: {}", ("populations", "'3'", "quotes")),
     "merge key": Bad("temperature: {}", "<<: {}", "<<", ("populations", "'<<'", "write the keys out")),
-    "tag": Bad(
-        "seed: 7", "seed: !!python/name:os.system x", "seed", (": seed: ", "python", "take the tag out")
-    ),
+    "tag": Bad("seed: 7", "seed: !!python/name:os.system x", "seed", (": seed: ", "python", "take the tag out")),
     "contains itself": Bad("codes:\n", "codes: &c\n  x: *c\n", "x: *c", ("codes.x", "itself", "alias")),
     "deep": Bad("seed: 7", "seed: " + "[" * 60 + "]" * 60, "seed", ("nested more than 50", "flatten")),
     "broken yaml": Bad("seed: 7", "seed: [7", "dtype", ("not YAML", "column", "brackets")),
@@ -372,13 +350,9 @@ BAD = {
     "escape out of range": Bad("every section once\nseed", '"\\UFFFFFFFF"\nseed', "", ("not YAML", "quotes")),
     "two documents": Bad("seed: 7", "seed: 7\n---\na: 1", "---", ("not YAML", "single document", "correct")),
     "unknown choice": Bad("tanh", "tahn", "tahn", ("hidden.nonlinearity", "'tahn'", 'did you mean "tanh"?')),
-    "unknown wake": Bad(
-        "wake: lazy", "wake: often", "wake: often", (": wake: ", "'often'", "clocked, exact, lazy")
-    ),
+    "unknown wake": Bad("wake: lazy", "wake: often", "wake: often", (": wake: ", "'often'", "clocked, exact, lazy")),
     "unknown rule": Bad("rule: past", "rule: pats", "rule: pats", ("learning.rule", "'pats'", '"past"')),
-    "unknown dtype": Bad(
-        "float64", "float16", "float16", (": dtype: ", "'float16'", "use float64 or float32")
-    ),
+    "unknown dtype": Bad("float64", "float16", "float16", (": dtype: ", "'float16'", "use float64 or float32")),
     "unknown weights": Bad("weights: he", "weights: hee", "hee", ("projections[4].weights", "'hee'", '"he"')),
     "no source": Bad(
         "    playlist: exercises\n    columns: [0, 1, 2]\n",
@@ -428,14 +402,10 @@ BAD = {
     "missing data file": Bad(
         "file: skin.csv", "file: skim.csv", "skim.csv", ("sensors.skin.file", "'skim.csv'", "relative")
     ),
-    "missing weight file": Bad(
-        "weights.npz", "w.npz", "w.npz", ("projections[2].weights.file", "'w.npz'", "relative")
-    ),
+    "missing weight file": Bad("weights.npz", "w.npz", "w.npz", ("projections[2].weights.file", "'w.npz'", "relative")),
     "not an npz": Bad("weights.npz", "skin.csv", "array: W", ("weights.file", "'skin.csv'", "numpy.savez")),
     "missing array": Bad("array: W", "array: V", "array: V", ("weights.array", "'V'", "use one of W")),
-    "array of text": Bad(
-        "array: W", "array: names", "array: names", ("weights.array", "numbers", "save floats")
-    ),
+    "array of text": Bad("array: W", "array: names", "array: names", ("weights.array", "numbers", "save floats")),
     "wrong shape": Bad(
         "[[1, 2, 3, 4], [0.5, 0, 0, -1]]",
         "[[1, 2]]",
@@ -451,18 +421,12 @@ BAD = {
         "accelerometer: {size: 3}", "accelerometer: {size: 4}", "{size: 4}", ("got 4", "write 3")
     ),
     "no size": Bad("output: {size: 7, ", "output: {", "output: {", ("populations.output.size", "add size")),
-    "nonlinear sensor": Bad(
-        "temperature: {}", "temperature: {nonlinearity: relu}", "relu", ("'relu'", "take it out")
-    ),
-    "center of another length": Bad(
-        "center: [0, 1, 2]", "center: [0, 1]", "[0, 1]", ("accelerometer.center", "or 3")
-    ),
+    "nonlinear sensor": Bad("temperature: {}", "temperature: {nonlinearity: relu}", "relu", ("'relu'", "take it out")),
+    "center of another length": Bad("center: [0, 1, 2]", "center: [0, 1]", "[0, 1]", ("accelerometer.center", "or 3")),
     "zero scale": Bad("scale: 2", "scale: 0", "scale: 0", ("accelerometer.scale", "got 0", "write 1")),
     "certain dropout": Bad("dropout: 0.01", "dropout: 1", "dropout: 1", ("dropout", "got 1", "less than 1")),
     "gap without length": Bad("max_gap: 3 s, ", "", "policies", ("policies.gap", "'hold'", "add max_gap")),
-    "half of k_p and k_d": Bad(
-        "{k_p: 1, k_d: 9}", "{k_p: 1}", "{k_p: 1}", ("codes.backward.k_p", "come together")
-    ),
+    "half of k_p and k_d": Bad("{k_p: 1, k_d: 9}", "{k_p: 1}", "{k_p: 1}", ("codes.backward.k_p", "come together")),
     "code given twice": Bad(
         "{k_p: 1, k_d: 9}", "{k_p: 1, k_d: 9, k_alpha: 1}", "k_p", ("backward.k_alpha", "keep k_p")
     ),
@@ -470,32 +434,21 @@ BAD = {
     "k_alpha in the defaults": Bad(
         "k_alpha: 0.9,", "k_alpha: 1.9,", "k_alpha", ("codes.forward.k_alpha", "1.9", "0 and 1")
     ),
-    "eta_k in the defaults": Bad(
-        "eta_k: 0.01", "eta_k: 2", "eta_k", ("codes.forward.adapt.eta_k", "2", "0 and 1")
-    ),
-    "own k_beta": Bad(
-        "{k_beta: 0.25", "{k_beta: -1", "k_beta: -1", ("hidden.forward.k_beta", "-1", "positive")
-    ),
+    "eta_k in the defaults": Bad("eta_k: 0.01", "eta_k: 2", "eta_k", ("codes.forward.adapt.eta_k", "2", "0 and 1")),
+    "own k_beta": Bad("{k_beta: 0.25", "{k_beta: -1", "k_beta: -1", ("hidden.forward.k_beta", "-1", "positive")),
     "negative eta": Bad("eta: 0.002", "eta: -1", "eta: -1", ("learning.eta", "-1", "not negative")),
     "unknown end of a projection": Bad(
         "{from: walk", "{from: talk", "from: talk", ("projections[2].from", "'talk'", "walk, hidden")
     ),
-    "projection without an end": Bad(
-        "{from: walk, ", "{", "array: W", ("projections[2].from", "is missing", "add it")
-    ),
+    "projection without an end": Bad("{from: walk, ", "{", "array: W", ("projections[2].from", "is missing", "add it")),
     "unknown population of a sensor": Bad(
         "population: temperature",
         "population: heat",
         "heat",
         ("sensors.skin.population", "'heat'", "use one of"),
     ),
-    "cycle without a delay": Bad(
-        "delay: 60 ms, ", "", "projections:", ("projections", "cycle", "positive delay")
-    ),
-    "exact tanh": Bad("wake: lazy", "wake: exact", "wake: exact", (": wake: ", "'exact'", "clocked or lazy")),
-    "sensor without a population": Bad(
-        "  walk: {}\n", "  wall: {size: 2}\n", "  walk:\n", ("sensors.walk", '"wall"')
-    ),
+    "cycle without a delay": Bad("delay: 60 ms, ", "", "projections:", ("projections", "cycle", "positive delay")),
+    "sensor without a population": Bad("  walk: {}\n", "  wall: {size: 2}\n", "  walk:\n", ("sensors.walk", '"wall"')),
     "softmax without a target": Bad(
         "tanh", "softmax", "softmax\n", ("hidden.nonlinearity", "'softmax'", "add a target")
     ),
@@ -505,18 +458,10 @@ BAD = {
         "delays",
         ("projections[0]", "k_alpha below 1"),
     ),
-    "unknown variable": Bad(
-        "variable: phi", "variable: psi", "psi", ("probes[1].variable", "'psi'", "x, z, phi or e")
-    ),
-    "same probe twice": Bad(
-        "name: residue", "name: hidden.x", "hidden.x", ("probes[1].name", "name of its own")
-    ),
-    "same group twice": Bad(
-        "name: unseen", "name: seen", "subject: 9", ("groups[1].name", "'seen'", "of its own")
-    ),
-    "label missing": Bad(
-        "    label: exercise\n", "", "  exercise:\n", ("targets.exercise.label", "name the field")
-    ),
+    "unknown variable": Bad("variable: phi", "variable: psi", "psi", ("probes[1].variable", "'psi'", "x, z, phi or e")),
+    "same probe twice": Bad("name: residue", "name: hidden.x", "hidden.x", ("probes[1].name", "name of its own")),
+    "same group twice": Bad("name: unseen", "name: seen", "subject: 9", ("groups[1].name", "'seen'", "of its own")),
+    "label missing": Bad("    label: exercise\n", "", "  exercise:\n", ("targets.exercise.label", "name the field")),
     "rate beside a signal": Bad(
         "    signal:\n", "    rate: 1 Hz\n    signal:\n", "rate: 1 Hz", ("ahead.rate", "inside signal")
     ),
@@ -636,9 +581,7 @@ def test_the_signal_section_is_a_sensor_with_ahead_in_place_of_population() -> N
 
 
 def test_all_sections_are_in_the_table() -> None:
-    sections = {
-        name for name, each in vars(models).items() if isinstance(each, type) and issubclass(each, Section)
-    }
+    sections = {name for name, each in vars(models).items() if isinstance(each, type) and issubclass(each, Section)}
     assert sections - set(HEADINGS) == {"Section", "StreamSection", "SignalSection"}
 
 

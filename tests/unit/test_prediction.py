@@ -168,9 +168,7 @@ def test_underflow_of_a_gate_is_not_a_reason_to_search_forever() -> None:
     axon = state(0, 0.0, 0.0)
     # phi rises by 1/8 and then by 1/16 a tick: 1/2 at tick 7, beyond at tick 8
     assert predict(*axon, HALF, drive).tolist() == [80]
-    closed = Clock(
-        1.0, 1.0, 10, 0
-    )  # no ramp: phi waits at 1/8 until z is no longer above zero, and falls back
+    closed = Clock(1.0, 1.0, 10, 0)  # no ramp: phi waits at 1/8 until z is no longer above zero, and falls back
     catch_up(10**6, *axon, closed, drive)
     assert [float(part[0]) for part in axon] == [10**6 - 10, 0.0, 0.0]
 
@@ -184,17 +182,11 @@ def test_nothing_changes_without_a_tick() -> None:
 
 def test_only_the_neurons_asked_for() -> None:
     n = 5
-    drive = always(
-        Signal(np.full(n, 0.5), np.empty((0, n)), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
-    )
+    drive = always(Signal(np.full(n, 0.5), np.empty((0, n)), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64)))
     axon = np.zeros(n, np.int64), np.linspace(0.0, -0.4, n), np.full(n, 0.5)
     before = axon[1].copy()
     chosen = np.array([3, 1])
-    assert (
-        predict(*axon, HALF, drive, chosen).tolist()
-        == predict(*axon, HALF, drive)[chosen].tolist()
-        == [40, 30]
-    )
+    assert predict(*axon, HALF, drive, chosen).tolist() == predict(*axon, HALF, drive)[chosen].tolist() == [40, 30]
     catch_up(25, *axon, HALF, drive, chosen)
     assert axon[0].tolist() == [0, 20, 0, 20, 0]
     assert axon[1].tolist() == (before + np.array([0, 0.5, 0, 0.5, 0])).tolist()

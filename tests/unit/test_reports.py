@@ -235,8 +235,7 @@ def test_bills_as_text_for_programs(run: Run) -> None:
                 assert [json.loads(line) for line in text.splitlines()] == expected
             else:
                 assert list(csv.DictReader(io.StringIO(text))) == [
-                    {key: "" if value is None else str(value) for key, value in row.items()}
-                    for row in expected
+                    {key: "" if value is None else str(value) for key, value in row.items()} for row in expected
                 ]
 
 

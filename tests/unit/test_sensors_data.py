@@ -67,9 +67,5 @@ def test_the_recordings_shipped_are_as_described():
         assert data["X"].shape == (data["offsets"][-1], 6)
         assert np.diff(data["offsets"]).max() == 1000
         # each of ten people did each of seven exercises with each arm
-        runs = set(
-            zip(data["subject"].tolist(), data["exercise"].tolist(), data["side"].tolist(), strict=True)
-        )
-        assert runs == {
-            (person, exercise, side) for person in range(1, 11) for exercise in range(7) for side in (0, 1)
-        }
+        runs = set(zip(data["subject"].tolist(), data["exercise"].tolist(), data["side"].tolist(), strict=True))
+        assert runs == {(person, exercise, side) for person in range(1, 11) for exercise in range(7) for side in (0, 1)}

@@ -68,9 +68,7 @@ def test_a_remainder_plays_if_it_is_half_a_piece_or_longer(file):
 def test_every_pass_plays_every_piece_once_in_an_order_of_its_own(file):
     group = PlaylistGroup("all", piece_ns=5 * ROW, passes=3)
     line = timeline(playlist(file, group), seed=1)
-    unshuffled = pieces(
-        timeline(playlist(file, PlaylistGroup("all", piece_ns=5 * ROW, shuffled=False)), seed=1)
-    )
+    unshuffled = pieces(timeline(playlist(file, PlaylistGroup("all", piece_ns=5 * ROW, shuffled=False)), seed=1))
     n = len(unshuffled)
     passes = [pieces(line)[k * n : (k + 1) * n] for k in range(3)]
     assert all(Counter(each) == Counter(unshuffled) for each in passes)
@@ -122,9 +120,7 @@ def test_sensors_see_the_rows_of_the_timeline_and_labels_the_same_order(file):
 def test_a_rate_holds_rows_to_the_end_of_the_timeline(file, period, phase):
     one = playlist(file, PlaylistGroup("all", piece_ns=5 * ROW))
     line = timeline(one, 3)
-    stream = build_sensor(
-        SensorSpec("x", PlaylistSource(one, (0,)), Sampling(period_ns=period, phase_ns=phase)), 3
-    )
+    stream = build_sensor(SensorSpec("x", PlaylistSource(one, (0,)), Sampling(period_ns=period, phase_ns=phase)), 3)
     rows = np.concatenate([np.arange(start, stop) for _, start, stop in pieces(line)])
     expected = [(t, {0: float(rows[t // ROW])}) for t in range(phase, line.duration_ns, period)]
     assert samples_of(stream.blocks()) == expected
@@ -200,8 +196,6 @@ def test_the_watch_recordings_play():
     assert len(times) == 139_838
     # at rest an accelerometer shows 1 g, whichever way the arm points
     assert 0.95 < np.median(np.linalg.norm(values, axis=1)) < 1.15
-    labels = targets_of(
-        build_target(TargetSpec("exercise", PlaylistLabels(one, "exercise", 20_000_000)), 0).blocks()
-    )
+    labels = targets_of(build_target(TargetSpec("exercise", PlaylistLabels(one, "exercise", 20_000_000)), 0).blocks())
     assert np.bincount(labels.values).min() > 19_000
     assert len(labels.times_ns) == len(times)

@@ -28,9 +28,7 @@ S = 10**9
 
 
 def array(times, values, partial=False):
-    return ArraySource(
-        np.array(times, dtype=np.int64), np.array(values, dtype=float).reshape(len(times), -1), partial
-    )
+    return ArraySource(np.array(times, dtype=np.int64), np.array(values, dtype=float).reshape(len(times), -1), partial)
 
 
 def sensor(source, seed=0, name="probe", **sampling):
@@ -77,9 +75,7 @@ def test_send_on_delta_applies_to_scaled_values():
 
 
 def test_a_constant_is_its_level():
-    _, values = full(
-        sensor(GeneratorSource("constant", 2, level=-3.0, duration_ns=50), period_ns=10).blocks()
-    )
+    _, values = full(sensor(GeneratorSource("constant", 2, level=-3.0, duration_ns=50), period_ns=10).blocks())
     assert values.tolist() == [[-3.0, -3.0]] * 5
 
 
@@ -109,9 +105,7 @@ def test_a_random_walk_does_not_depend_on_where_reading_starts():
 
 
 def test_a_random_walk_spreads_as_documented():
-    source = GeneratorSource(
-        "random_walk", 40, level=3.0, amplitude=0.2, step_ns=10 * MS, duration_ns=200 * S
-    )
+    source = GeneratorSource("random_walk", 40, level=3.0, amplitude=0.2, step_ns=10 * MS, duration_ns=200 * S)
     _, values = full(sensor(source, period_ns=10 * MS).blocks())
     # 40 channels of 20,000 knots, correlated over about 200: some 4,000 independent values
     assert values.std() == pytest.approx(2.0, rel=0.06)
@@ -177,9 +171,7 @@ def test_dropout_loses_its_share_and_counts_it():
 
 
 def test_jitter_spreads_evenly_over_its_range():
-    stream = sensor(
-        GeneratorSource("constant", 1, duration_ns=8000 * S), period_ns=S, phase_ns=S, jitter_ns=100 * MS
-    )
+    stream = sensor(GeneratorSource("constant", 1, duration_ns=8000 * S), period_ns=S, phase_ns=S, jitter_ns=100 * MS)
     times, _ = full(stream.blocks())
     moved = (times - S * np.arange(1, len(times) + 1)) / (100 * MS)
     assert np.abs(moved).max() <= 1

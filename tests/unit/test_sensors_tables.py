@@ -32,8 +32,7 @@ def write(path, columns):
     else:
         lines = [",".join(columns)]
         lines += [
-            ",".join("" if cell is None else str(cell) for cell in row)
-            for row in zip(*columns.values(), strict=True)
+            ",".join("" if cell is None else str(cell) for cell in row) for row in zip(*columns.values(), strict=True)
         ]
         path.write_text("\n".join(lines) + "\n")
     return path
@@ -41,9 +40,7 @@ def write(path, columns):
 
 def sensor(path, policies=None, **table):
     table.setdefault("time", "t")
-    return build_sensor(
-        SensorSpec("probe", TableSource(path, **table), Sampling(policies=policies or Policies())), 0
-    )
+    return build_sensor(SensorSpec("probe", TableSource(path, **table), Sampling(policies=policies or Policies())), 0)
 
 
 def refusal(act):
@@ -72,9 +69,7 @@ def test_every_form_gives_the_same_samples_over_many_blocks(tmp_path, form):
 @pytest.mark.parametrize("form", FORMS)
 def test_whole_number_times_keep_all_their_digits(tmp_path, form):
     times = [1_700_000_000_000_000_001, 1_700_000_000_000_000_002]
-    stream = sensor(
-        write(tmp_path / f"log{form}", {"t": times, "a": [1.0, 2.0]}), time_unit="ns", columns=("a",)
-    )
+    stream = sensor(write(tmp_path / f"log{form}", {"t": times, "a": [1.0, 2.0]}), time_unit="ns", columns=("a",))
     assert samples_of(stream.blocks()) == [(times[0], {0: 1.0}), (times[1], {0: 2.0})]
 
 

@@ -182,9 +182,7 @@ def _cost_and_error(walk: NDArray[np.float64], factor: int, *, per_frame: bool) 
 
 def test_spikes_follow_the_signal_and_not_the_sampling_rate() -> None:
     walk = _walk(300, 40, seed=5)
-    assert (
-        np.mean(np.abs(walk)) > 0.8
-    )  # a zero output would be wrong by this much, a flipped one by twice that
+    assert np.mean(np.abs(walk)) > 0.8  # a zero output would be wrong by this much, a flipped one by twice that
     cost, error = _cost_and_error(walk, 1, per_frame=False)
     assert 1.4 < cost < 1.8
     assert 0.028 < error < 0.032
@@ -220,9 +218,7 @@ def test_scale_adaptation_over_a_population() -> None:
 
 def test_scale_starts_at_rest_and_does_not_know_the_width() -> None:
     narrow = np.random.default_rng(7).normal(size=(50, 3))
-    np.testing.assert_allclose(
-        coding.adapt_scale(np.tile(narrow, 10)), coding.adapt_scale(narrow), rtol=1e-12
-    )
+    np.testing.assert_allclose(coding.adapt_scale(np.tile(narrow, 10)), coding.adapt_scale(narrow), rtol=1e-12)
     np.testing.assert_allclose(coding.adapt_scale(np.full(50, -1.0)), 0.91, rtol=1e-12)
 
 

@@ -105,6 +105,4 @@ def test_state_round_trip():
     other = SpikeQueue()
     other.load_state(queue.state())
     assert other.pending() == queue.pending()
-    assert (
-        other.push(1, Phase.PROBE, 0, What.TICK).sequence == queue.push(1, Phase.PROBE, 0, What.TICK).sequence
-    )
+    assert other.push(1, Phase.PROBE, 0, What.TICK).sequence == queue.push(1, Phase.PROBE, 0, What.TICK).sequence

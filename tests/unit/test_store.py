@@ -48,9 +48,7 @@ def zip_feed() -> Iterator[tuple[EventBatch, int]]:
     return ((batch, k) for k, batch in enumerate(random_batches(small_graph(), N_EVENTS, seed=4)))
 
 
-def feed(
-    writer: RunWriter, batches: Iterator[tuple[EventBatch, int]], checkpoint_every: int | None = None
-) -> None:
+def feed(writer: RunWriter, batches: Iterator[tuple[EventBatch, int]], checkpoint_every: int | None = None) -> None:
     outcomes = random_outcomes(10_000, seed=5)
     for batch, k in batches:
         writer.events(batch)
@@ -69,9 +67,7 @@ def test_rows_are_the_events_with_their_bills(tmp_path: Path) -> None:
     prices = price(graph)
     for batch in batches:
         owners = graph.projections if batch.kind in PROJECTION_KINDS else graph.populations
-        for k, (neuron, value, cause) in enumerate(
-            zip(batch.neurons, batch.values, batch.causes, strict=True)
-        ):
+        for k, (neuron, value, cause) in enumerate(zip(batch.neurons, batch.values, batch.causes, strict=True)):
             row = next(rows)
             size = int(abs(value))
             bill = (
@@ -136,9 +132,7 @@ def test_a_resumed_run_gives_the_bytes_of_an_uninterrupted_one(
     assert open_run(path).status["outcomes"] == open_run(path).outcomes().num_rows > 100
 
 
-def test_a_resume_that_is_itself_killed_can_be_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resume_that_is_itself_killed_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop while parts after the checkpoint are being deleted: nothing before it may be lost."""
     whole_run(tmp_path / "plain")
     path = tmp_path / "run"
@@ -213,8 +207,7 @@ def test_outcomes_come_back_as_they_were(tmp_path: Path) -> None:
     writer.close("interrupted", 0)
     rows = open_run(tmp_path / "run").outcomes().to_pylist()
     assert rows == [
-        {**outcome._asdict(), "target": "digit", "group": GROUPS["digit"][outcome.group]}
-        for outcome in outcomes
+        {**outcome._asdict(), "target": "digit", "group": GROUPS["digit"][outcome.group]} for outcome in outcomes
     ]
 
 

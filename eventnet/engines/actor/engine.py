@@ -77,9 +77,7 @@ class ActorEngine:
         self._learning_enabled = True
         self._reason = [NO_CAUSE] * len(graph.populations)  # the last event that reached each population
         self._reason_back = [NO_CAUSE] * len(graph.populations)
-        self._postponed_to = [NO_TIME] * len(
-            graph.populations
-        )  # the tick to which a decision was last put off
+        self._postponed_to = [NO_TIME] * len(graph.populations)  # the tick to which a decision was last put off
         self._postponed_back_to = [NO_TIME] * len(graph.populations)
         self._streams = streams
         self._sensor_positions = [0] * len(network.sensors)
@@ -139,9 +137,7 @@ class ActorEngine:
         self._learning: set[int] = set()  # projections with a new spike on either side
         self._bias_steps: dict[int, tuple[Array, int, int]] = {}  # population -> step, how many, cause
         self._updating = False
-        self._stale: dict[
-            SelfWake, Indices | None
-        ] = {}  # whose predictions no longer hold (None: all neurons)
+        self._stale: dict[SelfWake, Indices | None] = {}  # whose predictions no longer hold (None: all neurons)
 
     def _sample(self, time_ns: int, group: list[Pending]) -> None:
         """1. A sensor's neurons take new values."""
@@ -270,9 +266,7 @@ class ActorEngine:
             assert code.adaptation is not None
             self._touch(i, time_ns + 1)
             size = self._size_of_signal(i, time_ns, forward)
-            axon.mu, axon.k_beta = adapt_step(
-                axon.mu, axon.k_beta, size, code.adaptation.eta_k, code.adaptation.k_rel
-            )
+            axon.mu, axon.k_beta = adapt_step(axon.mu, axon.k_beta, size, code.adaptation.eta_k, code.adaptation.k_rel)
             kind = Kind.ADAPT_FORWARD if forward else Kind.ADAPT_BACKWARD
             self._emit_one(time_ns, Phase.ADAPT, kind, i, axon.k_beta, NO_CAUSE)
             self._repeat(item, _adaptation_period(self.graph, i, forward))
@@ -380,10 +374,8 @@ class ActorEngine:
             if i not in self._deciding:
                 self.queue.push(time_ns, Phase.FORWARD, self._forward_rank[i], What.DECIDE)
             self._deciding[i] = neurons
-        elif self.graph.populations[i].wake is Wake.LAZY:
-            self._postpone(
-                i, Phase.FORWARD, self._forward_rank[i], clock.next_tick(time_ns), self._postponed_to
-            )
+        elif self.graph.wakes[i] is Wake.LAZY:
+            self._postpone(i, Phase.FORWARD, self._forward_rank[i], clock.next_tick(time_ns), self._postponed_to)
 
     def _ask_backward(self, i: int, time_ns: int) -> None:
         """The same for its error."""
@@ -392,7 +384,7 @@ class ActorEngine:
             if i not in self._deciding_back:
                 self._deciding_back.add(i)
                 self.queue.push(time_ns, Phase.BACKWARD, self._backward_rank[i], What.DECIDE)
-        elif self.graph.populations[i].wake is Wake.LAZY:
+        elif self.graph.wakes[i] is Wake.LAZY:
             tick_ns = clock.next_tick(time_ns)
             self._postpone(i, Phase.BACKWARD, self._backward_rank[i], tick_ns, self._postponed_back_to)
 
@@ -430,7 +422,7 @@ class ActorEngine:
         return reached
 
     def _touch(self, i: int, until_ns: int, neurons: Indices | None = None) -> None:
-        """Before z of population i changes: bring both axons over the ticks before `until_ns` that passed in silence."""
+        """Before z of population i changes: bring both axons over the silent ticks before `until_ns`."""
         if neurons is None:
             if self._settled.get(i, 0) >= until_ns:
                 return
@@ -456,9 +448,7 @@ class ActorEngine:
                 self._repeat(item, period_ns)
 
     def _repeat(self, item: Pending, period_ns: int) -> None:
-        self.queue.push(
-            item.time_ns + period_ns, Phase(item.phase), item.rank, What(item.what), neuron=item.neuron
-        )
+        self.queue.push(item.time_ns + period_ns, Phase(item.phase), item.rank, What(item.what), neuron=item.neuron)
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
@@ -485,9 +475,7 @@ class ActorEngine:
             return
         for kind, spikes in ((Kind.ROW_UPDATE, synapses.arrived), (Kind.COLUMN_UPDATE, errors)):
             if spikes is not None:
-                self._emit(
-                    time_ns, Phase.UPDATE, kind, k, spikes.neurons, spikes.values, spikes.scale, spikes.events
-                )
+                self._emit(time_ns, Phase.UPDATE, kind, k, spikes.neurons, spikes.values, spikes.scale, spikes.events)
 
     def _learn_dense(self, item: Pending, time_ns: int) -> None:
         k = item.neuron
@@ -538,9 +526,7 @@ class ActorEngine:
 
     def _emit_one(self, time_ns: int, phase: Phase, kind: Kind, owner: int, value: float, cause: int) -> int:
         """Count and tell of one event of a whole population or projection."""
-        return self._emit(
-            time_ns, phase, kind, owner, _ONE_NO_NEURON, np.array([value], np.float64), 1.0, cause
-        )
+        return self._emit(time_ns, phase, kind, owner, _ONE_NO_NEURON, np.array([value], np.float64), 1.0, cause)
 
     def _diverged(self, i: int, time_ns: int) -> str:
         learning = self.graph.network.learning
@@ -548,9 +534,7 @@ class ActorEngine:
         if learning is not None:
             remedy = f"use a smaller learning.eta than {learning.eta:g}, or rule: past, which is stable at larger ones"
         name = self.graph.populations[i].name
-        return (
-            f"population {name} is no longer finite at {format_ns(time_ns)}: learning has diverged; {remedy}"
-        )
+        return f"population {name} is no longer finite at {format_ns(time_ns)}: learning has diverged; {remedy}"
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -609,20 +593,18 @@ class ActorEngine:
     def _make_wakes(self) -> tuple[list[SelfWake | None], list[SelfWake | None]]:
         """The predictors of populations with `wake: exact`; outputs encode their error when a target says so."""
         graph = self.graph
-        if not any(population.wake is Wake.EXACT for population in graph.populations):
+        if Wake.EXACT not in graph.wakes:
             return [None] * len(graph.populations), [None] * len(graph.populations)
         # only here, since it loads Numba, which takes longer than many a run without it
         from eventnet.engines.actor.self_wake import SelfWake, error_drive, forward_drive
 
         forward: list[SelfWake | None] = []
         backward: list[SelfWake | None] = []
-        for i, population in enumerate(graph.populations):
-            exact = population.wake is Wake.EXACT
+        for i in range(len(graph.populations)):
+            exact = graph.wakes[i] is Wake.EXACT
             neurons = self.neurons[i]
             forward.append(
-                SelfWake(
-                    neurons.axon, forward_drive(neurons), self.queue, Phase.FORWARD, self._forward_rank[i]
-                )
+                SelfWake(neurons.axon, forward_drive(neurons), self.queue, Phase.FORWARD, self._forward_rank[i])
                 if exact and graph.encodes_forward[i]
                 else None
             )
@@ -643,7 +625,7 @@ class ActorEngine:
         """Put the first tick of every clock on the queue: clocked axons, dense learning, adaptation, probes."""
         graph = self.graph
         for i, population in enumerate(graph.populations):
-            clocked = population.wake is Wake.CLOCKED
+            clocked = graph.wakes[i] is Wake.CLOCKED
             if clocked and graph.encodes_forward[i]:
                 self.queue.push(graph.forward_phase_ns[i], Phase.FORWARD, self._forward_rank[i], What.TICK)
             if clocked and graph.carries_error[i] and i not in graph.target_of:
@@ -668,9 +650,7 @@ class ActorEngine:
             scheduler.play(samples(graph, i, stream, self._sensor_positions[k]), self._sensor_taker(i, k))
         for i, k in graph.target_of.items():
             targets = target_stream(self._streams, network.targets[k].name)
-            scheduler.play(
-                target_samples(graph, i, targets, self._target_positions[k]), self._target_taker(i, k)
-            )
+            scheduler.play(target_samples(graph, i, targets, self._target_positions[k]), self._target_taker(i, k))
         return scheduler
 
     def _sensor_taker(self, i: int, k: int) -> Callable[[Sample], None]:
@@ -710,10 +690,7 @@ def _loss(nonlinearity: Nonlinearity, z: Array, value: int | Array) -> tuple[flo
         wanted[:] = value
     difference = x - wanted
     if nonlinearity is Nonlinearity.SOFTMAX:
-        terms = (
-            t * -math.log(max(p, SMALLEST_PROBABILITY))
-            for p, t in zip(x.tolist(), wanted.tolist(), strict=True)
-        )
+        terms = (t * -math.log(max(p, SMALLEST_PROBABILITY)) for p, t in zip(x.tolist(), wanted.tolist(), strict=True))
         loss, gradient = sum(terms), difference
     else:
         loss = 0.5 * float(np.cumsum(difference * difference, dtype=np.float64)[-1])
@@ -777,13 +754,9 @@ def _make_synapses(graph: Graph, e_hat: list[SpikeTrace]) -> list[Synapses]:
     for k, weights in enumerate(initial_weights(graph)):
         source, target = graph.source_of(k), graph.target_population_of(k)
         code = graph.populations[source].forward
-        x_hat = SpikeTrace(
-            graph.populations[source].size, code.k_alpha, graph.forward_period_ns[source], dtype
-        )
+        x_hat = SpikeTrace(graph.populations[source].size, code.k_alpha, graph.forward_period_ns[source], dtype)
         learns = learning is not None and graph.learns[k]
         rule = learning.rule if learning is not None and learns else None
         eta = learning.eta if learning is not None else 0.0
-        made.append(
-            Synapses(weights, x_hat, e_hat[target], rule, eta, decay_product(graph, k) if learns else 0.0)
-        )
+        made.append(Synapses(weights, x_hat, e_hat[target], rule, eta, decay_product(graph, k) if learns else 0.0))
     return made

@@ -25,7 +25,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Clock:
-    """The code a decoder listens to or an axon speaks: its decay `k_alpha` over `period_ns`, ticks at phase + k period."""
+    """The code a decoder listens to or an axon speaks: decay `k_alpha` over `period_ns`, ticks at phase + k period."""
 
     k_alpha: float
     period_ns: int
@@ -90,9 +90,7 @@ class Axon:
         # before the first tick nothing was encoded: x_last is 0, one period ago
         self.t_last_ns: Indices = np.full(size, clock.phase_ns - clock.period_ns, np.int64)
 
-    def encode(
-        self, time_ns: int, x: Array, neurons: Indices | None = None
-    ) -> tuple[Indices, NDArray[np.int64]]:
+    def encode(self, time_ns: int, x: Array, neurons: Indices | None = None) -> tuple[Indices, NDArray[np.int64]]:
         """Encode and quantize `x`, [n] or [len(neurons)], now: the neurons that fire, ascending, and their s != 0."""
         at: Indices | slice = slice(None) if neurons is None else neurons
         a = (x - self._decays(time_ns, self.t_last_ns[at]) * self.x_last[at]) / self.k_beta

@@ -123,9 +123,7 @@ class SpikeQueue:
     def state(self) -> dict[str, object]:
         """The queue as a plain tree: a list for each field, and the next sequence number."""
         items = self.pending()
-        columns: dict[str, object] = {
-            name: [item[k] for item in items] for k, name in enumerate(Pending._fields)
-        }
+        columns: dict[str, object] = {name: [item[k] for item in items] for k, name in enumerate(Pending._fields)}
         return {"columns": columns, "sequence": self._sequence}
 
     def load_state(self, state: dict[str, object]) -> None:

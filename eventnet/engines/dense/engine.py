@@ -91,6 +91,11 @@ class DenseEngine:
         """Counts so far; the value of ENCODE is how many neurons were recomputed."""
         return self._totals
 
+    @property
+    def passes(self) -> int:
+        """Forward passes so far: one at each instant at which any stream had a sample."""
+        return int(self._totals.events[Kind.ENCODE].max())
+
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens before `until_ns` (half-open: `run(a); run(b)` equals `run(b)`).
 
@@ -215,9 +220,7 @@ class DenseEngine:
             name = graph.network.targets[k].name
             targets = cast(TargetStream, self._stream(name))
             check_labels = partial(check_targets, name, graph.populations[p])
-            self._targets[p] = Reader(
-                name, targets.blocks(), check_labels, cut_targets, consumed.get(name, 0)
-            )
+            self._targets[p] = Reader(name, targets.blocks(), check_labels, cut_targets, consumed.get(name, 0))
 
     def _stream(self, name: str) -> SensorStream | TargetStream:
         if name not in self._streams:

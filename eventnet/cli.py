@@ -1,0 +1,279 @@
+"""The command line: reads the user's words, calls one function, writes what it returns. Nothing is decided here.
+
+Exit codes: 0 done, 1 a run that failed, 2 bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from eventnet import __version__
+from eventnet.errors import InputError, RunError
+from eventnet.units import NS_PER, duration_ns
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Simulate spiking networks that learn online from asynchronous sensors.
+
+    [bold]A first look[/bold]
+
+      eventnet configs                 what comes with the package
+
+      eventnet run watch               run one of them
+
+      eventnet spikes RUN --limit 20   what fired, in the directory that the run has named
+
+      eventnet ops RUN --by population what it cost
+
+    [bold]A network of your own[/bold] is a YAML file: copy one of the shipped ones, then
+
+      eventnet validate my.yaml
+
+      eventnet run my.yaml --until "10 s"
+    """,
+)
+
+
+class EngineName(StrEnum):
+    """The engines."""
+
+    ACTOR = "actor"
+    DENSE = "dense"
+
+
+class RowFormat(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class BillsBy(StrEnum):
+    """What costs are summed by."""
+
+    KIND = "kind"
+    POPULATION = "population"
+    PROJECTION = "projection"
+    DIRECTION = "direction"
+    EVENT = "event"
+
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, finished or not.")]
+FormatOption = Annotated[RowFormat, typer.Option("--format", help="A table, CSV, or one JSON object a line.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"eventnet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    config: Annotated[
+        str | None, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped configuration.")
+    ] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Default: the configuration's, else actor.")] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Where to write the run. Default: under runs/.")] = None,
+    seed: Annotated[int | None, typer.Option(help="In place of the configuration's seed.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Simulated time to stop at, such as '10 s'.", metavar="TIME")
+    ] = None,
+    no_trace: Annotated[bool, typer.Option("--no-trace", help="Record scores and totals, but no events.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with an interrupted run from its last checkpoint.")
+    ] = None,
+) -> None:
+    """Run a configuration: progress while it works, then a table of what it learned and what it cost.
+
+    Ctrl-C stops in good order; [bold]--resume RUN[/bold] goes on from there.
+
+    Examples:
+
+      eventnet run watch
+
+      eventnet run my.yaml --engine dense --seed 3
+
+      eventnet run watch --until "60 s" --json > summary.json
+    """
+    from eventnet.config import find_config, load_config, with_overrides
+    from eventnet.reports.closing import write_closing
+    from eventnet.running import resume as resume_run
+    from eventnet.running import start, warnings_of
+
+    if (config is None) == (resume is None):
+        raise InputError("give a configuration or --resume RUN", field="CONFIG", remedy="see eventnet run --help")
+    if resume is not None:
+        given = {"--engine": engine, "--out": out_dir, "--seed": seed, "--until": until, "--no-trace": no_trace or None}
+        for name, value in given.items():
+            if value is not None:
+                raise InputError(
+                    "does not go with --resume", field=name, value=str(value), remedy="a run goes on as it was begun"
+                )
+        summary = resume_run(resume, err)
+    else:
+        loaded = load_config(find_config(str(config)))
+        until_ns = None if until is None else _time(until, "--until")
+        loaded = with_overrides(loaded, seed=seed, until_ns=until_ns)
+        for warning in warnings_of(loaded):
+            err.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
+        summary = start(
+            loaded,
+            engine=engine.value if engine else None,
+            out=out_dir,
+            trace=not no_trace,
+            command=["eventnet", *sys.argv[1:]],
+            console=err,
+        )
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        write_closing(summary, out)
+
+
+@app.command()
+def validate(config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file or a shipped name.")]) -> None:
+    """Check a configuration and its data, and show what it will be: periods, codes, sizes, warnings."""
+    from eventnet.config import describe, find_config, load_config
+    from eventnet.engines.streams import check_streams
+    from eventnet.network import derive
+    from eventnet.reports.grid import grid
+    from eventnet.running import end_of, open_streams
+
+    path = find_config(config)
+    loaded = load_config(path)
+    streams = open_streams(loaded)
+    check_streams(derive(loaded.network), streams)
+    end_of(loaded, streams)
+    out.print(grid(("", ""), describe(loaded), n_names=2))
+    out.print(f"[green]{escape(str(path))} is valid[/green]", soft_wrap=True)
+
+
+@app.command()
+def spikes(
+    run_dir: RunArgument,
+    population: Annotated[str | None, typer.Option(help="Only this population.")] = None,
+    neuron: Annotated[int | None, typer.Option(help="Only this neuron (from 0).")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="One kind of event in place of spikes: forward, backward, encode, loss, ...")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="From this simulated time on, such as '1.5 s'.")] = None,
+    end: Annotated[str | None, typer.Option(help="Before this simulated time.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many. Default: 50 in a table, else all.")] = None,
+    form: FormatOption = RowFormat.TABLE,
+) -> None:
+    """What fired, when, how strongly, and which event caused it.
+
+    Examples:
+
+      eventnet spikes RUN --population hidden --start "2 s" --end "2.1 s"
+
+      eventnet spikes RUN --kind backward --format csv > errors.csv
+    """
+    from eventnet.reports.rows import Format, rows_of, write_spikes
+    from eventnet.trace.queries import open_run
+
+    if limit is None and form is RowFormat.TABLE:
+        limit = 50
+    found = open_run(run_dir).spikes(
+        population,
+        neuron=neuron,
+        kind=kind,
+        start_ns=None if start is None else _time(start, "--start"),
+        end_ns=None if end is None else _time(end, "--end"),
+        limit=limit,
+    )
+    write_spikes(rows_of(found), Format(form.value), out)
+
+
+@app.command()
+def ops(
+    run_dir: RunArgument,
+    by: Annotated[BillsBy, typer.Option(help="What to sum the costs by; event: each event's own bill.")] = BillsBy.KIND,
+    form: FormatOption = RowFormat.TABLE,
+) -> None:
+    """What events cost: additions, accumulates, multiply-accumulates, neuron operations, words read and written."""
+    from eventnet.reports.rows import Format, write_bills
+    from eventnet.trace.queries import open_run
+
+    write_bills(open_run(run_dir).bills(by.value), by.value, Format(form.value), out)
+
+
+@app.command()
+def configs() -> None:
+    """The configurations that come with the package; run one by its name."""
+    from eventnet.config import shipped_configs
+    from eventnet.reports.grid import grid
+
+    out.print(grid(("name", "what it shows"), [(name, text) for name, _, text in shipped_configs()], n_names=2))
+
+
+def _time(text: str, option: str) -> int:
+    try:
+        time_ns = duration_ns(text)
+    except ValueError as error:
+        raise InputError(
+            "is not a time", field=option, value=text, remedy=f"{error}, such as '10 s' ({', '.join(NS_PER)})"
+        ) from None
+    if time_ns < 0:
+        raise InputError("must not be negative", field=option, value=text)
+    return time_ns
+
+
+def main() -> None:
+    """Run the command line and turn what can go wrong into one line and an exit code."""
+    from eventnet.running import Interrupted
+
+    try:
+        app()
+    except InputError as error:
+        _fail(str(error), 2)
+    except RunError as error:
+        _fail(str(error), 1)
+    except Interrupted as stopped:
+        path = shlex.quote(str(stopped.path))
+        err.print(f"stopped; go on with: eventnet run --resume {path}", soft_wrap=True, markup=False)
+        sys.exit(130)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+    except BrokenPipeError:
+        # whoever read our output has seen enough; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _fail(message: str, code: int) -> None:
+    err.print(f"[bold red]error:[/bold red] {escape(message)}", soft_wrap=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,9 +4,9 @@
     python tools/bench_actor.py --memory         # resident memory over ten million events, traced to disk
     python tools/bench_actor.py --json
 
-The network is 100 - 200 - 200 - 10 with random walks as input and a label at every tick; two thirds of its spikes have a
-fan-out of 200, the others of 10, and each of them changes a row or a column of weights. Machines differ, so a ratio to
-SimPy's own rate, taken in turns with ours, is given beside the absolute numbers.
+The network is 100 - 200 - 200 - 10 with random walks as input and a label at every tick. Two thirds of its spikes have
+a fan-out of 200, the others of 10, and each of them changes a row or a column of weights. Machines differ, so a ratio
+to SimPy's own rate, taken in turns with ours, is given beside the absolute numbers.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def random_network(rng, *, exact_numbers=True, learning=True, adaptive=False, re
     return Network(
         tuple(populations),
         tuple(replace(p, name=f"{k}:{p.source}->{p.target}") for k, p in enumerate(projections)),
-        (Sensor("fast", "fast", 10 * MS), Sensor("slow", "slow", 25 * MS, 4 * MS)),
+        (Sensor("fast", "fast", 10 * MS), Sensor("slow", "slow", 25 * MS, 5 * MS)),
         (Target("label", "output", 50 * MS, 3 * MS),),
         # with slow codes the future rule books a large area at once: a smaller rate keeps it stable
         Learning(Rule(rng.choice([Rule.FUTURE, Rule.PAST])), 2.0**-9 if exact_numbers else 2.0**-12)
@@ -94,7 +94,7 @@ def random_streams(rng, network, duration_ns, *, exact_numbers=True):
     third = fast_times.size // 3
     # no samples for a third of the time: what happens there, neurons do by themselves
     keep = np.r_[0:third, 2 * third : fast_times.size]
-    slow_times = np.arange(4 * MS, duration_ns // 2, 25 * MS)
+    slow_times = np.arange(5 * MS, duration_ns // 2, 25 * MS)
     channels = [[int(rng.integers(2))] if rng.random() < 0.7 else [0, 1] for _ in slow_times]
     values = [quantized(rng.normal(0, 1, len(c))).tolist() for c in channels]
     target_times = np.arange(3 * MS, duration_ns, 50 * MS)

@@ -123,6 +123,18 @@ def test_watching_changes_nothing(wake):
     assert [row for row in probed.rows if row[1] != "probe"] == expected.rows
 
 
+@pytest.mark.parametrize("wake", list(Wake))
+def test_the_order_in_which_sensors_are_declared_changes_nothing(wake):
+    """Processes then start, and samples of one instant are pushed, in another order."""
+    network, streams = case(10, wake)
+    _, expected = run_whole(network, streams)
+    turned = replace(network, sensors=tuple(reversed(network.sensors)))
+    _, recording = run_whole(turned, dict(reversed(streams.items())))
+    both = {int(t) for t in streams["fast"].times_ns} & {int(t) for t in streams["slow"].times_ns}
+    assert both
+    assert trace_of(recording) == trace_of(expected)
+
+
 def test_another_sensor_changes_nobody_elses_draws():
     def network(extra):
         populations = [Population("a", 3), Population("h", 4), Population("o", 2, Nonlinearity.SOFTMAX)]
@@ -250,6 +262,15 @@ def test_divergence_stops_the_run_and_says_what_to_change():
     engine = ActorEngine(replace(network, learning=Learning(Rule.FUTURE, 50.0)), streams)
     with pytest.raises(RunError, match=r"no longer finite at .* s.*learning\.eta than 50"):
         engine.run(DURATION_NS)
+
+
+@pytest.mark.parametrize("value", [1e12, 1e30, -1e30, 1e300])
+def test_a_spike_too_large_to_count_stops_the_run(value):
+    code = Code(0.5, 0.5)
+    network = Network((Population("in", 1, forward=code), Population("out", 1)), (Projection("in", "out"),))
+    network = replace(network, sensors=(Sensor("s", "in", 10 * MS),))
+    with pytest.raises(RunError, match="population in is no longer finite at 0 ns"):
+        ActorEngine(network, {"s": Samples(np.array([0]), np.array([[value]]))}).run(20 * MS)
 
 
 def test_a_stream_that_does_not_fit_is_refused():

@@ -295,7 +295,8 @@ class ActorEngine:
         cause: int,
     ) -> None:
         """Record spikes and put them on the queue, each by itself."""
-        if np.abs(s).max() > LARGEST_SPIKE:
+        # both ends: what is beyond int64, or not a number, was cast to the lowest one, whose abs is itself
+        if s.min() < -LARGEST_SPIKE or s.max() > LARGEST_SPIKE:
             raise RunError(self._diverged(i, time_ns))
         first = self._emit(time_ns, phase, kind, i, fired, s.astype(np.float64), k_beta, cause)
         rank = (self._forward_rank if phase is Phase.FORWARD else self._backward_rank)[i]

@@ -1,0 +1,132 @@
+"""Do the tests notice? Changes one line of a copy of the package at a time and runs the tests that should fail.
+
+    python tools/mutate.py            # all mutations, a minute or two each on one core
+    python tools/mutate.py --only 3
+
+A mutation that no test notices is a hole: the tool names it and exits with 1. Among the mutations are outputs set to
+zero and flipped signs, since a bound that accepts either proves nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Mutation(NamedTuple):
+    """In `file`, `old` becomes `new`; `tests` should fail then."""
+
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+CODING = "tests/unit/test_signal.py tests/properties/test_signal_properties.py"
+LEARNING = "tests/unit/test_learning.py tests/properties/test_learning_properties.py"
+ENGINE = "tests/golden tests/engines/test_time_stepped.py"
+WAKE = "tests/golden tests/engines/test_wake.py"
+ACTOR = "tests/golden tests/engines/test_actor.py"
+
+MUTATIONS = (
+    Mutation("eventnet/coding/signal.py", "return math.pow(k_alpha", "return 0.0 * math.pow(k_alpha", CODING),
+    Mutation("eventnet/engines/actor/neuron.py", "a = (x - self._decays", "a = (x + self._decays", ENGINE),
+    Mutation("eventnet/engines/actor/neuron.py", "s = np.rint(phi)", "s = -np.rint(phi)", ENGINE),
+    Mutation("eventnet/engines/actor/neuron.py", "s = np.rint(phi)", "s = 0.0 * np.rint(phi)", ENGINE),
+    Mutation("eventnet/engines/actor/neuron.py", "s = np.rint(phi)", "s = np.floor(phi + 0.5)", ENGINE),
+    Mutation("eventnet/engines/actor/neuron.py", "        y += amounts", "        y -= amounts", ENGINE),
+    Mutation("eventnet/engines/actor/neuron.py", "return (z > 0.0)", "return (z >= -9.0)", ENGINE),
+    Mutation("eventnet/engines/actor/neuron.py", "return 1.0 - x * x", "return 1.0 + x * x", ENGINE),
+    Mutation("eventnet/engines/actor/synapse.py", "eta / (1.0 - r2)", "eta / (1.0 + r2)", ENGINE),
+    Mutation(
+        "eventnet/engines/actor/synapse.py",
+        "e_hat[errors.neurons] += errors.amounts\n            self.weights",
+        "self.weights",
+        ENGINE,
+    ),
+    Mutation("eventnet/engines/actor/synapse.py", "self.product[rows] - v)", "self.product[rows] + v)", ENGINE),
+    Mutation("eventnet/engines/actor/spike_trace.py", "amounts / self.factor", "amounts * self.factor", ENGINE),
+    Mutation(
+        "eventnet/engines/actor/engine.py", "self.neurons[i].bias -= step", "self.neurons[i].bias += step", ENGINE
+    ),
+    Mutation("eventnet/engines/actor/engine.py", "        wake.renew(neurons)", "        wake.renew(_NOBODY)", WAKE),
+    Mutation(
+        "eventnet/engines/actor/self_wake.py",
+        "self._queue.withdraw(self._pending.pop(neuron))",
+        "self._pending.pop(neuron)",
+        WAKE,
+    ),
+    Mutation("eventnet/coding/prediction.py", "THRESHOLD = 0.5", "THRESHOLD = 0.499", WAKE),
+    Mutation("eventnet/engines/actor/scheduler.py", "EventPriority(2)", "EventPriority(0)", ACTOR),
+    Mutation("eventnet/engines/actor/engine.py", 'self._next_event = state["next_event"]', "pass", ACTOR),
+    Mutation(
+        "eventnet/trace/events.py",
+        "    TARGET = 4\n    BACKWARD_ARRIVAL = 5",
+        "    TARGET = 2\n    BACKWARD_ARRIVAL = 5",
+        ACTOR,
+    ),
+    Mutation("eventnet/learning.py", "def future(", "def _mutated(", LEARNING),
+    Mutation(
+        "eventnet/operations/bills.py",
+        "table.single[kind, owner, ACS] += fan",
+        "table.multiple[kind, owner, ACS] += fan",
+        "tests/unit/test_bills.py",
+    ),
+    Mutation("eventnet/engines/dense/layers.py", "-=", "+=", "tests/engines/test_dense.py"),
+)
+
+
+def survives(mutation: Mutation) -> bool:
+    """Whether the tests pass on a mutated copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in ("eventnet", "tests", "sim_configs", "examples", "tools"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        file = copy / mutation.file
+        text = file.read_text()
+        if mutation.old not in text:
+            raise SystemExit(f"{mutation.file} no longer contains {mutation.old!r}: mend the list")
+        file.write_text(text.replace(mutation.old, mutation.new, 1))
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-n",
+            "0",
+            "-p",
+            "no:cacheprovider",
+            *mutation.tests.split(),
+        ]
+        # the copy must be imported, not an installed package
+        environment = {**os.environ, "PYTHONPATH": str(copy)}
+        return subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False).returncode == 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", type=int, help="run one mutation by number")
+    arguments = parser.parse_args()
+    chosen = range(len(MUTATIONS)) if arguments.only is None else [arguments.only]
+    survivors = 0
+    for number in chosen:
+        mutation = MUTATIONS[number]
+        alive = survives(mutation)
+        survivors += alive
+        old = mutation.old.strip().splitlines()[0]
+        print(f"{number:>3} {'SURVIVES' if alive else 'caught':<9} {mutation.file}: {old}", flush=True)
+    sys.exit(1 if survivors else 0)
+
+
+if __name__ == "__main__":
+    main()

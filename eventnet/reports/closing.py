@@ -34,6 +34,8 @@ def render(summary: Mapping[str, Any]) -> Group:
     """The closing tables: scores, speed, spikes, operations, energy beside the dense network's."""
     tables = [_scores(summary)] if any(summary["losses"].values()) else []
     tables += [_spikes(summary), _by_kind(summary), _against_dense(summary)]
+    if any(_left_out(counts) for counts in summary["streams"].values()):
+        tables.append(_streams(summary))
     spaced: list[RenderableType] = [part for table in tables for part in (table, "")]
     return Group(_headline(summary), *spaced, _footnote(summary))
 
@@ -100,6 +102,19 @@ def _against_dense(summary: Mapping[str, Any]) -> Table:
         rows.append((f"energy estimate, {part}", joules(a), joules(b), compared(a, b)))
     sections = (len(DIRECTIONS) - 1, len(pairs) - 1)
     return grid(("", "this run", "dense", ""), rows, title="Beside a dense network", lines_after=sections)
+
+
+def _left_out(counts: Mapping[str, int]) -> dict[str, int]:
+    """What was wrong with a stream's samples, or was left out on purpose, where there was any."""
+    return {name: n for name, n in counts.items() if n and name not in ("delivered", "values")}
+
+
+def _streams(summary: Mapping[str, Any]) -> Table:
+    rows = [
+        (name, count(counts["delivered"]), ", ".join(f"{count(n)} {what}" for what, n in _left_out(counts).items()))
+        for name, counts in summary["streams"].items()
+    ]
+    return grid(("stream", "samples", "not delivered as they were"), rows, title="Streams")
 
 
 def _footnote(summary: Mapping[str, Any]) -> Text:

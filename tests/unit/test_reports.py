@@ -63,7 +63,7 @@ def whole_summary(totals: Totals, run_dir: str = "runs/fake-1") -> dict[str, Any
         simulated_ns=SIMULATED_NS,
         wall_s=1.5,
         run_dir=run_dir,
-        streams={"camera": {"dropped": 2}},
+        streams={"camera": {"delivered": 90, "lost": 2, "gap": 0}},
     )
 
 
@@ -81,7 +81,11 @@ def test_the_summary_has_the_promised_keys_and_is_json(totals: Totals) -> None:
     assert set(found["operations"]) == set(COUNTS)
     assert list(found["operations"]["adds_unit"]) == ["forward", "backward", "update"]
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert (found["simulated_s"], found["seed"], found["streams"]) == (3.0, 3, {"camera": {"dropped": 2}})
+    assert (found["simulated_s"], found["seed"], found["streams"]) == (
+        3.0,
+        3,
+        {"camera": {"delivered": 90, "lost": 2, "gap": 0}},
+    )
 
 
 def test_the_summary_agrees_with_a_count_event_by_event(totals: Totals) -> None:
@@ -352,3 +356,10 @@ def test_the_summary_takes_a_path(totals: Totals, tmp_path: Path) -> None:
     )
     assert found["run_dir"] == str(tmp_path)
     assert found["dense"]["forward_passes"] == 7
+
+
+def test_faults_of_streams_are_shown_where_there_are_any(totals: Totals) -> None:
+    faulty = whole_summary(totals)
+    assert "2 lost" in shown(faulty, 80)
+    assert "gap" not in shown(faulty, 80)
+    assert "not delivered" not in shown({**faulty, "streams": {"camera": {"delivered": 90, "lost": 0}}}, 80)

@@ -9,7 +9,6 @@ the queue; taking them off delivers them and asks the receivers to decide, later
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.coding import adapt_step
-from eventnet.engines.actor.neuron import Array, Axon, Clock, Dendrite, Indices, Neurons, activate, slope
+from eventnet.engines.actor.build import make_neurons, make_synapses
+from eventnet.engines.actor.loss import loss_of
+from eventnet.engines.actor.neuron import Array, Clock, Indices, Neurons
 from eventnet.engines.actor.scheduler import Scheduler
 from eventnet.engines.actor.spike_queue import Pending, SpikeQueue, What
 from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.engines.actor.synapse import Spikes, Synapses
 from eventnet.engines.base import Recorder, State, Streams
-from eventnet.engines.initial import initial_biases, initial_weights
 from eventnet.engines.streams import (
     Sample,
     TargetSample,
@@ -35,8 +35,7 @@ from eventnet.engines.streams import (
     target_stream,
 )
 from eventnet.errors import RunError
-from eventnet.network import Code, Decides, Graph, Network, Nonlinearity, Probe, Rule, Wake, derive
-from eventnet.network.graph import decay_product
+from eventnet.network import Decides, Graph, Network, Probe, Rule, Wake, derive
 from eventnet.operations.bills import Totals
 from eventnet.trace.events import NO_CAUSE, NO_NEURON, EventBatch, Kind, Outcome, Phase
 from eventnet.units import format_ns
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
 LARGEST_SPIKE = 2**31
 """A larger s is a sign that the state has diverged."""
 
-SMALLEST_PROBABILITY = 1e-300
 NO_TIME = -1
 
 
@@ -62,12 +60,12 @@ class ActorEngine:
         self._recorders = tuple(recorders)
         self.totals = Totals.empty(max(len(graph.populations), len(graph.projections)))
         self.queue = SpikeQueue()
-        self.neurons = _make_neurons(graph)
+        self.neurons = make_neurons(graph)
         self._e_hat = [
             SpikeTrace(p.size, p.backward.k_alpha, graph.backward_period_ns[i], network.dtype)
             for i, p in enumerate(graph.populations)
         ]
-        self.synapses = _make_synapses(graph, self._e_hat)
+        self.synapses = make_synapses(graph, self._e_hat)
         self._source = [graph.source_of(k) for k in range(len(graph.projections))]
         self._target = [graph.target_population_of(k) for k in range(len(graph.projections))]
         self._forward_rank = _ranks(graph.forward_order)
@@ -191,7 +189,7 @@ class ActorEngine:
         z = neurons.pre_activation(time_ns)
         if not np.isfinite(z).all():
             raise RunError(self._diverged(i, time_ns))
-        loss, gradient, predicted, label = _loss(neurons.nonlinearity, z, value)
+        loss, gradient, predicted, label = loss_of(neurons.nonlinearity, z, value)
         outcome = Outcome(time_ns, self.graph.target_of[i], group_index, learn, predicted, label, loss)
         for recorder in self._recorders:
             recorder.outcome(outcome)
@@ -676,29 +674,6 @@ _ONE_NO_NEURON: Indices = np.array([NO_NEURON], np.int64)
 _FORWARD_SCALE, _BACKWARD_SCALE = 0, 1  # the neuron field of an adaptation item says which
 
 
-def _loss(nonlinearity: Nonlinearity, z: Array, value: int | Array) -> tuple[float, Array, int, int]:
-    """The loss, its gradient with respect to z [n], and predicted and true class (-1 where there is none).
-
-    Softmax: cross-entropy, e = softmax(z) - target. Others: 1/2 |h(z) - target|^2, e = h'(z) (h(z) - target). A class
-    stands for its one-hot vector.
-    """
-    x = activate(nonlinearity, z)
-    is_class = isinstance(value, int)
-    wanted = np.zeros_like(x)
-    if is_class:
-        wanted[value] = 1.0
-    else:
-        wanted[:] = value
-    difference = x - wanted
-    if nonlinearity is Nonlinearity.SOFTMAX:
-        terms = (t * -math.log(max(p, SMALLEST_PROBABILITY)) for p, t in zip(x.tolist(), wanted.tolist(), strict=True))
-        loss, gradient = sum(terms), difference
-    else:
-        loss = 0.5 * float(np.cumsum(difference * difference, dtype=np.float64)[-1])
-        gradient = difference * slope(nonlinearity, z)
-    return loss, gradient, (int(np.argmax(x)) if is_class else -1), (value if isinstance(value, int) else -1)
-
-
 def _adaptation_period(graph: Graph, i: int, forward: bool) -> int:
     code = graph.populations[i].forward if forward else graph.populations[i].backward
     assert code.adaptation is not None
@@ -718,46 +693,3 @@ def _ranks(order: tuple[int, ...]) -> list[int]:
 def _with_events(spikes: Spikes, first: int) -> Spikes:
     """The same spikes under the ids of their arrivals."""
     return replace(spikes, events=np.arange(first, first + len(spikes)))
-
-
-def _make_neurons(graph: Graph) -> list[Neurons]:
-    dtype = graph.network.dtype
-    forward = [
-        Clock(p.forward.k_alpha, graph.forward_period_ns[i], graph.forward_phase_ns[i])
-        for i, p in enumerate(graph.populations)
-    ]
-    backward = [
-        Clock(p.backward.k_alpha, graph.backward_period_ns[i], graph.backward_phase_ns[i])
-        for i, p in enumerate(graph.populations)
-    ]
-    biases = initial_biases(graph)
-    return [
-        Neurons(
-            p.nonlinearity,
-            biases[i],
-            Dendrite([forward[j] for j in graph.forward_codes[i]], p.size, dtype),
-            _make_axon(forward[i], p.forward, p.size, dtype),
-            Dendrite([backward[j] for j in graph.backward_codes[i]], p.size, dtype),
-            _make_axon(backward[i], p.backward, p.size, dtype),
-            i in graph.sensor_of,
-        )
-        for i, p in enumerate(graph.populations)
-    ]
-
-
-def _make_axon(clock: Clock, code: Code, size: int, dtype: str) -> Axon:
-    return Axon(clock, code.k_beta, code.adaptation.mu_0 if code.adaptation else 0.0, size, dtype)
-
-
-def _make_synapses(graph: Graph, e_hat: list[SpikeTrace]) -> list[Synapses]:
-    learning, dtype = graph.network.learning, graph.network.dtype
-    made = []
-    for k, weights in enumerate(initial_weights(graph)):
-        source, target = graph.source_of(k), graph.target_population_of(k)
-        code = graph.populations[source].forward
-        x_hat = SpikeTrace(graph.populations[source].size, code.k_alpha, graph.forward_period_ns[source], dtype)
-        learns = learning is not None and graph.learns[k]
-        rule = learning.rule if learning is not None and learns else None
-        eta = learning.eta if learning is not None else 0.0
-        made.append(Synapses(weights, x_hat, e_hat[target], rule, eta, decay_product(graph, k) if learns else 0.0))
-    return made

@@ -1,0 +1,55 @@
+"""Actors from a graph: the neurons of every population and the synapses of every projection, in their first state."""
+
+from __future__ import annotations
+
+from eventnet.engines.actor.neuron import Axon, Clock, Dendrite, Neurons
+from eventnet.engines.actor.spike_trace import SpikeTrace
+from eventnet.engines.actor.synapse import Synapses
+from eventnet.engines.initial import initial_biases, initial_weights
+from eventnet.network import Code, Graph
+from eventnet.network.graph import decay_product
+
+
+def make_neurons(graph: Graph) -> list[Neurons]:
+    """The neurons of every population."""
+    dtype = graph.network.dtype
+    forward = [
+        Clock(p.forward.k_alpha, graph.forward_period_ns[i], graph.forward_phase_ns[i])
+        for i, p in enumerate(graph.populations)
+    ]
+    backward = [
+        Clock(p.backward.k_alpha, graph.backward_period_ns[i], graph.backward_phase_ns[i])
+        for i, p in enumerate(graph.populations)
+    ]
+    biases = initial_biases(graph)
+    return [
+        Neurons(
+            p.nonlinearity,
+            biases[i],
+            Dendrite([forward[j] for j in graph.forward_codes[i]], p.size, dtype),
+            _make_axon(forward[i], p.forward, p.size, dtype),
+            Dendrite([backward[j] for j in graph.backward_codes[i]], p.size, dtype),
+            _make_axon(backward[i], p.backward, p.size, dtype),
+            i in graph.sensor_of,
+        )
+        for i, p in enumerate(graph.populations)
+    ]
+
+
+def _make_axon(clock: Clock, code: Code, size: int, dtype: str) -> Axon:
+    return Axon(clock, code.k_beta, code.adaptation.mu_0 if code.adaptation else 0.0, size, dtype)
+
+
+def make_synapses(graph: Graph, e_hat: list[SpikeTrace]) -> list[Synapses]:
+    """The synapses of every projection; `e_hat` are the populations' error traces."""
+    learning, dtype = graph.network.learning, graph.network.dtype
+    made = []
+    for k, weights in enumerate(initial_weights(graph)):
+        source, target = graph.source_of(k), graph.target_population_of(k)
+        code = graph.populations[source].forward
+        x_hat = SpikeTrace(graph.populations[source].size, code.k_alpha, graph.forward_period_ns[source], dtype)
+        learns = learning is not None and graph.learns[k]
+        rule = learning.rule if learning is not None and learns else None
+        eta = learning.eta if learning is not None else 0.0
+        made.append(Synapses(weights, x_hat, e_hat[target], rule, eta, decay_product(graph, k) if learns else 0.0))
+    return made

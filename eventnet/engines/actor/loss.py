@@ -1,0 +1,35 @@
+"""What a target says of an output: the loss and its gradient with respect to z."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from eventnet.engines.actor.neuron import Array, activate, slope
+from eventnet.network import Nonlinearity
+
+SMALLEST_PROBABILITY = 1e-300
+
+
+def loss_of(nonlinearity: Nonlinearity, z: Array, value: int | Array) -> tuple[float, Array, int, int]:
+    """The loss, its gradient with respect to z [n], and predicted and true class (-1 where there is none).
+
+    Softmax: cross-entropy, e = softmax(z) - target. Others: 1/2 |h(z) - target|^2, e = h'(z) (h(z) - target). A class
+    stands for its one-hot vector.
+    """
+    x = activate(nonlinearity, z)
+    is_class = isinstance(value, int)
+    wanted = np.zeros_like(x)
+    if is_class:
+        wanted[value] = 1.0
+    else:
+        wanted[:] = value
+    difference = x - wanted
+    if nonlinearity is Nonlinearity.SOFTMAX:
+        terms = (t * -math.log(max(p, SMALLEST_PROBABILITY)) for p, t in zip(x.tolist(), wanted.tolist(), strict=True))
+        loss, gradient = sum(terms), difference
+    else:
+        loss = 0.5 * float(np.cumsum(difference * difference, dtype=np.float64)[-1])
+        gradient = difference * slope(nonlinearity, z)
+    return loss, gradient, (int(np.argmax(x)) if is_class else -1), (value if isinstance(value, int) else -1)

@@ -9,43 +9,49 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from eventnet import __version__
 from eventnet.errors import InputError, RunError
 from eventnet.units import NS_PER, duration_ns
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+if TYPE_CHECKING:
+    from eventnet.trace.queries import Run
 
+TABLE_ROWS = 50
+"""How many rows a table of events shows unless told otherwise."""
+
+# what is shown holds the user's names and texts: neither markup nor emoji codes (as in file.yaml:100:) are read in it
+out = Console(highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+UsageError: Any = typer.BadParameter.__bases__[0]
+"""Wrong options and arguments; typer exports only this subclass, and its base lives elsewhere in newer versions."""
+
+# line ends are kept after the first paragraph: keep every line below 79 characters
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Simulate spiking networks that learn online from asynchronous sensors.
 
     [bold]A first look[/bold]
-
-      eventnet configs                 what comes with the package
-
-      eventnet run watch               run one of them
-
-      eventnet spikes RUN --limit 20   what fired, in the directory that the run has named
-
-      eventnet ops RUN --by population what it cost
+      eventnet configs                   what comes with the package
+      eventnet run watch                 run one of them
+      eventnet spikes RUN --limit 20     what fired, in the directory RUN
+      eventnet ops RUN --by population   what it cost
 
     [bold]A network of your own[/bold] is a YAML file: copy one of the shipped ones, then
-
       eventnet validate my.yaml
-
       eventnet run my.yaml --until "10 s"
     """,
 )
@@ -77,6 +83,9 @@ class BillsBy(StrEnum):
 
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, finished or not.")]
+LimitOption = Annotated[
+    int | None, typer.Option(help=f"At most so many events. Default: {TABLE_ROWS} in a table, else all.")
+]
 FormatOption = Annotated[RowFormat, typer.Option("--format", help="A table, CSV, or one JSON object a line.")]
 
 
@@ -116,43 +125,48 @@ def run(
 
     Ctrl-C stops in good order; [bold]--resume RUN[/bold] goes on from there.
 
-    Examples:
-
+    [bold]Examples[/bold]
       eventnet run watch
-
       eventnet run my.yaml --engine dense --seed 3
-
       eventnet run watch --until "60 s" --json > summary.json
+      eventnet run --resume runs/watch-20260131-120000
     """
     from eventnet.config import find_config, load_config, with_overrides
     from eventnet.reports.closing import write_closing
+    from eventnet.running import Interrupted, start, warnings_of
     from eventnet.running import resume as resume_run
-    from eventnet.running import start, warnings_of
 
     if (config is None) == (resume is None):
         raise InputError("give a configuration or --resume RUN", field="CONFIG", remedy="see eventnet run --help")
-    if resume is not None:
-        given = {"--engine": engine, "--out": out_dir, "--seed": seed, "--until": until, "--no-trace": no_trace or None}
-        for name, value in given.items():
-            if value is not None:
-                raise InputError(
-                    "does not go with --resume", field=name, value=str(value), remedy="a run goes on as it was begun"
-                )
-        summary = resume_run(resume, err)
-    else:
-        loaded = load_config(find_config(str(config)))
-        until_ns = None if until is None else _time(until, "--until")
-        loaded = with_overrides(loaded, seed=seed, until_ns=until_ns)
-        for warning in warnings_of(loaded):
-            err.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
-        summary = start(
-            loaded,
-            engine=engine.value if engine else None,
-            out=out_dir,
-            trace=not no_trace,
-            command=["eventnet", *sys.argv[1:]],
-            console=err,
-        )
+    try:
+        if resume is not None:
+            given = {"--engine": engine, "--out": out_dir, "--seed": seed, "--until": until, "--no-trace": no_trace}
+            for name, value in given.items():
+                if value not in (None, False):
+                    raise InputError(
+                        "does not go with --resume",
+                        field=name,
+                        value=str(value),
+                        remedy="a run goes on as it was begun",
+                    )
+            summary = resume_run(resume, err)
+        else:
+            loaded = load_config(find_config(str(config)))
+            until_ns = None if until is None else _time(until, "--until")
+            loaded = with_overrides(loaded, seed=seed, until_ns=until_ns)
+            for warning in warnings_of(loaded):
+                err.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)
+            summary = start(
+                loaded,
+                engine=engine.value if engine else None,
+                out=out_dir,
+                trace=not no_trace,
+                command=["eventnet", *sys.argv[1:]],
+                console=err,
+            )
+    except Interrupted as stopped:
+        err.print(f"stopped; go on with: eventnet run --resume {shlex.quote(str(stopped.path))}", soft_wrap=True)
+        raise typer.Exit(130) from None
     if as_json:
         print(json.dumps(summary))
     else:
@@ -163,18 +177,14 @@ def run(
 def validate(config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file or a shipped name.")]) -> None:
     """Check a configuration and its data, and show what it will be: periods, codes, sizes, warnings."""
     from eventnet.config import describe, find_config, load_config
-    from eventnet.engines.streams import check_streams
-    from eventnet.network import derive
     from eventnet.reports.grid import grid
-    from eventnet.running import end_of, open_streams
+    from eventnet.running import check_data
 
     path = find_config(config)
     loaded = load_config(path)
-    streams = open_streams(loaded)
-    check_streams(derive(loaded.network), streams)
-    end_of(loaded, streams)
-    out.print(grid(("", ""), describe(loaded), n_names=2))
-    out.print(f"[green]{escape(str(path))} is valid[/green]", soft_wrap=True)
+    check_data(loaded)
+    out.print(grid(("part", "how it will be"), describe(loaded), n_names=2))
+    out.print(Text(f"{path} is valid", style="green"), soft_wrap=True)
 
 
 @app.command()
@@ -187,23 +197,18 @@ def spikes(
     ] = None,
     start: Annotated[str | None, typer.Option(help="From this simulated time on, such as '1.5 s'.")] = None,
     end: Annotated[str | None, typer.Option(help="Before this simulated time.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many. Default: 50 in a table, else all.")] = None,
+    limit: LimitOption = None,
     form: FormatOption = RowFormat.TABLE,
 ) -> None:
     """What fired, when, how strongly, and which event caused it.
 
-    Examples:
-
+    [bold]Examples[/bold]
       eventnet spikes RUN --population hidden --start "2 s" --end "2.1 s"
-
       eventnet spikes RUN --kind backward --format csv > errors.csv
     """
     from eventnet.reports.rows import Format, rows_of, write_spikes
-    from eventnet.trace.queries import open_run
 
-    if limit is None and form is RowFormat.TABLE:
-        limit = 50
-    found = open_run(run_dir).spikes(
+    found = _open_traced(run_dir).spikes(
         population,
         neuron=neuron,
         kind=kind,
@@ -211,20 +216,33 @@ def spikes(
         end_ns=None if end is None else _time(end, "--end"),
         limit=limit,
     )
-    write_spikes(rows_of(found), Format(form.value), out)
+    rows = rows_of(found)
+    write_spikes(rows if limit is not None else _screenful(rows, form), Format(form.value), out)
 
 
 @app.command()
 def ops(
     run_dir: RunArgument,
     by: Annotated[BillsBy, typer.Option(help="What to sum the costs by; event: each event's own bill.")] = BillsBy.KIND,
+    limit: LimitOption = None,
     form: FormatOption = RowFormat.TABLE,
 ) -> None:
-    """What events cost: additions, accumulates, multiply-accumulates, neuron operations, words read and written."""
-    from eventnet.reports.rows import Format, write_bills
-    from eventnet.trace.queries import open_run
+    """What events cost: additions, accumulates, multiply-accumulates, neuron operations, words read and written.
 
-    write_bills(open_run(run_dir).bills(by.value), by.value, Format(form.value), out)
+    [bold]Examples[/bold]
+      eventnet ops RUN --by population
+      eventnet ops RUN --by event --format csv > bills.csv
+    """
+    from eventnet.reports.rows import Format, write_bills
+
+    if limit is not None and by is not BillsBy.EVENT:
+        raise InputError("limits events, not sums", field="--limit", value=limit, remedy="use it with --by event")
+    if limit is not None and limit < 0:
+        raise InputError("must not be negative", field="--limit", value=limit)
+    rows = _open_traced(run_dir).bills(by.value)
+    if by is BillsBy.EVENT:
+        rows = _screenful(rows, form) if limit is None else islice(rows, limit)
+    write_bills(rows, by.value, Format(form.value), out)
 
 
 @app.command()
@@ -233,7 +251,31 @@ def configs() -> None:
     from eventnet.config import shipped_configs
     from eventnet.reports.grid import grid
 
-    out.print(grid(("name", "what it shows"), [(name, text) for name, _, text in shipped_configs()], n_names=2))
+    # an empty line in a file's opening comment becomes two spaces: its first paragraph says enough
+    rows = [(name, text.partition("  ")[0]) for name, _, text in shipped_configs()]
+    out.print(grid(("name", "what it shows"), rows, n_names=2))
+
+
+def _open_traced(run_dir: Path) -> Run:
+    """A run of which events can be listed."""
+    from eventnet.trace.queries import open_run
+
+    run = open_run(run_dir)
+    if run.provenance.get("engine") == EngineName.DENSE:
+        raise InputError(
+            "nothing in a dense network is an event, so there is none to list",
+            place=str(run_dir),
+            remedy="what it cost is in its summary.json",
+        )
+    return run
+
+
+def _screenful(rows: Iterable[dict[str, Any]], form: RowFormat) -> Iterator[dict[str, Any]]:
+    """All rows where a program reads them; in a table the first `TABLE_ROWS`, and a word where there are more."""
+    rows = iter(rows)
+    yield from islice(rows, TABLE_ROWS if form is RowFormat.TABLE else None)
+    if next(rows, None) is not None:
+        err.print(f"the first {TABLE_ROWS} rows; more with --limit, all with --format csv", soft_wrap=True)
 
 
 def _time(text: str, option: str) -> int:
@@ -250,28 +292,37 @@ def _time(text: str, option: str) -> int:
 
 def main() -> None:
     """Run the command line and turn what can go wrong into one line and an exit code."""
-    from eventnet.running import Interrupted
-
     try:
-        app()
+        code = _invoke(sys.argv[1:] or ["--help"])
+        sys.stdout.flush()  # here, where a broken pipe can be caught
+    except UsageError as error:
+        _fail(error.format_message(), 2)
     except InputError as error:
         _fail(str(error), 2)
     except RunError as error:
         _fail(str(error), 1)
-    except Interrupted as stopped:
-        path = shlex.quote(str(stopped.path))
-        err.print(f"stopped; go on with: eventnet run --resume {path}", soft_wrap=True, markup=False)
-        sys.exit(130)
     except KeyboardInterrupt:
         _fail("stopped", 130)
     except BrokenPipeError:
         # whoever read our output has seen enough; keep the interpreter from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        code = 0
+    sys.exit(code)
 
 
-def _fail(message: str, code: int) -> None:
-    err.print(f"[bold red]error:[/bold red] {escape(message)}", soft_wrap=True)
+def _invoke(arguments: list[str]) -> int:
+    """Run one command; its exit code. Not app(): what that shows and raises differs between versions of typer."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("eventnet", arguments) as context:
+            command.invoke(context)
+    except typer.Exit as done:
+        return done.exit_code
+    return 0
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    err.print(Text.assemble(("error: ", "bold red"), " ".join(message.split("\n"))), soft_wrap=True)
     sys.exit(code)
 
 

@@ -8,6 +8,7 @@ stop is heard. Where the slices are cut changes nothing (`run(a); run(b)` equals
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,27 +25,45 @@ from eventnet.config import Config, describe, dump, load_config
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.base import Engine, State, Streams, TargetStream
 from eventnet.engines.dense import DenseEngine
-from eventnet.engines.streams import check_streams
+from eventnet.engines.streams import (
+    Sample,
+    TargetSample,
+    check_streams,
+    samples,
+    sensor_stream,
+    target_samples,
+    target_stream,
+)
 from eventnet.errors import InputError, RunError
 from eventnet.network import Graph, derive
 from eventnet.reports.progress import RunProgress
 from eventnet.reports.scores import ScoreKeeper
 from eventnet.reports.summary import summary
 from eventnet.sensors import build_sensor, build_target
-from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
+from eventnet.sensors.spec import (
+    GeneratorSource,
+    PlaylistLabels,
+    PlaylistSource,
+    Sampling,
+    SensorTarget,
+    TableLabels,
+    TableSource,
+)
 from eventnet.trace.events import EventBatch, Kind, Outcome
 from eventnet.trace.store import RunWriter, read_provenance
 
 ENGINES: dict[str, type[ActorEngine] | type[DenseEngine]] = {"actor": ActorEngine, "dense": DenseEngine}
 SLICE_S = 0.2
+FIRST_SLICE_NS = 10**7
 CHECKPOINT_EVERY_S = 10.0
 
 
-@dataclass(frozen=True)
 class Interrupted(Exception):
-    """The user asked a run to stop; it can be gone on with."""
+    """The user asked a run to stop; it can be gone on with. `path` is its directory."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
 
 
 class PassCounter:
@@ -109,16 +128,12 @@ def start(
     `engine` None: the configuration's, or actor. `out` None: a new directory under runs/. Raises InputError, RunError,
     or Interrupted where the user stopped it.
     """
-    name = engine or config.engine or "actor"
-    if name not in ENGINES:
-        raise InputError("unknown engine", field="engine", value=name, remedy=f"use one of {', '.join(ENGINES)}")
+    name = _engine_name(engine or config.engine or "actor")
     graph = derive(config.network)
     streams = open_streams(config)
-    check_streams(graph, streams)
-    until_ns = end_of(config, streams)
-    path = out or _new_directory(config.name)
+    end_of(config, streams)
     writer = RunWriter.create(
-        path,
+        out or _new_directory(config.name),
         graph,
         config_text=dump(config),
         config_name=config.name,
@@ -127,32 +142,56 @@ def start(
         command=command,
         trace=trace,
     )
-    return _play(_open_session(config, name, streams, until_ns, writer), console)
+    return _play(config, name, streams, writer, None, console)
 
 
 def resume(path: Path, console: Console) -> dict[str, Any]:
     """Go on with an interrupted run from its last checkpoint; the trace becomes that of an uninterrupted run."""
-    provenance = read_provenance(path)
+    name = _engine_name(read_provenance(path).get("engine"), str(path / "provenance.json"))
     config = load_config(path / "config.yaml")
     streams = open_streams(config)
     writer, state = RunWriter.resume(path, derive(config.network))
-    session = _open_session(config, provenance["engine"], streams, end_of(config, streams), writer)
-    session.load_state(state)
-    return _play(session, console)
+    return _play(config, name, streams, writer, state, console)
+
+
+def check_data(config: Config) -> None:
+    """Read every file that drives a run as far as the run would; InputError for the first fault it would stop at.
+
+    A configuration that nothing ends may still be given a duration; its files are read to their end.
+    """
+    graph, streams = derive(config.network), open_streams(config)
+    until_ns = None if config.is_endless else end_of(config, streams)
+    with _naming_files(config):
+        for population, k in graph.sensor_of.items():
+            name = graph.network.sensors[k].name
+            if not isinstance(_source_of(config, name), GeneratorSource):
+                _read_until(samples(graph, population, sensor_stream(streams, name), 0), until_ns)
+        for population, k in graph.target_of.items():
+            name = graph.network.targets[k].name
+            if not isinstance(_source_of(config, name), GeneratorSource):
+                _read_until(target_samples(graph, population, target_stream(streams, name), 0), until_ns)
+
+
+def _read_until(rows: Iterator[Sample] | Iterator[TargetSample], until_ns: int | None) -> None:
+    for row in rows:
+        if until_ns is not None and row[0] >= until_ns:
+            return
 
 
 def open_streams(config: Config) -> Streams:
     """The stream of every sensor and target; InputError where a file or its content will not do."""
     streams: dict[str, Any] = {}
-    for name, sensor in config.sensors.items():
-        sampling = _ending(sensor.source, sensor.sampling, config.duration_ns)
-        streams[name] = build_sensor(replace(sensor, sampling=sampling), config.seed)
-    for name, target in config.targets.items():
-        source = target.source
-        if isinstance(source, SensorTarget) and config.duration_ns is not None:
-            end_ns = config.duration_ns + source.ahead_ns
-            source = replace(source, sampling=_ending(source.source, source.sampling, end_ns))
-        streams[name] = build_target(replace(target, source=source), config.seed)
+    with _naming_files(config):
+        for name, sensor in config.sensors.items():
+            sampling = _ending(sensor.source, sensor.sampling, config.duration_ns)
+            streams[name] = build_sensor(replace(sensor, sampling=sampling), config.seed)
+        for name, target in config.targets.items():
+            source = target.source
+            if isinstance(source, SensorTarget) and config.duration_ns is not None:
+                end_ns = config.duration_ns + source.ahead_ns
+                source = replace(source, sampling=_ending(source.source, source.sampling, end_ns))
+            streams[name] = build_target(replace(target, source=source), config.seed)
+        check_streams(derive(config.network), streams)
     return streams
 
 
@@ -192,34 +231,78 @@ def end_of(config: Config, streams: Mapping[str, Any]) -> int:
     return int(max(ends))
 
 
-def _open_session(config: Config, name: str, streams: Streams, until_ns: int, writer: RunWriter) -> _Session:
+def _engine_name(name: object, place: str | None = None) -> str:
+    if name not in ENGINES:
+        remedy = f"use one of {', '.join(ENGINES)}"
+        raise InputError("unknown engine", place=place, field="engine", value=name, remedy=remedy)
+    return str(name)
+
+
+def _open_session(config: Config, name: str, streams: Streams, writer: RunWriter) -> _Session:
     graph = derive(config.network)
     scores, passes = ScoreKeeper(groups_of(graph, streams)), PassCounter()
     engine = ENGINES[name](config.network, streams, (writer, scores, passes))
-    return _Session(config, name, engine, streams, until_ns, writer, scores, passes)
+    return _Session(config, name, engine, streams, end_of(config, streams), writer, scores, passes)
 
 
-def _play(session: _Session, console: Console) -> dict[str, Any]:
-    engine, writer = session.engine, session.writer
+def _play(
+    config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None, console: Console
+) -> dict[str, Any]:
+    """Run from the beginning or from a checkpoint's `state`. The engine is made here, so that a fault in what it reads
+    first ends the run like any later one.
+    """
     with writer, _stop_wish() as wish:
         try:
-            _run_slices(session, console, wish)
+            with _naming_files(config):
+                session = _open_session(config, name, streams, writer)
+                if state is not None:
+                    session.load_state(state)
+                _run_slices(session, console, wish)
         except OSError as error:
             raise RunError(f"cannot write the run to {writer.path}: {error.strerror or error}") from error
+        now_ns = session.engine.now_ns
         if wish():
-            writer.checkpoint(session.state(), engine.now_ns)
-            writer.close("interrupted", engine.now_ns)
+            writer.checkpoint(session.state(), now_ns)
+            writer.close("interrupted", now_ns)
             raise Interrupted(writer.path)
         result = _summary(session)
-        writer.close("complete", engine.now_ns, summary=result)
+        writer.close("complete", now_ns, summary=result)
     return result
+
+
+@contextmanager
+def _naming_files(config: Config) -> Iterator[None]:
+    """Say in which file a fault is to be mended; streams and engines know sensors and targets by name only."""
+    try:
+        yield
+    except InputError as error:
+        names = [*config.sensors, *config.targets]
+        known = {place: name for name in names for place in (name, f"sensor {name!r}", f"target {name!r}")}
+        if error.place is not None and error.place not in known:
+            raise
+        source = None if error.place is None else _source_of(config, known[error.place])
+        file = config.path
+        if isinstance(source, PlaylistSource | PlaylistLabels):
+            file = source.playlist.recordings.file
+        elif isinstance(source, TableSource | TableLabels):
+            file = source.file
+        place = ": ".join(filter(None, (str(file), error.place)))
+        raise InputError(
+            error.problem, place=place, field=error.field, value=error.value, remedy=error.remedy
+        ) from error
+
+
+def _source_of(config: Config, name: str) -> object:
+    """What the sensor or target of this name reads."""
+    source = config.sensors[name].source if name in config.sensors else config.targets[name].source
+    return source.source if isinstance(source, SensorTarget) else source
 
 
 def _run_slices(session: _Session, console: Console, wish: Callable[[], bool]) -> None:
     """Run to the end or until a wish to stop, a slice at a time, each as long as takes about `SLICE_S`."""
     engine, until_ns = session.engine, session.until_ns
     before_s, began_s = session.wall_s, time.monotonic()
-    saved_s, slice_ns = began_s, max(1, until_ns // 1000)
+    saved_s, slice_ns = began_s, FIRST_SLICE_NS
     with RunProgress(console, until_ns, int(engine.totals.events.sum())) as progress:
         while engine.now_ns < until_ns and not wish():
             slice_began_s = time.monotonic()
@@ -258,14 +341,18 @@ def _counts_of(stream: Any) -> dict[str, int]:
 
 
 def _new_directory(name: str) -> Path:
-    """A directory under runs/ that does not exist yet, named by configuration and time."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    path = Path("runs") / f"{name}-{stamp}"
-    number = 2
-    while path.exists():
-        path = Path("runs") / f"{name}-{stamp}-{number}"
-        number += 1
-    return path
+    """Make a directory under runs/, named by configuration and time; runs begun at once get one each."""
+    stem = f"{re.sub(r'[^0-9A-Za-z_.-]', '_', name)[:80]}-{datetime.now():%Y%m%d-%H%M%S}"
+    path, number = Path("runs") / stem, 1
+    while True:
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            number += 1
+            path = Path("runs") / f"{stem}-{number}"
+        except OSError:
+            return path  # the writer will meet the same error, and words it
 
 
 @contextmanager

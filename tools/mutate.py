@@ -73,14 +73,14 @@ MUTATIONS = (
         "    TARGET = 2\n    BACKWARD_ARRIVAL = 5",
         ACTOR,
     ),
-    Mutation("eventnet/learning.py", "def future(", "def _mutated(", LEARNING),
+    Mutation("eventnet/learning.py", "return 1.0 / (1.0 - r2)", "return 1.0 / (r2 - 1.0)", LEARNING),
     Mutation(
         "eventnet/operations/bills.py",
         "table.single[kind, owner, ACS] += fan",
         "table.multiple[kind, owner, ACS] += fan",
         "tests/unit/test_bills.py",
     ),
-    Mutation("eventnet/engines/dense/layers.py", "-=", "+=", "tests/engines/test_dense.py"),
+    Mutation("eventnet/engines/dense/layers.py", "self.bias -= eta_bias", "self.bias += eta_bias", "tests/engines/test_dense.py"),
 )
 
 

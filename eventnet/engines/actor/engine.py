@@ -25,6 +25,7 @@ from eventnet.engines.actor.spike_queue import Pending, SpikeQueue, What
 from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.engines.actor.synapse import Spikes, Synapses
 from eventnet.engines.base import Recorder, State, Streams
+from eventnet.engines.divergence import LARGEST_SPIKE, diverged
 from eventnet.engines.streams import (
     Sample,
     TargetSample,
@@ -34,17 +35,12 @@ from eventnet.engines.streams import (
     target_samples,
     target_stream,
 )
-from eventnet.errors import RunError
 from eventnet.network import Decides, Graph, Network, Probe, Rule, Wake, derive
 from eventnet.operations.bills import Totals
 from eventnet.trace.events import NO_CAUSE, NO_NEURON, EventBatch, Kind, Outcome, Phase
-from eventnet.units import format_ns
 
 if TYPE_CHECKING:
     from eventnet.engines.actor.self_wake import SelfWake
-
-LARGEST_SPIKE = 2**31
-"""A larger s is a sign that the state has diverged."""
 
 NO_TIME = -1
 
@@ -188,7 +184,7 @@ class ActorEngine:
         neurons = self.neurons[i]
         z = neurons.pre_activation(time_ns)
         if not np.isfinite(z).all():
-            raise RunError(self._diverged(i, time_ns))
+            raise diverged(self.graph, i, time_ns)
         loss, gradient, predicted, label = loss_of(neurons.nonlinearity, z, value)
         outcome = Outcome(time_ns, self.graph.target_of[i], group_index, learn, predicted, label, loss)
         for recorder in self._recorders:
@@ -295,7 +291,7 @@ class ActorEngine:
         """Record spikes and put them on the queue, each by itself."""
         # both ends: what is beyond int64, or not a number, was cast to the lowest one, whose abs is itself
         if s.min() < -LARGEST_SPIKE or s.max() > LARGEST_SPIKE:
-            raise RunError(self._diverged(i, time_ns))
+            raise diverged(self.graph, i, time_ns)
         first = self._emit(time_ns, phase, kind, i, fired, s.astype(np.float64), k_beta, cause)
         rank = (self._forward_rank if phase is Phase.FORWARD else self._backward_rank)[i]
         spikes = zip(fired.tolist(), s.tolist(), range(first, first + fired.size), strict=True)
@@ -526,14 +522,6 @@ class ActorEngine:
     def _emit_one(self, time_ns: int, phase: Phase, kind: Kind, owner: int, value: float, cause: int) -> int:
         """Count and tell of one event of a whole population or projection."""
         return self._emit(time_ns, phase, kind, owner, _ONE_NO_NEURON, np.array([value], np.float64), 1.0, cause)
-
-    def _diverged(self, i: int, time_ns: int) -> str:
-        learning = self.graph.network.learning
-        remedy = "use smaller weights or a larger k_beta"
-        if learning is not None:
-            remedy = f"use a smaller learning.eta than {learning.eta:g}, or rule: past, which is stable at larger ones"
-        name = self.graph.populations[i].name
-        return f"population {name} is no longer finite at {format_ns(time_ns)}: learning has diverged; {remedy}"
 
     # -- state --------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,90 @@
+"""Images that fade into each other: the same pictures at a higher frame rate.
+
+Frame k of the `frames` that lead from one image to the next is `(1 - k / frames)` of the one and `k / frames` of the
+other, for k from 0 to `frames` - 1; the last image is a single frame. So there are (n - 1) * frames + 1 frames, every
+`frames`-th of them is an image as it is, and one frame an image gives the images themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.errors import InputError
+
+WHITE = 255
+"""Pixels are divided by this, so that they lie between 0 and 1."""
+
+BLOCK_FRAMES = 256
+BLOCK_VALUES = 1 << 22
+"""Most frames in a block, and most pixels (32 MB as float64) unless a single frame has more."""
+
+
+def fade(images: NDArray[np.uint8], frames: int) -> Iterator[NDArray[np.float64]]:
+    """The frames of `images` uint8 [n, ...], in blocks float64 [m, ...] between 0 and 1.
+
+    Made one block at a time, so that memory is bounded however many frames there are.
+    """
+    check_images(images, "fade")
+    check_frames(frames, "fade")
+    numbers = np.arange(len(images))
+    total, size = n_frames(len(images), frames), block_frames(images)
+    return (
+        blend(images, numbers, np.arange(first, min(first + size, total)), frames) for first in range(0, total, size)
+    )
+
+
+def fade_labels(labels: NDArray[np.int64], frames: int) -> NDArray[np.int64]:
+    """The label of every frame of `fade`: that of the image which is more than half of it, and where both are half
+    of it, that of the earlier.
+    """
+    check_frames(frames, "fade_labels")
+    return np.asarray(labels)[nearer(np.arange(n_frames(len(labels), frames)), frames)]
+
+
+def n_frames(n_images: int, frames: int) -> int:
+    """How many frames lead through so many images."""
+    return (n_images - 1) * frames + 1 if n_images else 0
+
+
+def nearer(at: NDArray[np.int64], frames: int) -> NDArray[np.int64]:
+    """Which image makes up most of the frames `at`."""
+    return at // frames + (2 * (at % frames) > frames)
+
+
+def blend(
+    images: NDArray[np.uint8], order: NDArray[np.int64], at: NDArray[np.int64], frames: int
+) -> NDArray[np.float64]:
+    """The frames `at` int64 [m] of the images `order`, which is gone through again and again."""
+    place, k = at // frames, at % frames
+    now = images[order[place % len(order)]]
+    if frames == 1:
+        return now / np.float64(WHITE)
+    coming = images[order[(place + 1) % len(order)]]
+    share = k.reshape(-1, *[1] * (images.ndim - 1)).astype(np.float64)
+    # the sum is of whole numbers and exact, so that a frame which is one image equals that image to the bit
+    return (now * (frames - share) + coming * share) / (WHITE * frames)
+
+
+def block_frames(images: NDArray[np.uint8]) -> int:
+    """How many frames of such images to make at once."""
+    return int(max(1, min(BLOCK_FRAMES, BLOCK_VALUES // max(1, int(np.prod(images.shape[1:]))))))
+
+
+def check_images(images: NDArray[np.uint8], place: str) -> None:
+    """InputError unless `images` is uint8 [n, ...]."""
+    if images.dtype != np.uint8 or images.ndim < 2 or 0 in images.shape[1:]:
+        raise InputError(
+            "must be uint8 [n, ...] with pixels",
+            place=place,
+            field="images",
+            value=f"{images.dtype} of shape {images.shape}",
+        )
+
+
+def check_frames(frames: int, place: str) -> None:
+    """InputError unless `frames` is at least 1."""
+    if frames < 1:
+        raise InputError("must be at least 1", place=place, field="frames", value=frames)

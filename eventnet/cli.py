@@ -140,9 +140,15 @@ def run(
         raise InputError("give a configuration or --resume RUN", field="CONFIG", remedy="see eventnet run --help")
     try:
         if resume is not None:
-            given = {"--engine": engine, "--out": out_dir, "--seed": seed, "--until": until, "--no-trace": no_trace}
+            given = {
+                "--engine": engine,
+                "--out": out_dir,
+                "--seed": seed,
+                "--until": until,
+                "--no-trace": no_trace or None,
+            }
             for name, value in given.items():
-                if value not in (None, False):
+                if value is not None:
                     raise InputError(
                         "does not go with --resume",
                         field=name,
@@ -296,14 +302,15 @@ def main() -> None:
         code = _invoke(sys.argv[1:] or ["--help"])
         sys.stdout.flush()  # here, where a broken pipe can be caught
     except UsageError as error:
-        _fail(error.format_message(), 2)
+        where = error.ctx.command_path if error.ctx else "eventnet"
+        _fail(f"{error.format_message().removesuffix('.')}; see {where} --help", 2)
     except InputError as error:
         _fail(str(error), 2)
     except RunError as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
         _fail("stopped", 130)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # rich makes the second out of the first
         # whoever read our output has seen enough; keep the interpreter from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

@@ -261,7 +261,7 @@ def _play(
         except OSError as error:
             raise RunError(f"cannot write the run to {writer.path}: {error.strerror or error}") from error
         now_ns = session.engine.now_ns
-        if wish():
+        if now_ns < session.until_ns:
             writer.checkpoint(session.state(), now_ns)
             writer.close("interrupted", now_ns)
             raise Interrupted(writer.path)
@@ -312,7 +312,8 @@ def _run_slices(session: _Session, console: Console, wish: Callable[[], bool]) -
             progress.update(engine.now_ns, int(engine.totals.events.sum()), session.scores.latest_percent())
             took_s = max(now_s - slice_began_s, 1e-6)
             slice_ns = max(1, int(slice_ns * min(4.0, max(0.25, SLICE_S / took_s))))
-            if now_s - saved_s > CHECKPOINT_EVERY_S:
+            # none at the end: a run resumed there would have nothing to read, and nothing to say of its streams
+            if now_s - saved_s > CHECKPOINT_EVERY_S and engine.now_ns < until_ns:
                 session.writer.checkpoint(session.state(), engine.now_ns)
                 saved_s = time.monotonic()
 

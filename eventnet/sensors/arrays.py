@@ -108,7 +108,8 @@ def to_ns(times: NDArray[Any], unit_ns: int, place: str, field: str) -> NDArray[
     else:
         numbers = as_floats(times, place, field)
         finite = np.isfinite(numbers)
-        rounded = np.rint(np.where(finite, numbers, 0.0) * unit_ns)
+        with np.errstate(over="ignore"):  # to infinity, which does not fit
+            rounded = np.rint(np.where(finite, numbers, 0.0) * unit_ns)
         fits = bool(np.all(np.abs(rounded) < float(MAX_TIME_NS)))
         scaled = np.where(finite, rounded if fits else 0.0, 0.0).astype(np.int64)
         scaled[~finite] = NO_TIME
@@ -159,7 +160,7 @@ def load_arrays(file: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
 def unreadable(file: Path, form: str, error: Exception) -> InputError:
     """The error for a file that cannot be decoded."""
     return InputError(
-        f"the file is not an intact {form} file: {error}",
+        f"the file is not an intact {form} file: {' '.join(str(error).split())}",
         place=str(file),
         remedy="it may be cut short; copy it again",
     )

@@ -1,0 +1,254 @@
+"""What cannot be used: one line that names the file, the field, the value and what would do; never a traceback, and
+never a directory that looks like a complete run.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eventnet.config import find_config
+from eventnet.trace.queries import open_run
+from tests.cli.command import assert_one_error, assert_only_error, eventnet_here, eventnet_process, files_of
+
+FROM_FILE = """
+seed: 1
+sensors:
+  skin: {file: samples.csv, time: t, columns: [left, right], nominal_period: 100 ms}
+targets:
+  touch: {population: output, file: labels.csv, time: t, columns: [label], nominal_period: 100 ms}
+populations:
+  skin: {}
+  output: {size: 3, nonlinearity: softmax}
+projections:
+  - {from: skin, to: output}
+learning: {rule: past, eta: 0.01}
+"""
+N_ROWS = 20
+SAMPLES = ["t,left,right", *(f"{k / 10},{k % 7},{k % 5}" for k in range(N_ROWS))]
+LABELS = ["t,label", *(f"{k / 10 + 0.05},{k % 3}" for k in range(N_ROWS))]
+
+
+def write(folder: Path, samples: list[str] = SAMPLES, labels: list[str] = LABELS, config: str = FROM_FILE) -> Path:
+    """A configuration that reads samples and labels from two files beside it."""
+    (folder / "samples.csv").write_text("\n".join(samples) + "\n", encoding="utf-8")
+    (folder / "labels.csv").write_text("\n".join(labels) + "\n", encoding="utf-8")
+    path = folder / "skin.yaml"
+    path.write_text(config, encoding="utf-8")
+    return path
+
+
+def row(number: int, text: str) -> list[str]:
+    """The samples with row `number` (from 1) replaced."""
+    return [*SAMPLES[:number], text, *SAMPLES[number + 1 :]]
+
+
+def assert_not_complete(folder: Path) -> None:
+    """No run below `folder` is complete or says so."""
+    assert not list(folder.rglob("summary.json"))
+    states = [json.loads(file.read_text(encoding="utf-8"))["state"] for file in folder.rglob("status.json")]
+    assert set(states) <= {"failed"}
+
+
+def test_the_files_used_below_are_good(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    result = eventnet_process("run", "skin.yaml", "--json", cwd=tmp_path)
+    assert result.code == 0, result.err
+    summary = json.loads(result.out)
+    assert summary["accuracy"]["touch"]["all"]["samples"] == N_ROWS
+    assert summary["streams"]["skin"]["delivered"] == N_ROWS
+    assert eventnet_here("validate", str(path)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "two_rate"], ("two_rate", 'did you mean "two_rates"', "recurrent, silence, two_rates, watch")),
+        (["run", "missing.yaml"], ("missing.yaml", "neither a file nor")),
+        (["run", "."], ("neither a file nor",)),
+        (["validate", "wach"], ('did you mean "watch"',)),
+        (["run"], ("CONFIG", "--resume", "eventnet run --help")),
+        (["run", "two_rates", "--engine", "abacus"], ("--engine", "abacus", "actor", "dense")),
+        (["run", "two_rates", "--seed", "one"], ("--seed",)),
+        (["run", "two_rates", "--seed", "-1"], ("seed", "-1", "use 0 to")),
+        (["run", "two_rates", "--until", "5"], ("--until", "'5'", "ms", "10 s")),
+        (["run", "two_rates", "--until", "5 parsecs"], ("--until", "5 parsecs", "ms")),
+        (["run", "two_rates", "--until", "-5 s"], ("--until", "-5 s", "negative")),
+        (["run", "two_rates", "--until", "0 s"], ("duration", "0 ns", "use 1 ns")),
+        (["run", "two_rates", "--until", "200 h", "--until", "9e99 h"], ("duration", "146 years")),
+        (["run", "two_rates", "--speed", "9"], ("--speed", "eventnet run --help")),
+        (["run", "two_rates", "again"], ("again", "eventnet run --help")),
+        (["run", "two_rates", "--out"], ("--out", "argument")),
+        (["simulate"], ("simulate", "eventnet --help")),
+        (["--loud"], ("--loud", "eventnet --help")),
+    ],
+)
+def test_wrong_words(
+    arguments: list[str], words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_only_error(eventnet_here(*arguments), *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_words_to_a_process(tmp_path: Path) -> None:
+    """As above through a real process, where nothing of ours stands between the error and the screen."""
+    assert_only_error(eventnet_process("run", "two_rates", "--engine", "abacus", cwd=tmp_path), "--engine", "abacus")
+    assert_only_error(eventnet_process("run", "two_rate", cwd=tmp_path), "two_rate", "two_rates")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("seed: 1", "seed: [1", ("skin.yaml:",)),
+        ("seed: 1", "seed: one", ("skin.yaml:2", "seed", "one", "whole number")),
+        ("size: 3", "sise: 3", ("populations.output.sise", "unknown key", 'did you mean "size"')),
+        ("size: 3", "size: 0", ("populations.output.size", "at least 1")),
+        ("nominal_period: 100 ms}\ntargets", "nominal_period: 100}\ntargets", ("sensors.skin.nominal_period", "100")),
+        ("time: t, columns: [left", "time: tt, columns: [left", ("samples.csv", "time", "tt", "t, left, right")),
+        ("columns: [left, right]", "columns: [left, middle]", ("samples.csv", "columns", "middle", "right")),
+        ("file: samples.csv", "file: sample.csv", ("sample.csv", "no such file")),
+        ("file: samples.csv", "file: skin.yaml", ("skin.yaml", "unknown kind of file")),
+        ("skin: {}", "skin: {size: 3}", ("skin.yaml", "skin", "2", "3")),
+        ("to: output", "to: outputs", ("skin.yaml:", "outputs")),
+        ("rule: past", "rule: pest", ("skin.yaml:", "learning.rule", "pest", '"past"')),
+    ],
+)
+def test_wrong_configuration(
+    old: str, new: str, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert FROM_FILE.count(old) == 1
+    path = write(tmp_path, config=FROM_FILE.replace(old, new))
+    before = files_of(tmp_path)
+    for command in (["run"], ["validate"]):
+        assert_only_error(eventnet_here(*command, path.name), *words)
+    assert files_of(tmp_path) == before
+
+
+FAULTS = {
+    "nan": (row(6, "0.5,nan,1"), LABELS, ("samples.csv", "row 6", "'left'", "nan", "nonfinite")),
+    "infinite": (row(6, "0.5,1,-inf"), LABELS, ("samples.csv", "row 6", "'right'", "inf", "nonfinite")),
+    "empty": (row(6, "0.5,1,"), LABELS, ("samples.csv", "row 6", "'right'", "nonfinite")),
+    "late": (row(6, "0.35,1,1"), LABELS, ("samples.csv", "row 6", "350000000 ns", "late")),
+    "duplicate": (row(6, "0.4,1,1"), LABELS, ("samples.csv", "row 6", "400000000 ns", "duplicate")),
+    "negative": (row(1, "-0.1,1,1"), LABELS, ("samples.csv", "row 1", "-100000000 ns", "start: 0 s")),
+    "untimed": (row(6, ",1,1"), LABELS, ("samples.csv", "row 6", "time", "nonfinite")),
+    "text": (row(6, "0.5,much,1"), LABELS, ("samples.csv", "row 6", "'left'", "much")),
+    "ragged": (row(6, "0.5,1,1,1"), LABELS, ("samples.csv",)),
+    "no rows": (SAMPLES[:1], LABELS, ("samples.csv", "no rows")),
+    "nothing": ([""], LABELS, ("samples.csv",)),
+    "late label": (SAMPLES, [*LABELS[:5], "0.1,1", *LABELS[6:]], ("labels.csv", "row 5", "100000000 ns", "late")),
+    "label beyond": (SAMPLES, [*LABELS[:5], "0.45,3", *LABELS[6:]], ("labels.csv", "touch", "450 ms", "got 3", "to 2")),
+    "label below": (SAMPLES, [*LABELS[:5], "0.45,-1", *LABELS[6:]], ("labels.csv", "touch", "-1", "from 0")),
+    "no probabilities": (SAMPLES, [*LABELS[:5], "0.45,0.5", *LABELS[6:]], ("labels.csv", "touch", "shape", "(20, 3)")),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_in_files(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    samples, labels, words = FAULTS[fault]
+    path = write(tmp_path, samples, labels)
+    before = files_of(tmp_path)
+    assert_only_error(eventnet_here("validate", path.name), *words)
+    assert files_of(tmp_path) == before
+    assert_one_error(eventnet_here("run", path.name, "--out", "run"), *words)
+    assert_not_complete(tmp_path)
+
+
+def test_a_fault_after_the_end_of_a_run_is_none(tmp_path: Path) -> None:
+    """Rows are read as far as the run needs them, in blocks of thousands."""
+    n = 20_000
+    samples = ["t,left,right", *(f"{k / 1000},{k % 7},{k % 5}" for k in range(n)), f"{n},nan,1"]
+    path = write(tmp_path, samples, config=FROM_FILE + "duration: 1 s\n")
+    assert eventnet_here("validate", str(path)).code == 0
+    assert eventnet_here("run", str(path), "--no-trace", "--out", str(tmp_path / "run")).code == 0
+    longer = write(tmp_path, samples)
+    assert_only_error(eventnet_here("validate", str(longer)), "samples.csv", f"row {n + 1}", "nan")
+
+
+def test_a_cut_archive(tmp_path: Path) -> None:
+    data = np.arange(N_ROWS, dtype=float)
+    np.savez(tmp_path / "samples.npz", t=data / 10, left=data, right=data[::-1])
+    path = write(tmp_path, config=FROM_FILE.replace("samples.csv", "samples.npz"))
+    assert eventnet_here("run", str(path), "--out", str(tmp_path / "good")).code == 0
+    shutil.rmtree(tmp_path / "good")
+    whole = (tmp_path / "samples.npz").read_bytes()
+    for n_bytes in (0, 10, len(whole) // 2, len(whole) - 30):
+        (tmp_path / "samples.npz").write_bytes(whole[:n_bytes])
+        for command in (["run", str(path), "--out", str(tmp_path / "run")], ["validate", str(path)]):
+            assert_only_error(eventnet_here(*command), "samples.npz", "not an intact .npz", "copy it again")
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_failed_run_keeps_what_came_before_the_fault(tmp_path: Path) -> None:
+    """The streams are checked block by block: a fault in a later block finds a run under way."""
+    n = 5_000
+    samples = ["t,left,right", *(f"{k / 10},{k % 7},{k % 5}" for k in range(n)), f"{n},nan,1"]
+    config = FROM_FILE.replace("learning: {rule: past, eta: 0.01}\n", "")
+    path = write(tmp_path, samples, config=config)
+    result = eventnet_here("run", str(path), "--out", str(tmp_path / "run"))
+    assert_one_error(result, "samples.csv", f"row {n + 1}", "nan")
+    run = open_run(tmp_path / "run")
+    assert run.status["state"] == "failed"
+    assert "samples.csv" in run.status["message"]
+    assert run.summary is None
+    assert run.n_events == run.status["events"] > 1000
+
+
+def test_divergence(tmp_path: Path) -> None:
+    text = find_config("two_rates").read_text(encoding="utf-8")
+    assert text.count("past, eta: 0.02") == 1
+    (tmp_path / "wild.yaml").write_text(text.replace("past, eta: 0.02", "past, eta: 50"), encoding="utf-8")
+    result = eventnet_process("run", "wild.yaml", "--out", "run", cwd=tmp_path)
+    assert_one_error(result, "diverged", "smaller learning.eta than 50", code=1)
+    assert "rule: past" not in result.err  # it is the rule already
+    assert result.err.count("\n") == 2  # progress and the error; no warnings of numpy's
+    run = open_run(tmp_path / "run")
+    assert run.status["state"] == "failed"
+    assert "diverged" in run.status["message"]
+    assert run.summary is None
+    listed = eventnet_here("spikes", str(tmp_path / "run"), "--format", "csv")
+    assert listed.code == 0
+    assert len(listed.out.splitlines()) > 10
+    assert run.n_events == run.status["events"]
+
+
+def test_a_disk_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("a file where the folder of runs would be", encoding="utf-8")
+    before = files_of(tmp_path)
+    assert_only_error(eventnet_here("run", "silence"), "runs", "another place")
+    assert_only_error(eventnet_here("run", "silence", "--out", "runs/mine"), "runs", "another place")
+    assert files_of(tmp_path) == before
+
+
+def test_line_100_stays_line_100(tmp_path: Path) -> None:
+    """Screens that know emoji by code would make one of `:100:`, and take `[b]` for a style."""
+    text = "\n" * 98 + "seed: 1\n[b]: 2\n"
+    (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
+    assert_only_error(eventnet_here("validate", str(tmp_path / "x.yaml")), "x.yaml:100: ")
+    odd = tmp_path / "[b]odd:smile:.yaml"
+    shutil.copy(find_config("silence"), odd)
+    result = eventnet_here("validate", str(odd))
+    assert result.code == 0
+    assert result.out.splitlines()[-1] == f"{odd} is valid"
+
+
+def test_what_nothing_ends_is_valid_and_needs_a_time_to_run(tmp_path: Path) -> None:
+    text = find_config("two_rates").read_text(encoding="utf-8")
+    path = tmp_path / "endless.yaml"
+    path.write_text(text.replace("duration: 20 s\n", ""), encoding="utf-8")
+    valid = eventnet_here("validate", str(path))
+    assert (valid.code, valid.err) == (0, "")
+    assert "nothing ends this run" in valid.out
+    result = eventnet_here("run", str(path), "--out", str(tmp_path / "run"))
+    assert_one_error(result, "endless.yaml", "duration", "--until")
+    assert not (tmp_path / "run").exists()
+    assert eventnet_here("run", str(path), "--until", "1 s", "--out", str(tmp_path / "run")).code == 0

@@ -1,0 +1,290 @@
+"""Runs that are stopped or killed on the way, and resumed: the files become those of a run that was left alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+import eventnet.running
+from eventnet.config import find_config
+from eventnet.reports.progress import RunProgress
+from eventnet.trace.queries import open_run
+from eventnet.trace.store import RunWriter
+from tests.cli.command import (
+    TIMEOUT_S,
+    Result,
+    assert_only_error,
+    eventnet_here,
+    eventnet_process,
+    files_of,
+    parts_of,
+    popen,
+)
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
+
+PART_EVENTS = 20_000
+"""Parts so short that a run of seconds has several."""
+DRIVER = f"""
+import eventnet.running
+from eventnet.trace.store import RunWriter
+RunWriter.create.__func__.__kwdefaults__["part_events"] = {PART_EVENTS}
+eventnet.running.CHECKPOINT_EVERY_S = 0.2
+eventnet.running.SLICE_S = 0.05
+from eventnet.cli import main
+main()
+"""
+LONG = ("run", "two_rates", "--until", "60 s", "--out")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The long run, left alone."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    with patch.dict(RunWriter.create.__func__.__kwdefaults__, part_events=PART_EVENTS):  # type: ignore[attr-defined]
+        assert eventnet_here(*LONG, str(folder)).code == 0
+    assert len(list(folder.glob("trace/events-*.parquet"))) > 3
+    return folder
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """The summary in a run's directory, without what differs between equal runs."""
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    del summary["wall_s"], summary["run_dir"]
+    return summary
+
+
+def assert_same_run(folder: Path, other: Path) -> None:
+    """Every part and the summary are equal, and there is something in them."""
+    parts = parts_of(folder)
+    assert parts == parts_of(other)
+    assert {"trace/tail.parquet", "outcomes/tail.parquet"} <= set(parts)
+    assert summary_of(folder) == summary_of(other)
+    assert summary_of(folder)["events"] > 1000
+    assert open_run(folder).status == open_run(other).status
+
+
+def events_at_last_checkpoint(folder: Path) -> int:
+    """How many events are safe; 0 before the first checkpoint."""
+    file = folder / "status.json"
+    return int(json.loads(file.read_text(encoding="utf-8"))["events"]) if file.exists() else 0
+
+
+def stop_on_the_way(folder: Path, how: signal.Signals, tmp_path: Path) -> Result:
+    """Start the long run in a process of its own and send it a signal once a checkpoint holds more than one part."""
+    driver = tmp_path / "driver.py"
+    driver.write_text(DRIVER, encoding="utf-8")
+    process = popen([*LONG, folder.name], folder.parent, [sys.executable, str(driver)])
+    try:
+        while events_at_last_checkpoint(folder) < 1.2 * PART_EVENTS:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        process.send_signal(how)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
+    assert not (folder / "summary.json").exists(), "the run was over before the signal came"
+    return Result(process.returncode, out, err)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_goes_on_to_the_same_bytes(how: signal.Signals, undisturbed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a run"
+    result = stop_on_the_way(folder, how, tmp_path)
+    assert (result.code, result.out) == (130, "")
+    assert result.err.splitlines()[-1] == "stopped; go on with: eventnet run --resume 'a run'"
+    assert "Traceback" not in result.err
+    stopped = open_run(folder)
+    assert stopped.status["state"] == "interrupted"
+    assert 0 < stopped.status["events"] == stopped.n_events < open_run(undisturbed).n_events
+    resumed = eventnet_process("run", "--resume", "a run", "--json", cwd=tmp_path)
+    assert resumed.code == 0, resumed.err
+    assert json.loads(resumed.out)["run_dir"] == "a run"
+    assert_same_run(folder, undisturbed)
+
+
+def test_a_killed_run_can_be_read_and_goes_on_to_the_same_bytes(undisturbed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    result = stop_on_the_way(folder, signal.SIGKILL, tmp_path)
+    assert result.code == -signal.SIGKILL
+    assert open_run(folder).status["state"] == "running"
+    listed = eventnet_here("spikes", str(folder), "--format", "csv")
+    whole = eventnet_here("spikes", str(undisturbed), "--format", "csv")
+    assert (listed.code, listed.err) == (0, "")
+    assert len(listed.out.splitlines()) > 1000
+    assert whole.out.startswith(listed.out)
+    assert len(whole.out) > len(listed.out)
+    assert eventnet_here("run", "--resume", str(folder)).code == 0
+    assert_same_run(folder, undisturbed)
+
+
+# --- at exact moments, within this process
+
+
+def stopping_at(*times_s: float, again: bool = False) -> Any:
+    """Let the user press Ctrl-C when a run has come as far as each of `times_s`; twice each time with `again`."""
+    left = list(times_s)
+    update = RunProgress.update
+
+    def updating(self: RunProgress, now_ns: int, events: int, accuracy: float | None = None) -> None:
+        update(self, now_ns, events, accuracy)
+        if left and now_ns >= left[0] * 1e9:
+            left.pop(0)
+            signal.raise_signal(signal.SIGINT)
+            if again:
+                signal.raise_signal(signal.SIGINT)
+
+    return patch.object(RunProgress, "update", updating)
+
+
+@pytest.fixture
+def short_slices() -> Iterator[None]:
+    """Slices so short that runs can be stopped nearly anywhere."""
+    with patch.object(eventnet.running, "SLICE_S", 1e-3):
+        yield
+
+
+@pytest.mark.usefixtures("short_slices")
+@pytest.mark.parametrize("engine", ["actor", "dense"])
+@pytest.mark.parametrize("name", ["two_rates", "watch"])
+def test_a_run_stopped_many_times(name: str, engine: str, tmp_path: Path) -> None:
+    arguments = ("run", name, "--until", "6 s", "--engine", engine, "--out")
+    assert eventnet_here(*arguments, str(tmp_path / "whole")).code == 0
+    folder = tmp_path / "stopped"
+    with stopping_at(0.0, 0.5, 0.501, 2.7, 5.9):
+        results = [eventnet_here(*arguments, str(folder))]
+        while results[-1].code == 130:
+            results.append(eventnet_here("run", "--resume", str(folder)))
+    codes = [result.code for result in results]
+    assert codes == [130] * (len(codes) - 1) + [0]
+    assert len(codes) > 3
+    for file in ("trace/tail.parquet", "outcomes/tail.parquet"):
+        assert (folder / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    assert summary_of(folder) == summary_of(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("short_slices")
+def test_a_second_ctrl_c_stops_at_once_and_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    arguments = ("run", "two_rates", "--until", "3 s", "--out")
+    assert eventnet_here(*arguments, str(tmp_path / "whole")).code == 0
+    folder = tmp_path / "run"
+    with patch.object(eventnet.running, "CHECKPOINT_EVERY_S", 0.0), stopping_at(1.0, again=True):
+        result = eventnet_here(*arguments, str(folder))
+    assert result.code == 130
+    assert result.err.splitlines()[-1] == "error: stopped"
+    assert open_run(folder).status["state"] == "interrupted"
+    assert eventnet_here("run", "--resume", str(folder)).code == 0
+    assert summary_of(folder) == summary_of(tmp_path / "whole")
+
+
+def test_ctrl_c_when_all_is_done(tmp_path: Path) -> None:
+    arguments = ("run", "two_rates", "--until", "1 s", "--out")
+    assert eventnet_here(*arguments, str(tmp_path / "whole")).code == 0
+    with patch.object(eventnet.running, "CHECKPOINT_EVERY_S", 0.0), stopping_at(1.0):
+        assert eventnet_here(*arguments, str(tmp_path / "run")).code == 0
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+    assert summary_of(tmp_path / "run")["streams"]["fast"]["delivered"] == 50
+
+
+def test_ctrl_c_before_a_run_begins(tmp_path: Path) -> None:
+    with patch("eventnet.config.load_config", side_effect=KeyboardInterrupt):
+        result = eventnet_here("run", "silence", "--out", str(tmp_path / "run"))
+    assert_only_error(result, "stopped", code=130)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_longest_run_soon_hears_ctrl_c(tmp_path: Path) -> None:
+    """The first slice is short however long the run: at 0.4 s of wall time for 10 s simulated, a thousandth of 1000
+    hours would be more than two minutes without a sign of life.
+    """
+    with stopping_at(0.0):
+        result = eventnet_here("run", "two_rates", "--until", "1000 h", "--out", str(tmp_path / "run"))
+    assert result.code == 130
+    assert 0 < open_run(tmp_path / "run").status["time_ns"] <= 10**9
+
+
+def _complete(folder: Path) -> None:
+    assert eventnet_here("run", "silence", "--until", "1 s", "--out", str(folder)).code == 0
+
+
+def _none(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "notes.txt").write_text("no run", encoding="utf-8")
+
+
+def _missing(_folder: Path) -> None:
+    pass
+
+
+def _before_a_checkpoint(folder: Path) -> None:
+    with stopping_at(0.0, again=True):
+        assert eventnet_here("run", "silence", "--out", str(folder)).code == 130
+
+
+def _foreign_engine(folder: Path) -> None:
+    with stopping_at(0.0):
+        assert eventnet_here("run", "two_rates", "--out", str(folder)).code == 130
+    file = folder / "provenance.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"engine": "actor"', '"engine": "abacus"'))
+
+
+def _cut_checkpoint(folder: Path) -> None:
+    with stopping_at(0.0):
+        assert eventnet_here("run", "two_rates", "--out", str(folder)).code == 130
+    file = folder / "checkpoint" / "state.npz"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (_complete, ("this run is complete", "start a new run")),
+        (_none, ("not the directory of a run",)),
+        (_missing, ("no such directory",)),
+        (_before_a_checkpoint, ("before its first checkpoint", "start it anew")),
+        (_foreign_engine, ("provenance.json", "unknown engine", "abacus", "actor")),
+        (_cut_checkpoint, ("state.npz", "damaged")),
+    ],
+)
+def test_what_cannot_be_resumed(make: Callable[[Path], None], words: tuple[str, ...], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    make(folder)
+    before = files_of(tmp_path)
+    assert_only_error(eventnet_here("run", "--resume", str(folder)), str(folder), *words)
+    assert files_of(tmp_path) == before
+
+
+def test_a_run_goes_on_as_it_was_begun(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with stopping_at(0.0):
+        assert eventnet_here("run", "two_rates", "--out", str(folder)).code == 130
+    before = files_of(tmp_path)
+    for option in (["--seed", "3"], ["--seed", "0"], ["--until", "1 s"], ["--engine", "dense"], ["--out", "x"]):
+        assert_only_error(eventnet_here("run", "--resume", str(folder), *option), option[0], option[1], "--resume")
+    assert_only_error(eventnet_here("run", "--resume", str(folder), "--no-trace"), "--no-trace", "--resume")
+    assert_only_error(eventnet_here("run", "two_rates", "--resume", str(folder)), "CONFIG", "--resume")
+    assert files_of(tmp_path) == before
+
+
+def test_a_run_from_files_goes_on_wherever_it_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run keeps its own configuration; only the data stay where they were."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(find_config("two_rates"), "mine.yaml")
+    assert eventnet_here("run", "mine.yaml", "--until", "2 s", "--seed", "5", "--out", "whole").code == 0
+    with stopping_at(0.5):
+        assert eventnet_here("run", "mine.yaml", "--until", "2 s", "--seed", "5", "--out", "run").code == 130
+    Path("mine.yaml").unlink()
+    Path("elsewhere").mkdir()
+    shutil.move("run", "elsewhere/run")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert eventnet_here("run", "--resume", "run").code == 0
+    assert_same_run(Path("run"), tmp_path / "whole")

@@ -83,18 +83,21 @@ class Synapses:
         """What backward spikes put into the sources' error dendrites, [n_source]."""
         return weighted_rows(self.weights.T, spikes)
 
-    def learn(self, time_ns: int, errors: Spikes | None, enabled: bool) -> None:
+    def learn(self, time_ns: int, errors: Spikes | None, enabled: bool) -> tuple[Spikes | None, Spikes | None]:
         """Change the weights for the spikes of this instant: those that arrived and `errors` of the target population.
 
-        Traces are brought to `time_ns` but do not yet take the spikes (`commit` does, when all projections have
-        learned). Where learning is not `enabled` the weights stay and only the bookkeeping goes on.
+        Returns those of both that had something to change: the rows' spikes and the columns' (None: none). Traces are
+        brought to `time_ns` but do not yet take the spikes (`commit` does, when all projections have learned). Where
+        learning is not `enabled` the weights stay and only the bookkeeping goes on.
         """
         self.x_hat.decay_to(time_ns)
         self.e_hat.decay_to(time_ns)
         if self.rule is Rule.PAST:
             self._learn_past(errors, enabled)
-        elif enabled and self.rule is not Rule.RECONSTRUCTION:
-            self._learn_future(errors)
+            return (self.arrived, errors) if enabled else (None, None)
+        if enabled and self.rule is not Rule.RECONSTRUCTION:
+            return self._learn_future(errors)
+        return None, None
 
     def learn_dense(self) -> None:
         """`reconstruction`: dW = x_hat (outer) e_hat, once a learning period, traces having taken the spikes."""
@@ -106,20 +109,28 @@ class Synapses:
             self.x_hat.add(self.arrived.neurons, self.arrived.amounts)
             self.arrived = None
 
-    def _learn_future(self, errors: Spikes | None) -> None:
+    def _learn_future(self, errors: Spikes | None) -> tuple[Spikes | None, Spikes | None]:
         """Each new spike is booked with everything it will meet of the other side's present trace (Eq. 20, corrected).
+
+        Spikes that meet no trace at all change no weight, so nothing is done for them.
 
         `stdp` (Eq. 13, corrected) pairs an error spike with the input spikes before it through x_hat, and an input
         spike with the error spikes before it through e_hat when it comes: the same sum, so the same code.
         """
+        rows = columns = None
         if self.arrived is not None:
             e_hat = self.e_hat.values()
             if errors is not None:
                 e_hat[errors.neurons] += errors.amounts
-            self.weights[self.arrived.neurons] -= (self.step * self.arrived.amounts)[:, None] * e_hat
+            if e_hat.any():
+                rows = self.arrived
+                self.weights[rows.neurons] -= (self.step * rows.amounts)[:, None] * e_hat
         if errors is not None:
             x_hat = self.x_hat.values()
-            self.weights[:, errors.neurons] -= x_hat[:, None] * (self.step * errors.amounts)
+            if x_hat.any():
+                columns = errors
+                self.weights[:, columns.neurons] -= x_hat[:, None] * (self.step * columns.amounts)
+        return rows, columns
 
     def _learn_past(self, errors: Spikes | None, enabled: bool) -> None:
         """Each touched synapse books the area since its last touch, (u - v) / (1 - r2) (Eq. 19).

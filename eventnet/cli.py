@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from eventnet import __version__
+from eventnet.datasets.commands import data_app
 from eventnet.errors import InputError, RunError
 from eventnet.units import NS_PER, duration_ns
 
@@ -50,11 +51,19 @@ app = typer.Typer(
       eventnet spikes RUN --limit 20     what fired, in the directory RUN
       eventnet ops RUN --by population   what it cost
 
+    [bold]Handwritten digits[/bold]
+      eventnet run digits                a thousand of them, in a minute
+      eventnet data fetch mnist          all of them
+      eventnet run mnist                 learn them, in epochs
+
     [bold]A network of your own[/bold] is a YAML file: copy one of the shipped ones, then
       eventnet validate my.yaml
       eventnet run my.yaml --until "10 s"
     """,
 )
+
+
+app.add_typer(data_app, name="data")
 
 
 class EngineName(StrEnum):
@@ -83,6 +92,10 @@ class BillsBy(StrEnum):
 
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, finished or not.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="The folder of data sets. Default: EVENTNET_DATA, else the cache."),
+]
 LimitOption = Annotated[
     int | None, typer.Option(help=f"At most so many events. Default: {TABLE_ROWS} in a table, else all.")
 ]
@@ -115,6 +128,11 @@ def run(
     until: Annotated[
         str | None, typer.Option(help="Simulated time to stop at, such as '10 s'.", metavar="TIME")
     ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="How often to go through images. Default: the configuration's.")
+    ] = None,
+    no_eval: Annotated[bool, typer.Option("--no-eval", help="No test after each epoch.")] = False,
+    data: DataOption = None,
     no_trace: Annotated[bool, typer.Option("--no-trace", help="Record scores and totals, but no events.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
     resume: Annotated[
@@ -129,6 +147,7 @@ def run(
       eventnet run watch
       eventnet run my.yaml --engine dense --seed 3
       eventnet run watch --until "60 s" --json > summary.json
+      eventnet run mnist --epochs 3 --data data --no-trace
       eventnet run --resume runs/watch-20260131-120000
     """
     from eventnet.config import find_config, load_config, with_overrides
@@ -145,6 +164,9 @@ def run(
                 "--out": out_dir,
                 "--seed": seed,
                 "--until": until,
+                "--epochs": epochs,
+                "--no-eval": no_eval or None,
+                "--data": data,
                 "--no-trace": no_trace or None,
             }
             for name, value in given.items():
@@ -159,7 +181,8 @@ def run(
         else:
             loaded = load_config(find_config(str(config)))
             until_ns = None if until is None else _time(until, "--until")
-            loaded = with_overrides(loaded, seed=seed, until_ns=until_ns)
+            evaluate = False if no_eval else None
+            loaded = with_overrides(loaded, seed=seed, until_ns=until_ns, epochs=epochs, evaluate=evaluate, data=data)
             for warning in warnings_of(loaded):
                 err.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)
             summary = start(
@@ -180,14 +203,17 @@ def run(
 
 
 @app.command()
-def validate(config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file or a shipped name.")]) -> None:
+def validate(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file or a shipped name.")],
+    data: DataOption = None,
+) -> None:
     """Check a configuration and its data, and show what it will be: periods, codes, sizes, warnings."""
-    from eventnet.config import describe, find_config, load_config
+    from eventnet.config import describe, find_config, load_config, with_overrides
     from eventnet.reports.grid import grid
     from eventnet.running import check_data
 
     path = find_config(config)
-    loaded = load_config(path)
+    loaded = with_overrides(load_config(path), data=data)
     check_data(loaded)
     out.print(grid(("part", "how it will be"), describe(loaded), n_names=2))
     out.print(Text(f"{path} is valid", style="green"), soft_wrap=True)

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -35,13 +35,16 @@ from eventnet.engines.streams import (
     target_stream,
 )
 from eventnet.errors import InputError, RunError
-from eventnet.network import Graph, derive
+from eventnet.network import Graph, Network, derive
+from eventnet.reports.numbers import count, percent
 from eventnet.reports.progress import RunProgress
 from eventnet.reports.scores import ScoreKeeper
-from eventnet.reports.summary import summary
+from eventnet.reports.summary import adds_by_direction, summary
 from eventnet.sensors import build_sensor, build_target
+from eventnet.sensors.images import open_images
 from eventnet.sensors.spec import (
     GeneratorSource,
+    ImageSource,
     PlaylistLabels,
     PlaylistSource,
     Sampling,
@@ -51,8 +54,18 @@ from eventnet.sensors.spec import (
 )
 from eventnet.trace.events import EventBatch, Kind, Outcome
 from eventnet.trace.store import RunWriter, read_provenance
+from eventnet.training import (
+    DIRECTIONS,
+    Epochs,
+    Tally,
+    fixed_network,
+    in_epochs,
+    network_in,
+    of_test_images,
+    percent_right,
+)
 
-ENGINES: dict[str, type[ActorEngine] | type[DenseEngine]] = {"actor": ActorEngine, "dense": DenseEngine}
+ENGINES: dict[str, Callable[..., Engine]] = {"actor": ActorEngine, "dense": DenseEngine}
 SLICE_S = 0.2
 FIRST_SLICE_NS = 10**7
 CHECKPOINT_EVERY_S = 10.0
@@ -93,7 +106,7 @@ class PassCounter:
 
 @dataclass
 class _Session:
-    """A run under way."""
+    """A run under way. `epochs` None: streams are gone through once, and nothing is tested."""
 
     config: Config
     engine_name: str
@@ -103,13 +116,27 @@ class _Session:
     writer: RunWriter
     scores: ScoreKeeper
     passes: PassCounter
+    epochs: Epochs | None
     wall_s: float = 0.0
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # of the streams, when it was saved
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all has happened, and the last epoch has been tested."""
+        return self.engine.now_ns >= self.until_ns and (self.epochs is None or self.epochs.are_over)
+
+    def stream_counts(self) -> dict[str, dict[str, int]]:
+        """What streams say of themselves; those of a run that was stopped in its last test were read before that."""
+        found = {name: dict(vars(stream.counts)) for name, stream in self.streams.items()}  # type: ignore[union-attr]
+        return {name: each if any(each.values()) else self.counts.get(name, each) for name, each in found.items()}
 
     def state(self) -> State:
         return {
             "engine": self.engine.state(),
             "scores": self.scores.state(),
             "passes": self.passes.state(),
+            "epochs": None if self.epochs is None else self.epochs.state(),
+            "counts": self.stream_counts() if self.epochs else {},
             "wall_s": self.wall_s,
         }
 
@@ -117,6 +144,9 @@ class _Session:
         self.engine.load_state(state["engine"])
         self.scores.load_state(state["scores"])
         self.passes.load_state(state["passes"])
+        if self.epochs is not None:
+            self.epochs.load_state(state["epochs"])
+        self.counts = state["counts"]
         self.wall_s = state["wall_s"]
 
 
@@ -159,12 +189,13 @@ def check_data(config: Config) -> None:
 
     A configuration that nothing ends may still be given a duration; its files are read to their end.
     """
-    graph, streams = derive(config.network), open_streams(config)
+    # images were read whole when their streams were opened, and every epoch shows the same
+    graph, streams = derive(config.network), open_streams(config, epochs=1)
     until_ns = None if config.is_endless else end_of(config, streams)
     with _naming_files(config):
         for population, k in graph.sensor_of.items():
             name = graph.network.sensors[k].name
-            if not isinstance(_source_of(config, name), GeneratorSource):
+            if not isinstance(_source_of(config, name), GeneratorSource | ImageSource):
                 _read_until(samples(graph, population, sensor_stream(streams, name), 0), until_ns)
         for population, k in graph.target_of.items():
             name = graph.network.targets[k].name
@@ -178,19 +209,24 @@ def _read_until(rows: Iterator[Sample] | Iterator[TargetSample], until_ns: int |
             return
 
 
-def open_streams(config: Config) -> Streams:
-    """The stream of every sensor and target; InputError where a file or its content will not do."""
+def open_streams(config: Config, epochs: int | None = None) -> Streams:
+    """The stream of every sensor and target; InputError where a file or its content will not do.
+
+    `epochs`: how often images are gone through; None: as often as the configuration says.
+    """
+    if epochs is None:
+        epochs = config.training.epochs if config.training is not None else 1
     streams: dict[str, Any] = {}
     with _naming_files(config):
         for name, sensor in config.sensors.items():
             sampling = _ending(sensor.source, sensor.sampling, config.duration_ns)
-            streams[name] = build_sensor(replace(sensor, sampling=sampling), config.seed)
+            streams[name] = build_sensor(in_epochs(replace(sensor, sampling=sampling), epochs), config.seed)
         for name, target in config.targets.items():
             source = target.source
             if isinstance(source, SensorTarget) and config.duration_ns is not None:
                 end_ns = config.duration_ns + source.ahead_ns
                 source = replace(source, sampling=_ending(source.source, source.sampling, end_ns))
-            streams[name] = build_target(replace(target, source=source), config.seed)
+            streams[name] = build_target(in_epochs(replace(target, source=source), epochs), config.seed)
         check_streams(derive(config.network), streams)
     return streams
 
@@ -238,11 +274,21 @@ def _engine_name(name: object, place: str | None = None) -> str:
     return str(name)
 
 
-def _open_session(config: Config, name: str, streams: Streams, writer: RunWriter) -> _Session:
+def _open_session(config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None) -> _Session:
+    """A run at its beginning, or where its `state` was saved."""
     graph = derive(config.network)
     scores, passes = ScoreKeeper(groups_of(graph, streams)), PassCounter()
-    engine = ENGINES[name](config.network, streams, (writer, scores, passes))
-    return _Session(config, name, engine, streams, end_of(config, streams), writer, scores, passes)
+    until_ns, network, epochs = end_of(config, streams), config.network, None
+    if config.training is not None:
+        epochs = Epochs(config.training, len(open_images(config.training.images, test=False).order), until_ns)
+        if state is not None:
+            epochs.load_state(state["epochs"])
+        network = network_in(network, config.training, epochs.number)
+    engine = ENGINES[name](network, streams, (writer, scores, passes))
+    session = _Session(config, name, engine, streams, until_ns, writer, scores, passes, epochs)
+    if state is not None:
+        session.load_state(state)
+    return session
 
 
 def _play(
@@ -254,14 +300,12 @@ def _play(
     with writer, _stop_wish() as wish:
         try:
             with _naming_files(config):
-                session = _open_session(config, name, streams, writer)
-                if state is not None:
-                    session.load_state(state)
+                session = _open_session(config, name, streams, writer, state)
                 _run_slices(session, console, wish)
         except OSError as error:
             raise RunError(f"cannot write the run to {writer.path}: {error.strerror or error}") from error
         now_ns = session.engine.now_ns
-        if now_ns < session.until_ns:
+        if not session.is_over:
             writer.checkpoint(session.state(), now_ns)
             writer.close("interrupted", now_ns)
             raise Interrupted(writer.path)
@@ -299,14 +343,22 @@ def _source_of(config: Config, name: str) -> object:
 
 
 def _run_slices(session: _Session, console: Console, wish: Callable[[], bool]) -> None:
-    """Run to the end or until a wish to stop, a slice at a time, each as long as takes about `SLICE_S`."""
-    engine, until_ns = session.engine, session.until_ns
+    """Run to the end or until a wish to stop, a slice at a time, each as long as takes about `SLICE_S`. Where an epoch
+    ends, a slice does.
+    """
+    until_ns = session.until_ns
     before_s, began_s = session.wall_s, time.monotonic()
     saved_s, slice_ns = began_s, FIRST_SLICE_NS
-    with RunProgress(console, until_ns, int(engine.totals.events.sum())) as progress:
-        while engine.now_ns < until_ns and not wish():
+    with RunProgress(console, until_ns, int(session.engine.totals.events.sum())) as progress:
+        while not session.is_over and not wish():
+            engine, epochs = session.engine, session.epochs
+            if epochs is not None and engine.now_ns == epochs.end_ns:
+                test_began_s = time.monotonic()
+                _end_epoch(session, epochs, console, wish)
+                began_s += time.monotonic() - test_began_s
+                continue
             slice_began_s = time.monotonic()
-            engine.run(min(until_ns, engine.now_ns + slice_ns))
+            engine.run(min(until_ns if epochs is None else epochs.end_ns, engine.now_ns + slice_ns))
             now_s = time.monotonic()
             session.wall_s = before_s + now_s - began_s
             progress.update(engine.now_ns, int(engine.totals.events.sum()), session.scores.latest_percent())
@@ -316,6 +368,79 @@ def _run_slices(session: _Session, console: Console, wish: Callable[[], bool]) -
             if now_s - saved_s > CHECKPOINT_EVERY_S and engine.now_ns < until_ns:
                 session.writer.checkpoint(session.state(), engine.now_ns)
                 saved_s = time.monotonic()
+
+
+def _end_epoch(session: _Session, epochs: Epochs, console: Console, wish: Callable[[], bool]) -> None:
+    """Test what has been learned, record the epoch, and go on under the codes of the next. Where a wish to stop comes
+    on the way none of it has happened, and whoever goes on begins with the test.
+    """
+    training = session.config.training
+    assert training is not None
+    spiking = conventional = None
+    if training.evaluate:
+        spiking, conventional = _test(session, wish)
+        if wish():
+            return
+    record = epochs.finish(_tally(session), spiking, conventional)
+    epochs.write(session.writer.path)
+    console.print(_epoch_line(record, training.epochs), soft_wrap=True, highlight=False, markup=False)
+    for change in training.schedule:
+        if change.epoch == epochs.number and not epochs.are_over:
+            _change_codes(session, network_in(session.config.network, training, epochs.number))
+            session.engine.set_scales(change.forward.k_beta, change.backward.k_beta)
+
+
+def _change_codes(session: _Session, network: Network) -> None:
+    """Go on with an engine of another network, which differs in its codes only."""
+    state = session.engine.state()
+    recorders = (session.writer, session.scores, session.passes)
+    session.engine = ENGINES[session.engine_name](network, session.streams, recorders)
+    session.engine.load_state(state)
+
+
+def _test(session: _Session, wish: Callable[[], bool]) -> tuple[float | None, float | None]:
+    """Right answers in percent to the test images, as the spiking network that the run has come to and as an ordinary
+    network of the same weights. A dense run has no spiking one.
+    """
+    config = session.config
+    assert config.training is not None
+    assert session.epochs is not None
+    streams: dict[str, Any] = {}
+    for name, sensor in config.sensors.items():
+        streams[name] = build_sensor(of_test_images(sensor), config.seed)
+    for name, target in config.targets.items():
+        streams[name] = build_target(of_test_images(target), config.seed)
+    now = network_in(config.network, config.training, session.epochs.number)
+    network = fixed_network(now, session.engine.parameters())
+    is_dense = isinstance(session.engine, DenseEngine)
+    spiking = None if is_dense else percent_right(ENGINES[session.engine_name], network, streams, wish)
+    return spiking, None if wish() else percent_right(DenseEngine, network, streams, wish)
+
+
+def _tally(session: _Session) -> Tally:
+    scores = [score for groups in session.scores.scores().values() for score, _ in groups.values()]
+    engine = session.engine
+    if isinstance(engine, DenseEngine):
+        adds = {direction: counts["adds_unit"] for direction, counts in engine.counts().items()}
+    else:
+        adds = adds_by_direction(derive(session.config.network), engine.totals)
+    return Tally(
+        labelled=sum(score.labelled for score in scores),
+        correct=sum(score.correct for score in scores),
+        events=int(engine.totals.events.sum()),
+        adds_unit=tuple(adds[direction] for direction in DIRECTIONS),
+        wall_s=session.wall_s,
+    )
+
+
+def _epoch_line(record: Mapping[str, Any], epochs: int) -> str:
+    tested = [f"{percent(right)} {kind}" for kind, right in record["test"].items() if right is not None]
+    test = f", test {', '.join(tested)}" if tested else ""
+    adds = sum(record["adds_unit_per_image"].values())
+    return (
+        f"epoch {record['epoch']} of {epochs}: {percent(record['train'])} right{test}; "
+        f"{count(round(adds))} unit adds an image, {record['wall_s']:.3g} s"
+    )
 
 
 def _summary(session: _Session) -> dict[str, Any]:
@@ -333,12 +458,9 @@ def _summary(session: _Session) -> dict[str, Any]:
         run_dir=session.writer.path,
         dense_passes=(forward, session.scores.n_learned),
         dense_run=engine.counts() if isinstance(engine, DenseEngine) else None,
-        streams={name: _counts_of(stream) for name, stream in session.streams.items()} if not is_dense else {},
+        streams={} if is_dense else session.stream_counts(),
+        test=session.epochs.records[-1]["test"] if session.epochs is not None else None,
     )
-
-
-def _counts_of(stream: Any) -> dict[str, int]:
-    return dict(vars(stream.counts))
 
 
 def _new_directory(name: str) -> Path:

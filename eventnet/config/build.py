@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from eventnet.config.models import (
     AdaptSection,
     ArrayFileSection,
+    ChangedCodeSection,
     CodeSection,
     Document,
     PopulationSection,
@@ -42,11 +43,15 @@ from eventnet.network import (
     Projection,
     Sensor,
     Target,
+    Wake,
     derive,
 )
 from eventnet.sensors.spec import (
     ArraySource,
     GeneratorSource,
+    ImageLabels,
+    Images,
+    ImageSource,
     Playlist,
     PlaylistGroup,
     PlaylistLabels,
@@ -60,6 +65,7 @@ from eventnet.sensors.spec import (
     TableSource,
     TargetSpec,
 )
+from eventnet.training import ChangedCode, CodeChange, Training, network_in
 from eventnet.units import format_ns
 
 ProjectionPlace = tuple[int, int | None]
@@ -73,21 +79,26 @@ class Built:
     network: Network
     sensors: dict[str, SensorSpec]
     targets: dict[str, TargetSpec]
+    training: Training | None
 
 
 def build(source: Source, document: Document) -> Built:
     """Build and check the network and the stream specifications; `InputError` with file, line and field."""
     playlists = {name: _playlist(source, document, name) for name in document.playlists}
+    images = {name: _images(source, document, name) for name in document.images}
     sensors = {
         name: SensorSpec(
             name,
-            _stream(source, ("sensors", name), section, playlists),
+            _sensor_source(source, ("sensors", name), section, playlists, images),
             _sampling(source, ("sensors", name), section),
         )
         for name, section in document.sensors.items()
     }
     targets = {
-        name: _target(source, ("targets", name), section, playlists) for name, section in document.targets.items()
+        name: _target(source, ("targets", name), section, playlists)
+        if section.images is None
+        else _image_labels(source, document, name, images)
+        for name, section in document.targets.items()
     }
     _check_driven_populations(source, document)
     projections, places = _projections(source, document)
@@ -110,7 +121,7 @@ def build(source: Source, document: Document) -> Built:
         dtype=document.dtype,
     )
     _check_network(source, document, network, places)
-    return Built(network, sensors, targets)
+    return Built(network, sensors, targets, _training(source, document, network, images))
 
 
 # --- streams
@@ -226,6 +237,130 @@ def _target(source: Source, where: Where, section: TargetSection, playlists: dic
     return TargetSpec(name, table, _policies(section))
 
 
+# --- images
+
+
+def _images(source: Source, document: Document, name: str) -> Images:
+    section = document.images[name]
+    folder = None
+    if section.folder is not None:
+        folder = (source.path.parent / section.folder).resolve()
+        if not folder.is_dir():
+            raise source.error(("images", name, "folder"), "no such folder", remedy="name the folder that holds mnist/")
+    return Images(
+        dataset=section.dataset,
+        folder=folder,
+        order=section.order,
+        metric=section.metric,
+        window=section.window,
+        frames=section.frames,
+        limit=section.limit,
+    )
+
+
+def _sensor_source(
+    source: Source, where: Where, section: SensorSection, playlists: dict[str, Playlist], images: dict[str, Images]
+) -> TableSource | GeneratorSource | PlaylistSource | ImageSource:
+    if section.images is None:
+        return _stream(source, where, section, playlists)
+    period_ns = section.rate or section.period or 0  # the section made sure that one is given
+    _check_phase(source, where, section.phase, period_ns)
+    return ImageSource(_known_images(source, where, section.images, images))
+
+
+def _image_labels(source: Source, document: Document, name: str, images: dict[str, Images]) -> TargetSpec:
+    section, where = document.targets[name], ("targets", name)
+    period_ns = section.rate or section.period or 0  # the section made sure that one is given
+    known = _known_images(source, where, section.images or "", images)
+    image_ns = _image_ns(source, document, section.images or "")
+    if image_ns % period_ns:
+        raise source.error(
+            _clock_place(source, where, ("period",)),
+            f"an image takes {format_ns(image_ns)}",
+            remedy=f"give {format_ns(image_ns)}, or a whole part of it",
+        )
+    _check_phase(source, where, section.phase, period_ns)
+    return TargetSpec(name, ImageLabels(known, period_ns, section.phase, image_ns // period_ns))
+
+
+def _known_images(source: Source, where: Where, name: str, images: dict[str, Images]) -> Images:
+    if name not in images:
+        remedy = nearest(name, tuple(images)) if images else "describe them under images"
+        raise source.error((*where, "images"), "no images have this name", remedy=remedy)
+    return images[name]
+
+
+def _check_phase(source: Source, where: Where, phase_ns: int, period_ns: int) -> None:
+    """So that whatever belongs to an image comes while it is shown, and epochs can be told apart."""
+    if phase_ns >= period_ns:
+        raise source.error((*where, "phase"), "must be less than the period", remedy="give a shorter time")
+
+
+def _image_ns(source: Source, document: Document, name: str) -> int:
+    """How long each of these images is shown: the same for every sensor that shows them."""
+    times: dict[int, str] = {}
+    for sensor, section in document.sensors.items():
+        if section.images == name:
+            times.setdefault((section.rate or section.period or 0) * document.images[name].frames, sensor)
+    if len(times) > 1:
+        second = list(times.values())[1]
+        raise source.error(
+            _clock_place(source, ("sensors", second), ("period",)),
+            "another sensor shows the same images at another period",
+            remedy="give both the same",
+        )
+    if not times:
+        raise source.error(("images", name), "no sensor shows these images", remedy="add one under sensors")
+    return next(iter(times))
+
+
+def _training(source: Source, document: Document, network: Network, images: dict[str, Images]) -> Training | None:
+    section = document.training
+    if section is None:
+        return None
+    sections: list[SensorSection | TargetSection] = [*document.sensors.values(), *document.targets.values()]
+    names = {each.images for each in sections}
+    if len(names) != 1 or None in names or not document.targets:
+        raise source.error(
+            ("training",),
+            "epochs go through one set of images, which all sensors show and all targets name",
+            value=sorted(str(name) for name in names),
+            remedy="name the same images everywhere, or take training out",
+        )
+    if "test" in document.targets:
+        raise source.error(
+            ("targets", "test"), "this name is kept for the test after each epoch", remedy="give it another name"
+        )
+    name = str(next(iter(names)))
+    changes = tuple(
+        CodeChange(each.epoch, _changed_code(each.forward), _changed_code(each.backward)) for each in section.schedule
+    )
+    training = Training(section.epochs, section.evaluate, changes, images[name], _image_ns(source, document, name))
+    _check_schedule(source, network, training)
+    return training
+
+
+def _changed_code(section: ChangedCodeSection) -> ChangedCode:
+    return ChangedCode(section.k_alpha, section.k_beta)
+
+
+def _check_schedule(source: Source, network: Network, training: Training) -> None:
+    """Every change must leave a network that can be run, and none may come while spikes are foreseen."""
+    for k, change in enumerate(training.schedule):
+        where = ("training", "schedule", k)
+        if change.epoch > 1 and Wake.EXACT in derive(network).wakes:
+            raise source.error(
+                where,
+                "with wake exact, neurons have foreseen their spikes under the codes from before",
+                value=change.epoch,
+                remedy="use wake clocked or lazy for all populations",
+            )
+        try:
+            derive(network_in(network, training, change.epoch))
+        except InputError as error:
+            raise source.error(where, error.problem, remedy=error.remedy, value=error.value) from None
+
+
 def _known_playlist(source: Source, where: Where, name: str, playlists: dict[str, Playlist]) -> Playlist:
     if name not in playlists:
         remedy = nearest(name, tuple(playlists)) if playlists else "describe it under playlists"
@@ -235,7 +370,7 @@ def _known_playlist(source: Source, where: Where, name: str, playlists: dict[str
 
 def stream_period_ns(
     section: SensorSection | SignalSection,
-    source: ArraySource | TableSource | GeneratorSource | PlaylistSource,
+    source: ArraySource | TableSource | GeneratorSource | PlaylistSource | ImageSource,
 ) -> int:
     """The (nominal) sample period: as given, or a playlist's own row period."""
     given = section.rate or section.period or section.nominal_period
@@ -269,6 +404,8 @@ def _population(source: Source, document: Document, name: str, sensors: dict[str
     where: Where = ("populations", name)
     sensor = next((key for key, each in document.sensors.items() if (each.population or key) == name), None)
     channels = None if sensor is None else _n_channels(document.sensors[sensor])
+    if sensor is not None and isinstance(shown := sensors[sensor].source, ImageSource):
+        channels = shown.images.n_channels
     if section.size is None and channels is None:
         raise source.error(
             (*where, "size"), "the size is missing", remedy="add size: how many neurons the population has"

@@ -11,21 +11,33 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from eventnet.config.build import build
-from eventnet.config.models import MAX_TIME_NS, Document, Problem
+from eventnet.config.models import MAX_EPOCHS, MAX_TIME_NS, Document, Problem
 from eventnet.config.reading import MAX_INTEGER, Source, Where, has, read_source, write_yaml
 from eventnet.errors import InputError
 from eventnet.network import Network
-from eventnet.sensors.spec import GeneratorSource, SensorSpec, SensorTarget, TargetSpec
+from eventnet.sensors.spec import (
+    GeneratorSource,
+    ImageLabels,
+    Images,
+    ImageSource,
+    SensorSpec,
+    SensorTarget,
+    TargetSpec,
+)
+from eventnet.training import Training
 from eventnet.units import NS_PER
+
+FETCHED = "mnist"
+"""The data set that is not shipped."""
 
 
 @dataclass(frozen=True)
 class Config:
     """A configuration ready to run.
 
-    `sensors` and `targets` hold the stream of every sensor and target of the network, by name. `duration_ns`
-    None: until the streams end. `source_text` is the file as it was read, `path` its resolved path and
-    `document` its plain data; these three take no part in comparisons.
+    `sensors` and `targets` hold the stream of every sensor and target of the network, by name. `duration_ns` None:
+    until the streams end; `training` None: images are gone through once. `source_text` is the file as it was read,
+    `path` its resolved path and `document` its plain data; these three take no part in comparisons.
     """
 
     name: str
@@ -35,6 +47,7 @@ class Config:
     network: Network
     sensors: dict[str, SensorSpec]
     targets: dict[str, TargetSpec]
+    training: Training | None
     source_text: str = field(compare=False, repr=False)
     path: Path = field(compare=False)
     document: dict[str, Any] = field(compare=False, repr=False)
@@ -83,6 +96,7 @@ def load_config(path: str | Path) -> Config:
         network=built.network,
         sensors=built.sensors,
         targets=built.targets,
+        training=built.training,
         source_text=source.text,
         path=source.path.resolve(),
         document=source.document,
@@ -94,10 +108,20 @@ def dump(config: Config) -> str:
     return write_yaml(config.as_document())
 
 
-def with_overrides(config: Config, *, seed: int | None = None, until_ns: int | None = None) -> Config:
-    """The same configuration with another seed or duration (ns); None leaves it as it is.
+def with_overrides(
+    config: Config,
+    *,
+    seed: int | None = None,
+    until_ns: int | None = None,
+    epochs: int | None = None,
+    evaluate: bool | None = None,
+    data: Path | None = None,
+) -> Config:
+    """The same configuration with another seed, duration (ns), number of epochs, wish for tests after them, or folder
+    of data sets; None leaves it as it is.
 
-    Raises `InputError` for a seed outside 0 .. 2**63 - 1 and a duration outside 1 ns .. 146 years.
+    Raises `InputError` for a seed outside 0 .. 2**63 - 1, a duration outside 1 ns .. 146 years, less than one epoch,
+    and for what has no meaning in this configuration.
     """
     changes: dict[str, Any] = {}
     if seed is not None:
@@ -110,7 +134,59 @@ def with_overrides(config: Config, *, seed: int | None = None, until_ns: int | N
             raise InputError("out of range", field="duration", value=f"{until_ns} ns", remedy="use 1 ns to 146 years")
         config = replace(config, duration_ns=until_ns)
         changes["duration"] = _exact(until_ns)
-    return replace(config, document=config.document | changes)
+    config = replace(config, document=config.document | changes)
+    if epochs is not None or evaluate is not None:
+        config = _with_training(config, epochs, evaluate)
+    return config if data is None else _with_data(config, data)
+
+
+def _with_training(config: Config, epochs: int | None, evaluate: bool | None) -> Config:
+    if config.training is None:
+        raise InputError("this configuration has no epochs", field="training", remedy="add a training section to it")
+    changes: dict[str, Any] = {}
+    if epochs is not None:
+        if not 1 <= epochs <= MAX_EPOCHS:
+            raise InputError("out of range", field="epochs", value=epochs, remedy=f"use 1 to {MAX_EPOCHS}")
+        changes["epochs"] = epochs
+        # changes that are never reached would be refused in a file
+        schedule = tuple(change for change in config.training.schedule if change.epoch <= epochs)
+        config = replace(config, training=replace(config.training, epochs=epochs, schedule=schedule))
+        changes["schedule"] = config.document["training"].get("schedule", [])[: len(schedule)]
+    if evaluate is not None and config.training is not None:
+        changes["evaluate"] = evaluate
+        config = replace(config, training=replace(config.training, evaluate=evaluate))
+    return replace(config, document=config.document | {"training": config.document["training"] | changes})
+
+
+def _with_data(config: Config, folder: Path) -> Config:
+    """The same configuration with the data sets that are not shipped in `folder`."""
+    folder = folder.expanduser().resolve()
+    if not folder.is_dir():
+        raise InputError("no such folder", field="data", value=str(folder), remedy="give the folder of mnist/")
+    sections = config.document.get("images", {})
+    if not any(section["dataset"] == FETCHED for section in sections.values()):
+        raise InputError("this configuration reads no data set from there", field="data", remedy="leave the option out")
+    sections = {
+        name: section | {"folder": str(folder)} if section["dataset"] == FETCHED else section
+        for name, section in sections.items()
+    }
+
+    def moved(images: Images) -> Images:
+        return replace(images, folder=folder) if images.dataset == FETCHED else images
+
+    def shown(spec: Any) -> Any:
+        if not isinstance(spec.source, ImageSource | ImageLabels):
+            return spec
+        return replace(spec, source=replace(spec.source, images=moved(spec.source.images)))
+
+    training = config.training
+    return replace(
+        config,
+        sensors={name: shown(spec) for name, spec in config.sensors.items()},
+        targets={name: shown(spec) for name, spec in config.targets.items()},
+        training=None if training is None else replace(training, images=moved(training.images)),
+        document=config.document | {"images": sections},
+    )
 
 
 def _exact(time_ns: int) -> str:
@@ -120,14 +196,14 @@ def _exact(time_ns: int) -> str:
 
 
 def _with_absolute_files(value: Any, folder: Path) -> Any:
-    """Every text under a key `file` is a path (no section uses the key otherwise)."""
+    """Every text under a key `file` or `folder` is a path (no section uses these keys otherwise)."""
     if isinstance(value, list):
         return [_with_absolute_files(item, folder) for item in value]
     if not isinstance(value, dict):
         return value
     return {
         key: str((folder / item).resolve())
-        if key == "file" and isinstance(item, str)
+        if key in ("file", "folder") and isinstance(item, str)
         else _with_absolute_files(item, folder)
         for key, item in value.items()
     }

@@ -11,6 +11,8 @@ from eventnet.sensors.spec import (
     ArrayLabels,
     ArraySource,
     GeneratorSource,
+    ImageLabels,
+    ImageSource,
     PlaylistLabels,
     PlaylistSource,
     Sampling,
@@ -19,6 +21,7 @@ from eventnet.sensors.spec import (
     TableSource,
     TargetSpec,
 )
+from eventnet.training import CodeChange, Training, network_in
 from eventnet.units import format_ns
 
 
@@ -35,6 +38,9 @@ def describe(config: Config) -> list[tuple[str, str]]:
     rows += [(f"population {p.name}", _population(graph, k)) for k, p in enumerate(graph.populations)]
     rows += [(f"projection {p.name}", _projection(graph, k, p)) for k, p in enumerate(graph.projections)]
     rows.append(("learning", _learning(config)))
+    if config.training is not None:
+        rows.append(("training", _training(config.training)))
+        rows += [(f"epoch {change.epoch}", _change(change)) for change in config.training.schedule]
     rows += [
         (f"probe {p.name}", f"{p.variable} of {p.population} every {format_ns(p.period_ns)}")
         for p in config.network.probes
@@ -48,7 +54,13 @@ def _sensor(graph: Graph, config: Config, name: str) -> str:
     return f"{_source(spec.source)} to {sensor.population}, {_sampling(spec.sampling, sensor.period_ns)}"
 
 
-def _source(source: ArraySource | TableSource | GeneratorSource | PlaylistSource) -> str:
+def _source(source: ArraySource | TableSource | GeneratorSource | PlaylistSource | ImageSource) -> str:
+    if isinstance(source, ImageSource):
+        images = source.images
+        walk = f", a walk to the nearest of {images.window} by {images.metric}" if images.order == "temporal" else ""
+        fading = f", each fading into the next over {images.frames} samples" if images.frames > 1 else ""
+        limit = f"first {images.limit} " if images.limit is not None else ""
+        return f"{limit}images of {images.dataset} in {images.order} order{walk}{fading}"
     if isinstance(source, PlaylistSource):
         groups = ", ".join(group.name for group in source.playlist.groups)
         return f"columns {list(source.columns)} of {source.playlist.recordings.file.name} ({groups})"
@@ -77,7 +89,9 @@ def _target(graph: Graph, spec: TargetSpec) -> str:
     return f"{_labels(spec.source)} for {target.population}, every {format_ns(target.period_ns)}"
 
 
-def _labels(source: PlaylistLabels | ArrayLabels | TableLabels | SensorTarget) -> str:
+def _labels(source: PlaylistLabels | ArrayLabels | TableLabels | ImageLabels | SensorTarget) -> str:
+    if isinstance(source, ImageLabels):
+        return f"labels of {source.images.dataset}"
     if isinstance(source, PlaylistLabels):
         return f"{source.label} of {source.playlist.recordings.file.name}"
     if isinstance(source, SensorTarget):
@@ -119,14 +133,42 @@ def _learning(config: Config) -> str:
     return f"{learning.rule}, eta {learning.eta:g}, biases {eta_bias:g}"
 
 
+def _training(training: Training) -> str:
+    epochs = "1 epoch" if training.epochs == 1 else f"{training.epochs} epochs"
+    tested = "tested after each" if training.evaluate else "not tested"
+    return f"{epochs} of {training.images.dataset}, {tested}"
+
+
+def _change(change: CodeChange) -> str:
+    parts = [
+        f"{way} {name} {value:g}"
+        for way, code in (("forward", change.forward), ("backward", change.backward))
+        for name, value in (("k_alpha", code.k_alpha), ("k_beta", code.k_beta))
+        if value is not None
+    ]
+    return f"from here on {', '.join(parts)}"
+
+
 def _warnings(config: Config, graph: Graph) -> list[str]:
     warnings = [
         f"{name} learns in momentary steps of {step:.3g}, above 0.016 where training was seen to diverge: "
         "lower eta, lower k_alpha, or use the rule past"
-        for name, step in guarded_rate(graph)
+        for name, step in _guarded_rates(config, graph)
     ]
     if config.network.learning is not None and not any(graph.learns):
         warnings.append("learning is set, but no projection that learns lies before a target")
     if config.is_endless:
         warnings.append("nothing ends this run: give a duration, here or when you run it")
     return warnings
+
+
+def _guarded_rates(config: Config, graph: Graph) -> list[tuple[str, float]]:
+    """Momentary steps that are too large, at the largest that the schedule of codes brings them to."""
+    training = config.training
+    if training is None:
+        return guarded_rate(graph)
+    largest: dict[str, float] = {}
+    for epoch in dict.fromkeys((1, *(change.epoch for change in training.schedule))):
+        for name, step in guarded_rate(derive(network_in(config.network, training, epoch))):
+            largest[name] = max(step, largest.get(name, 0.0))
+    return list(largest.items())

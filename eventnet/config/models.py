@@ -30,6 +30,8 @@ from eventnet.units import HZ_PER, NS_PER, duration_ns, rate_period_ns
 
 MAX_TIME_NS = 2**62  # 146 years: sums of two still fit 64 bits
 MAX_NEURONS = 10**7
+MAX_FRAMES = 10**6
+MAX_EPOCHS = 10**6
 
 _QUANTITY_LENGTH = 40
 _LONG_EXPONENT = re.compile(r"[eE][+-]?\d{3}")
@@ -235,6 +237,24 @@ class PlaylistSection(Section):
         return period
 
 
+class ImagesSection(Section):
+    dataset: Annotated[str, BeforeValidator(_one_of(("mnist", "mnist-subset")))]
+    folder: Text | None = None
+    order: Annotated[str, BeforeValidator(_one_of(("file", "temporal")))] = "file"
+    metric: Annotated[str, BeforeValidator(_one_of(("l1", "l2")))] = "l1"
+    window: int = Field(1000, ge=1)
+    frames: int = Field(1, ge=1, le=MAX_FRAMES)
+    limit: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> ImagesSection:
+        if self.order == "file":
+            _not_given(self, ("metric", "window"), "only a temporal order compares images", "add order: temporal")
+        if self.dataset != "mnist":
+            _not_given(self, ("folder",), "this data set comes with the package", "take it out")
+        return self
+
+
 class GeneratorSection(Section):
     KEYS: ClassVar[dict[str, tuple[str, ...]]] = {
         "constant": ("level",),
@@ -326,11 +346,18 @@ class StreamSection(Section):
 
 
 class SensorSection(StreamSection):
+    SOURCES: ClassVar[dict[str, tuple[str, ...]]] = {**StreamSection.SOURCES, "images": ()}
+
     population: Name | None = None
+    images: Text | None = None
 
     @model_validator(mode="after")
     def _check(self) -> SensorSection:
         self.check_stream()
+        if self.images is not None:
+            _exactly_one(self, ("rate", "period"), "the period of the images")
+            plain = ("jitter", "dropout", "send_on_delta", "start", "end", "center", "scale", "policies")
+            _not_given(self, plain, "images are shown as they are, one a period", "take it out")
         return self
 
 
@@ -347,11 +374,13 @@ class TargetSection(Section):
     SOURCES: ClassVar[dict[str, tuple[str, ...]]] = {
         "playlist": ("label", "settle", "rate", "period", "phase", "policies"),
         "file": (*_TABLE_KEYS, "rate", "period", "nominal_period", "phase", "policies"),
+        "images": ("rate", "period", "phase"),
         "signal": (),
     }
 
     population: Name | None = None
     playlist: Text | None = None
+    images: Text | None = None
     file: Text | None = None
     signal: SignalSection | None = None
     label: Text | None = None
@@ -377,9 +406,9 @@ class TargetSection(Section):
                 "put it inside signal",
             )
         _only_with(self, chosen, self.SOURCES)
-        if chosen == "playlist":
-            if self.label is None:
-                raise Problem("the label is missing", "name the field of the recordings to learn", at=("label",))
+        if chosen == "playlist" and self.label is None:
+            raise Problem("the label is missing", "name the field of the recordings to learn", at=("label",))
+        if chosen in ("playlist", "images"):
             _exactly_one(self, ("rate", "period"), "the period of the labels")
         if chosen == "file":
             _check_table(self)
@@ -519,6 +548,44 @@ class ProbeSection(Section):
         return self
 
 
+class ChangedCodeSection(Section):
+    k_alpha: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    k_beta: Annotated[float, Field(gt=0.0)] | None = None
+
+
+class CodeChangeSection(Section):
+    epoch: int = Field(ge=1)
+    forward: ChangedCodeSection = ChangedCodeSection()
+    backward: ChangedCodeSection = ChangedCodeSection()
+
+    @model_validator(mode="after")
+    def _check(self) -> CodeChangeSection:
+        if not (self.forward.model_fields_set or self.backward.model_fields_set):
+            raise Problem("nothing changes", "give k_alpha or k_beta, forward or backward")
+        return self
+
+
+class TrainingSection(Section):
+    epochs: int = Field(1, ge=1, le=MAX_EPOCHS)
+    evaluate: bool = True
+    schedule: list[CodeChangeSection] = []
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainingSection:
+        last = 0
+        for k, change in enumerate(self.schedule):
+            if change.epoch <= last:
+                raise Problem(
+                    "must come after the change before it", "list changes by epoch", at=("schedule", k, "epoch")
+                )
+            if change.epoch > self.epochs:
+                raise Problem(
+                    f"there are {self.epochs} epochs", "take it out, or add epochs", at=("schedule", k, "epoch")
+                )
+            last = change.epoch
+        return self
+
+
 class Document(Section):
     """A whole configuration."""
 
@@ -529,6 +596,7 @@ class Document(Section):
     engine: Annotated[str, BeforeValidator(_one_of(("actor", "dense")))] | None = None
     duration: Period | None = None
     playlists: dict[Name, PlaylistSection] = {}
+    images: dict[Name, ImagesSection] = {}
     sensors: dict[Name, SensorSection] = {}
     targets: dict[Name, TargetSection] = {}
     populations: dict[Name, PopulationSection]
@@ -537,4 +605,5 @@ class Document(Section):
     decides: Annotated[Decides, BeforeValidator(_one_of(Decides))] = Decides.TICK
     projections: list[ProjectionSection] = []
     learning: LearningSection | None = None
+    training: TrainingSection | None = None
     probes: list[ProbeSection] = []

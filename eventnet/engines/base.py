@@ -79,8 +79,27 @@ class Recorder(Protocol):
     def outcome(self, outcome: Outcome) -> None: ...
 
 
+@dataclass(frozen=True)
+class Parameters:
+    """What a network has come to, as copies: enough to make it anew, without what it is in the middle of.
+
+    `weights` [n_source, n_target] by projection, `biases` [size] by population, and the scale of each population's
+    codes. A dense engine has no codes: its scales are those of the description.
+    """
+
+    weights: dict[str, NDArray[np.floating]]
+    biases: dict[str, NDArray[np.floating]]
+    k_beta_forward: dict[str, float]
+    k_beta_backward: dict[str, float]
+
+
 class Engine(Protocol):
-    """A prepared simulation."""
+    """A prepared simulation.
+
+    `state()` holds neither decays of codes nor rates of learning, so an engine of a network that differs in these alone
+    may go on from it; a network in which neurons predict their own spikes (`wake: exact`) may not, since what was
+    predicted is part of the state.
+    """
 
     @property
     def now_ns(self) -> int:
@@ -94,6 +113,17 @@ class Engine(Protocol):
 
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens before `until_ns` (half-open: `run(a); run(b)` equals `run(b)`)."""
+        ...
+
+    def parameters(self) -> Parameters:
+        """What the network has come to: weights, biases and scales."""
+        ...
+
+    def set_scales(self, forward: float | None, backward: float | None) -> None:
+        """Let every population encode with this k_beta from now on, forward, backward or both; None leaves it.
+
+        Not for networks with `wake: exact`: what their neurons predicted was for the scale from before.
+        """
         ...
 
     def state(self) -> State:

@@ -24,6 +24,9 @@ _COMPARED = {
 }
 
 
+_KINDS_OF_NETWORK = {"spiking": "the spiking network", "conventional": "an ordinary network of its weights"}
+
+
 def write_closing(summary: Mapping[str, Any], console: Console) -> None:
     """Print the closing tables of a summary, and where the run was written in one piece, to be copied."""
     console.print(render(summary))
@@ -33,7 +36,10 @@ def write_closing(summary: Mapping[str, Any], console: Console) -> None:
 def render(summary: Mapping[str, Any]) -> Group:
     """The closing tables: scores, speed, spikes, operations, energy beside the dense network's."""
     tables = [_scores(summary)] if any(summary["losses"].values()) else []
-    tables += [_spikes(summary), _by_kind(summary), _against_dense(summary)]
+    if "test" in summary["accuracy"]:
+        tables.append(_tested(summary))
+    tables += [_by_pass(summary)] if _is_dense(summary) else [_spikes(summary), _by_kind(summary)]
+    tables.append(_against_dense(summary))
     if any(_left_out(counts) for counts in summary["streams"].values()):
         tables.append(_streams(summary))
     spaced: list[RenderableType] = [part for table in tables for part in (table, "")]
@@ -41,13 +47,14 @@ def render(summary: Mapping[str, Any]) -> Group:
 
 
 def _headline(summary: Mapping[str, Any]) -> Text:
-    wall_s = summary["wall_s"]
-    rate = f", {count(summary['events'] / wall_s)} events/s" if wall_s > 0 else ""
+    wall_s, what, done = summary["wall_s"], "events", summary["events"]
+    if _is_dense(summary):
+        what, done = "passes", sum(row["passes"] for row in summary["by_kind"].values())
+    rate = f", {count(done / wall_s)} {what}/s" if wall_s > 0 else ""
     return Text.assemble(
         (str(summary["config"]), "bold"),
         f"  {summary['engine']} engine, seed {summary['seed']}\n",
-        f"{count(summary['events'])} events in {summary['simulated_s']:,.6g} s simulated, "
-        f"{wall_s:,.3g} s of wall time{rate}\n",
+        f"{count(done)} {what} in {summary['simulated_s']:,.6g} s simulated, {wall_s:,.3g} s of wall time{rate}\n",
     )
 
 
@@ -83,6 +90,22 @@ def _spikes(summary: Mapping[str, Any]) -> Table:
         for name in names
     ]
     return grid(("population", "forward", "backward"), rows, title="Spikes")
+
+
+def _tested(summary: Mapping[str, Any]) -> Table:
+    rows = [(f"as {_KINDS_OF_NETWORK[kind]}", percent(right)) for kind, right in summary["accuracy"]["test"].items()]
+    return grid(("test images", "right"), rows)
+
+
+def _is_dense(summary: Mapping[str, Any]) -> bool:
+    """Whether a dense engine ran, in which there are passes and no events."""
+    return any("passes" in row for row in summary["by_kind"].values())
+
+
+def _by_pass(summary: Mapping[str, Any]) -> Table:
+    rows = [(direction, {**row, "events": row["passes"]}) for direction, row in summary["by_kind"].items()]
+    title = "What passes cost (weights, states: words read and written)"
+    return bill_grid("direction", rows, title=title, counted="passes")
 
 
 def _by_kind(summary: Mapping[str, Any]) -> Table:

@@ -56,8 +56,10 @@ def bill_cells(row: Mapping[str, Any]) -> list[str]:
     return [count(each) for each in operations + words]
 
 
-def bill_grid(by: str, rows: Sequence[tuple[str, Mapping[str, Any]]], title: str | None = None) -> Table:
-    """Sums of bills, each row with its name, and their total in the last line."""
+def bill_grid(
+    by: str, rows: Sequence[tuple[str, Mapping[str, Any]]], title: str | None = None, counted: str = BILL_HEADS[0]
+) -> Table:
+    """Sums of bills, each row with its name, and their total in the last line; `counted` is the head of how many."""
     total = {name: sum(row[name] for _, row in rows) for name in ("events", *COUNTS)}
     cells = [[name, *bill_cells(row)] for name, row in (*rows, ("total", total))]
-    return grid((by, *BILL_HEADS), cells, title=title, lines_after=(len(rows) - 1,))
+    return grid((by, counted, *BILL_HEADS[1:]), cells, title=title, lines_after=(len(rows) - 1,))

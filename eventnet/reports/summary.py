@@ -38,6 +38,7 @@ def summary(
     dense_passes: tuple[int, int] | None = None,
     dense_run: Mapping[str, Mapping[str, int]] | None = None,
     streams: Mapping[str, Any] | None = None,
+    test: Mapping[str, float | None] | None = None,
 ) -> dict[str, Any]:
     """Everything there is to say of a run, as plain JSON values (None for what is not finite).
 
@@ -45,7 +46,9 @@ def summary(
     Horowitz 2014. `dense_passes`: forward and backward passes of the dense network it is compared with; None:
     one that answers every target sample and learns where this one did, or without targets one that runs at
     the fastest sensor's rate. `dense_run`: what a dense engine that was run counted, by direction, in place of
-    bills. `streams`: what the streams say of themselves, passed through.
+    bills, whose `by_kind` counts passes instead of events. `streams`: what the streams say of themselves, passed
+    through. `test`: right answers to test images in percent, by kind of network; those that are there become
+    `accuracy.test`.
     """
     bills = totals.bills(price(graph))
     by_kind = {
@@ -54,9 +57,9 @@ def summary(
         if totals.events[kind].any()
     }
     counts = _named(bills.sum(axis=(0, 1)))
-    adds = _adds_by_direction(bills)
+    adds = adds_by_direction(graph, totals)
     if dense_run is not None:
-        by_kind = {direction: {"events": 0, **dense_run[direction]} for direction in DIRECTIONS}
+        by_kind = _by_direction(dense_run, dense_passes or _dense_passes(graph, scores, simulated_ns))
         counts = {name: sum(dense_run[direction][name] for direction in DIRECTIONS) for name in COUNTS}
         adds = {direction: dense_run[direction]["adds_unit"] for direction in DIRECTIONS}
     table = table or load_energy_table()
@@ -80,7 +83,8 @@ def summary(
         "accuracy": {
             target: {group: _accuracy(*pair) for group, pair in groups.items() if pair[0].labelled}
             for target, groups in found.items()
-        },
+        }
+        | _tested(test),
         "run_dir": str(run_dir),
         "losses": {
             target: {group: _losses(*pair) for group, pair in groups.items()} for target, groups in found.items()
@@ -111,7 +115,20 @@ def _spikes(graph: Graph, totals: Totals, kind: Kind, sends: tuple[bool, ...]) -
     return {population.name: int(totals.events[kind, k]) for k, population in enumerate(graph.populations) if sends[k]}
 
 
-def _adds_by_direction(bills: NDArray[np.int64]) -> dict[str, int]:
+def _by_direction(dense_run: Mapping[str, Mapping[str, int]], passes: tuple[int, int]) -> dict[str, dict[str, int]]:
+    """What a dense run's passes cost, and how many there were; each backward pass is followed by an update."""
+    n_passes = dict(zip(DIRECTIONS, (passes[0], passes[1], passes[1]), strict=True))
+    return {direction: {"passes": n_passes[direction], **dense_run[direction]} for direction in DIRECTIONS}
+
+
+def _tested(test: Mapping[str, float | None] | None) -> dict[str, dict[str, float]]:
+    found = {kind: right for kind, right in (test or {}).items() if right is not None}
+    return {"test": found} if found else {}
+
+
+def adds_by_direction(graph: Graph, totals: Totals) -> dict[str, int]:
+    """The paper's additions of all events: forward, backward and for updates."""
+    bills = totals.bills(price(graph))
     adds = dict.fromkeys(DIRECTIONS, 0)
     for kind, direction in DIRECTION.items():
         adds[direction] += int(bills[kind, :, ADDS].sum())

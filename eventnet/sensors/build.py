@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from eventnet.engines.base import SampleBlock, TargetBlock
 from eventnet.errors import InputError
 from eventnet.sensors.arrays import ArrayRows, rows_of_arrays
 from eventnet.sensors.generators import Signal, open_signal
+from eventnet.sensors.images import image_stream, label_stream
 from eventnet.sensors.playlist import open_playlist, recording_field, timeline
 from eventnet.sensors.samples import RowSource, Samples, StreamCounts, forward_fill, tick_chunks
 from eventnet.sensors.sampling import check_sampling, deliver, end_of_source_ns
@@ -23,6 +25,8 @@ from eventnet.sensors.spec import (
     ArrayLabels,
     ArraySource,
     GeneratorSource,
+    ImageLabels,
+    ImageSource,
     PlaylistLabels,
     PlaylistSource,
     Sampling,
@@ -33,18 +37,26 @@ from eventnet.sensors.spec import (
 )
 from eventnet.sensors.tables import open_table
 
+if TYPE_CHECKING:
+    from eventnet.datasets.streams import ImageStream, LabelStream
+
 ALL = ("all",)
 
 
-def build_sensor(spec: SensorSpec, seed: int) -> SampledSensor:
+def build_sensor(spec: SensorSpec, seed: int) -> SampledSensor | ImageStream:
     """The stream of a sensor; `seed` is the simulation's. Raises InputError for what cannot be used."""
     place = f"sensor {spec.name!r}"
+    if isinstance(spec.source, ImageSource):
+        period_ns = spec.sampling.period_ns
+        if period_ns is None or spec.sampling != Sampling(period_ns=period_ns, phase_ns=spec.sampling.phase_ns):
+            raise InputError("images take a period and a phase, and nothing else", place=place, field="sampling")
+        return image_stream(spec.source, period_ns, spec.sampling.phase_ns)
     source = _open(spec.source, seed, spec.name, place)
     check_sampling(spec.sampling, source, place)
     return SampledSensor(source, spec.sampling, seed, spec.name)
 
 
-def build_target(spec: TargetSpec, seed: int) -> SampledTarget | PlaylistTarget:
+def build_target(spec: TargetSpec, seed: int) -> SampledTarget | PlaylistTarget | LabelStream:
     """The stream of a target; `seed` is the simulation's. Raises InputError for what cannot be used.
 
     `spec.policies` are for labels; a `SensorTarget` brings its own in its sampling.
@@ -53,6 +65,8 @@ def build_target(spec: TargetSpec, seed: int) -> SampledTarget | PlaylistTarget:
     source = spec.source
     if isinstance(source, PlaylistLabels):
         return PlaylistTarget(source, seed, place)
+    if isinstance(source, ImageLabels):
+        return label_stream(source)
     if isinstance(source, SensorTarget):
         return _sensor_target(source, seed, spec.name, place)
     if isinstance(source, ArrayLabels):

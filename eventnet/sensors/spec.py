@@ -157,11 +157,46 @@ class PlaylistSource:
 
 
 @dataclass(frozen=True)
+class Images:
+    """Images of a data set ("mnist" or "mnist-subset"), in the order in which they are shown.
+
+    `folder`: where mnist/ is; None: where `eventnet.datasets.mnist.load_mnist` looks. `limit`: at most so many of the
+    training images and of the test images, the first in the files. `order` "file", or "temporal": a walk among the next
+    `window` images to the nearest by `metric` ("l1" or "l2"). Each image fades into the next over `frames` samples.
+    """
+
+    dataset: str
+    folder: Path | None = None
+    order: str = "file"
+    metric: str = "l1"
+    window: int = 1000
+    frames: int = 1
+    limit: int | None = None
+
+    @property
+    def n_channels(self) -> int:
+        """Pixels of an image."""
+        return 28 * 28
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """The images themselves, a channel for each pixel, gone through `epochs` times; `test`: the test images.
+
+    Taken at every period of the sampling, which must be without anything else (no jitter, no scale).
+    """
+
+    images: Images
+    epochs: int = 1
+    test: bool = False
+
+
+@dataclass(frozen=True)
 class SensorSpec:
     """A sensor's stream: `name` also keys its random draws."""
 
     name: str
-    source: ArraySource | TableSource | GeneratorSource | PlaylistSource
+    source: ArraySource | TableSource | GeneratorSource | PlaylistSource | ImageSource
     sampling: Sampling = field(default_factory=Sampling)
 
 
@@ -175,6 +210,18 @@ class PlaylistLabels:
     period_ns: int
     phase_ns: int = 0
     settle_ns: int = 0
+
+
+@dataclass(frozen=True)
+class ImageLabels:
+    """What the images show, `labels_per_image` labels each, at phase + k * period; more as for `ImageSource`."""
+
+    images: Images
+    period_ns: int
+    phase_ns: int = 0
+    labels_per_image: int = 1
+    epochs: int = 1
+    test: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,5 +263,5 @@ class TargetSpec:
     """A target's stream."""
 
     name: str
-    source: PlaylistLabels | ArrayLabels | TableLabels | SensorTarget
+    source: PlaylistLabels | ArrayLabels | TableLabels | ImageLabels | SensorTarget
     policies: Policies = field(default_factory=Policies)

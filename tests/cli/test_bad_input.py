@@ -67,7 +67,14 @@ def test_the_files_used_below_are_good(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "two_rate"], ("two_rate", 'did you mean "two_rates"', "recurrent, silence, two_rates, watch")),
+        (
+            ["run", "two_rate"],
+            (
+                "two_rate",
+                'did you mean "two_rates"',
+                "digits, mnist, recurrent, silence, temporal_mnist, two_rates, watch",
+            ),
+        ),
         (["run", "missing.yaml"], ("missing.yaml", "neither a file nor")),
         (["run", "."], ("neither a file nor",)),
         (["validate", "wach"], ('did you mean "watch"',)),

@@ -24,7 +24,7 @@ from eventnet.engines.actor.scheduler import Scheduler
 from eventnet.engines.actor.spike_queue import Pending, SpikeQueue, What
 from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.engines.actor.synapse import Spikes, Synapses
-from eventnet.engines.base import Recorder, State, Streams
+from eventnet.engines.base import Parameters, Recorder, State, Streams
 from eventnet.engines.divergence import LARGEST_SPIKE, diverged
 from eventnet.engines.streams import (
     Sample,
@@ -419,7 +419,7 @@ class ActorEngine:
     def _touch(self, i: int, until_ns: int, neurons: Indices | None = None) -> None:
         """Before z of population i changes: bring both axons over the silent ticks before `until_ns`."""
         if neurons is None:
-            if self._settled.get(i, 0) >= until_ns:
+            if self._settled.get(i, -1) >= until_ns:
                 return
             self._settled[i] = until_ns
         self._settle(self._forward_wakes[i], until_ns, neurons)
@@ -464,11 +464,8 @@ class ActorEngine:
 
     def _learn(self, k: int, time_ns: int) -> None:
         """Let projection k learn from the spikes of this instant, and record what changed its weights."""
-        synapses, errors = self.synapses[k], self._errors.get(self._target[k])
-        synapses.learn(time_ns, errors, self._learning_enabled)
-        if not self._learning_enabled or synapses.rule is Rule.RECONSTRUCTION:
-            return
-        for kind, spikes in ((Kind.ROW_UPDATE, synapses.arrived), (Kind.COLUMN_UPDATE, errors)):
+        rows, columns = self.synapses[k].learn(time_ns, self._errors.get(self._target[k]), self._learning_enabled)
+        for kind, spikes in ((Kind.ROW_UPDATE, rows), (Kind.COLUMN_UPDATE, columns)):
             if spikes is not None:
                 self._emit(time_ns, Phase.UPDATE, kind, k, spikes.neurons, spikes.values, spikes.scale, spikes.events)
 
@@ -524,6 +521,24 @@ class ActorEngine:
         return self._emit(time_ns, phase, kind, owner, _ONE_NO_NEURON, np.array([value], np.float64), 1.0, cause)
 
     # -- state --------------------------------------------------------------------------------------------------------
+
+    def parameters(self) -> Parameters:
+        """What the network has come to: weights, biases and scales, as copies."""
+        names = [population.name for population in self.graph.populations]
+        return Parameters(
+            weights={name: weights.copy() for name, weights in self.weights.items()},
+            biases={name: each.bias.copy() for name, each in zip(names, self.neurons, strict=True)},
+            k_beta_forward={name: each.axon.k_beta for name, each in zip(names, self.neurons, strict=True)},
+            k_beta_backward={name: each.error_axon.k_beta for name, each in zip(names, self.neurons, strict=True)},
+        )
+
+    def set_scales(self, forward: float | None, backward: float | None) -> None:
+        """Let every population encode with this k_beta from now on; None leaves it. Not with `wake: exact`."""
+        for neurons in self.neurons:
+            if forward is not None:
+                neurons.axon.k_beta = forward
+            if backward is not None:
+                neurons.error_axon.k_beta = backward
 
     def state(self) -> State:
         """Everything the future depends on, as a copy."""

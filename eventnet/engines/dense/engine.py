@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.base import (
+    Parameters,
     Recorder,
     SampleBlock,
     SensorStream,
@@ -153,23 +154,27 @@ class DenseEngine:
             _add(counts["update"], neuron_ops=2 * bias_steps, state_reads=bias_steps, state_writes=bias_steps)
         return counts
 
+    def parameters(self) -> Parameters:
+        """What the network has come to, as copies; the scales of codes are those of the description."""
+        weights, populations = self._weights(), self.graph.populations
+        return Parameters(
+            weights={projection.name: weights[k] for k, projection in enumerate(self.graph.projections)},
+            biases={population.name: bias for population, bias in zip(populations, self._biases(), strict=True)},
+            k_beta_forward={population.name: population.forward.k_beta for population in populations},
+            k_beta_backward={population.name: population.backward.k_beta for population in populations},
+        )
+
+    def set_scales(self, forward: float | None, backward: float | None) -> None:
+        """Nothing is encoded here, so a scale changes nothing."""
+
     def state(self) -> State:
         """Everything the future depends on, as a copy; `weights` by projection and `biases` by population."""
-        weights: list[Floats] = [np.zeros(0)] * len(self.graph.projections)
-        for layer in self._layers.values():
-            for part in layer.parts:
-                weights[part.projection] = layer.weights[part.rows].copy()
         totals = self._totals
         return {
             "engine": "dense",
             "now_ns": self._now_ns,
-            "weights": weights,
-            "biases": [
-                self._layers[p].bias.copy()
-                if p in self._layers
-                else np.zeros(population.size, self.graph.network.dtype)
-                for p, population in enumerate(self.graph.populations)
-            ],
+            "weights": self._weights(),
+            "biases": self._biases(),
             "histories": {
                 self.graph.populations[p].name: {"times_ns": h.times.copy(), "values": h.values.copy()}
                 for p, h in self._histories.items()
@@ -413,6 +418,21 @@ class DenseEngine:
         return self.graph.network.targets[self.graph.target_of[population]].name
 
     # Saved states
+
+    def _weights(self) -> list[Floats]:
+        """The matrix of every projection, as a copy."""
+        weights: list[Floats] = [np.zeros(0)] * len(self.graph.projections)
+        for layer in self._layers.values():
+            for part in layer.parts:
+                weights[part.projection] = layer.weights[part.rows].copy()
+        return weights
+
+    def _biases(self) -> list[Floats]:
+        """The biases of every population, as a copy; zeros where a sensor drives it."""
+        return [
+            self._layers[p].bias.copy() if p in self._layers else np.zeros(population.size, self.graph.network.dtype)
+            for p, population in enumerate(self.graph.populations)
+        ]
 
     def _check_fits(self, state: State) -> None:
         mine = self.state()

@@ -53,7 +53,7 @@ def cases(draw: st.DrawFn) -> Case:
     spike = st.sampled_from([0, 0, 0, 1, -1, 2, -3])
     x = draw(arrays(np.int64, (n_ticks, draw(st.integers(1, 3))), elements=spike))
     e = draw(arrays(np.int64, (n_ticks, draw(st.integers(1, 3))), elements=spike))
-    codes = [kp_kd(draw(st.floats(0, 0.9)), draw(st.floats(0.05, 5))) for _ in "xe"]
+    codes = [kp_kd(draw(st.just(0.0) | st.floats(0.01, 0.9)), draw(st.floats(0.05, 5))) for _ in "xe"]
     case = Case(x, e, codes[0], dict(zip(("kp_back", "kd_back"), codes[1], strict=True)))
     assume(case.scale > 0)
     return case

@@ -1,0 +1,11 @@
+"""Settings for all tests: property tests without a deadline, since machines are shared; in CI the same cases each time."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("default-without-deadline", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default-without-deadline")

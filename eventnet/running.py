@@ -105,7 +105,7 @@ class PassCounter:
 
 
 @dataclass
-class _Session:
+class _Ongoing:
     """A run under way. `epochs` None: streams are gone through once, and nothing is tested."""
 
     config: Config
@@ -274,7 +274,7 @@ def _engine_name(name: object, place: str | None = None) -> str:
     return str(name)
 
 
-def _open_session(config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None) -> _Session:
+def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None) -> _Ongoing:
     """A run at its beginning, or where its `state` was saved."""
     graph = derive(config.network)
     scores, passes = ScoreKeeper(groups_of(graph, streams)), PassCounter()
@@ -285,10 +285,10 @@ def _open_session(config: Config, name: str, streams: Streams, writer: RunWriter
             epochs.load_state(state["epochs"])
         network = network_in(network, config.training, epochs.number)
     engine = ENGINES[name](network, streams, (writer, scores, passes))
-    session = _Session(config, name, engine, streams, until_ns, writer, scores, passes, epochs)
+    ongoing = _Ongoing(config, name, engine, streams, until_ns, writer, scores, passes, epochs)
     if state is not None:
-        session.load_state(state)
-    return session
+        ongoing.load_state(state)
+    return ongoing
 
 
 def _play(
@@ -300,16 +300,16 @@ def _play(
     with writer, _stop_wish() as wish:
         try:
             with _naming_files(config):
-                session = _open_session(config, name, streams, writer, state)
-                _run_slices(session, console, wish)
+                ongoing = _open(config, name, streams, writer, state)
+                _run_slices(ongoing, console, wish)
         except OSError as error:
             raise RunError(f"cannot write the run to {writer.path}: {error.strerror or error}") from error
-        now_ns = session.engine.now_ns
-        if not session.is_over:
-            writer.checkpoint(session.state(), now_ns)
+        now_ns = ongoing.engine.now_ns
+        if not ongoing.is_over:
+            writer.checkpoint(ongoing.state(), now_ns)
             writer.close("interrupted", now_ns)
             raise Interrupted(writer.path)
-        result = _summary(session)
+        result = _summary(ongoing)
         writer.close("complete", now_ns, summary=result)
     return result
 
@@ -342,94 +342,94 @@ def _source_of(config: Config, name: str) -> object:
     return source.source if isinstance(source, SensorTarget) else source
 
 
-def _run_slices(session: _Session, console: Console, wish: Callable[[], bool]) -> None:
+def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool]) -> None:
     """Run to the end or until a wish to stop, a slice at a time, each as long as takes about `SLICE_S`. Where an epoch
     ends, a slice does.
     """
-    until_ns = session.until_ns
-    before_s, began_s = session.wall_s, time.monotonic()
+    until_ns = ongoing.until_ns
+    before_s, began_s = ongoing.wall_s, time.monotonic()
     saved_s, slice_ns = began_s, FIRST_SLICE_NS
-    with RunProgress(console, until_ns, int(session.engine.totals.events.sum())) as progress:
-        while not session.is_over and not wish():
-            engine, epochs = session.engine, session.epochs
+    with RunProgress(console, until_ns, int(ongoing.engine.totals.events.sum())) as progress:
+        while not ongoing.is_over and not wish():
+            engine, epochs = ongoing.engine, ongoing.epochs
             if epochs is not None and engine.now_ns == epochs.end_ns:
                 test_began_s = time.monotonic()
-                _end_epoch(session, epochs, console, wish)
+                _end_epoch(ongoing, epochs, console, wish)
                 began_s += time.monotonic() - test_began_s
                 continue
             slice_began_s = time.monotonic()
             engine.run(min(until_ns if epochs is None else epochs.end_ns, engine.now_ns + slice_ns))
             now_s = time.monotonic()
-            session.wall_s = before_s + now_s - began_s
-            progress.update(engine.now_ns, int(engine.totals.events.sum()), session.scores.latest_percent())
+            ongoing.wall_s = before_s + now_s - began_s
+            progress.update(engine.now_ns, int(engine.totals.events.sum()), ongoing.scores.latest_percent())
             took_s = max(now_s - slice_began_s, 1e-6)
             slice_ns = max(1, int(slice_ns * min(4.0, max(0.25, SLICE_S / took_s))))
             # none at the end: a run resumed there would have nothing to read, and nothing to say of its streams
             if now_s - saved_s > CHECKPOINT_EVERY_S and engine.now_ns < until_ns:
-                session.writer.checkpoint(session.state(), engine.now_ns)
+                ongoing.writer.checkpoint(ongoing.state(), engine.now_ns)
                 saved_s = time.monotonic()
 
 
-def _end_epoch(session: _Session, epochs: Epochs, console: Console, wish: Callable[[], bool]) -> None:
+def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callable[[], bool]) -> None:
     """Test what has been learned, record the epoch, and go on under the codes of the next. Where a wish to stop comes
     on the way none of it has happened, and whoever goes on begins with the test.
     """
-    training = session.config.training
+    training = ongoing.config.training
     assert training is not None
     spiking = conventional = None
     if training.evaluate:
-        spiking, conventional = _test(session, wish)
+        spiking, conventional = _test(ongoing, wish)
         if wish():
             return
-    record = epochs.finish(_tally(session), spiking, conventional)
-    epochs.write(session.writer.path)
+    record = epochs.finish(_tally(ongoing), spiking, conventional)
+    epochs.write(ongoing.writer.path)
     console.print(_epoch_line(record, training.epochs), soft_wrap=True, highlight=False, markup=False)
     for change in training.schedule:
         if change.epoch == epochs.number and not epochs.are_over:
-            _change_codes(session, network_in(session.config.network, training, epochs.number))
-            session.engine.set_scales(change.forward.k_beta, change.backward.k_beta)
+            _change_codes(ongoing, network_in(ongoing.config.network, training, epochs.number))
+            ongoing.engine.set_scales(change.forward.k_beta, change.backward.k_beta)
 
 
-def _change_codes(session: _Session, network: Network) -> None:
+def _change_codes(ongoing: _Ongoing, network: Network) -> None:
     """Go on with an engine of another network, which differs in its codes only."""
-    state = session.engine.state()
-    recorders = (session.writer, session.scores, session.passes)
-    session.engine = ENGINES[session.engine_name](network, session.streams, recorders)
-    session.engine.load_state(state)
+    state = ongoing.engine.state()
+    recorders = (ongoing.writer, ongoing.scores, ongoing.passes)
+    ongoing.engine = ENGINES[ongoing.engine_name](network, ongoing.streams, recorders)
+    ongoing.engine.load_state(state)
 
 
-def _test(session: _Session, wish: Callable[[], bool]) -> tuple[float | None, float | None]:
+def _test(ongoing: _Ongoing, wish: Callable[[], bool]) -> tuple[float | None, float | None]:
     """Right answers in percent to the test images, as the spiking network that the run has come to and as an ordinary
     network of the same weights. A dense run has no spiking one.
     """
-    config = session.config
+    config = ongoing.config
     assert config.training is not None
-    assert session.epochs is not None
+    assert ongoing.epochs is not None
     streams: dict[str, Any] = {}
     for name, sensor in config.sensors.items():
         streams[name] = build_sensor(of_test_images(sensor), config.seed)
     for name, target in config.targets.items():
         streams[name] = build_target(of_test_images(target), config.seed)
-    now = network_in(config.network, config.training, session.epochs.number)
-    network = fixed_network(now, session.engine.parameters())
-    is_dense = isinstance(session.engine, DenseEngine)
-    spiking = None if is_dense else percent_right(ENGINES[session.engine_name], network, streams, wish)
+    now = network_in(config.network, config.training, ongoing.epochs.number)
+    network = fixed_network(now, ongoing.engine.parameters())
+    is_dense = isinstance(ongoing.engine, DenseEngine)
+    spiking = None if is_dense else percent_right(ENGINES[ongoing.engine_name], network, streams, wish)
     return spiking, None if wish() else percent_right(DenseEngine, network, streams, wish)
 
 
-def _tally(session: _Session) -> Tally:
-    scores = [score for groups in session.scores.scores().values() for score, _ in groups.values()]
-    engine = session.engine
+def _tally(ongoing: _Ongoing) -> Tally:
+    scores = [score for groups in ongoing.scores.scores().values() for score, _ in groups.values()]
+    engine = ongoing.engine
     if isinstance(engine, DenseEngine):
         adds = {direction: counts["adds_unit"] for direction, counts in engine.counts().items()}
     else:
-        adds = adds_by_direction(derive(session.config.network), engine.totals)
+        adds = adds_by_direction(derive(ongoing.config.network), engine.totals)
     return Tally(
         labelled=sum(score.labelled for score in scores),
         correct=sum(score.correct for score in scores),
         events=int(engine.totals.events.sum()),
         adds_unit=tuple(adds[direction] for direction in DIRECTIONS),
-        wall_s=session.wall_s,
+        wall_s=ongoing.wall_s,
     )
 
 
@@ -443,23 +443,23 @@ def _epoch_line(record: Mapping[str, Any], epochs: int) -> str:
     )
 
 
-def _summary(session: _Session) -> dict[str, Any]:
-    engine = session.engine
+def _summary(ongoing: _Ongoing) -> dict[str, Any]:
+    engine = ongoing.engine
     is_dense = isinstance(engine, DenseEngine)
-    forward = engine.passes if isinstance(engine, DenseEngine) else session.passes.passes
+    forward = engine.passes if isinstance(engine, DenseEngine) else ongoing.passes.passes
     return summary(
-        derive(session.config.network),
+        derive(ongoing.config.network),
         engine.totals,
-        session.scores,
-        config=session.config.name,
-        engine=session.engine_name,
+        ongoing.scores,
+        config=ongoing.config.name,
+        engine=ongoing.engine_name,
         simulated_ns=engine.now_ns,
-        wall_s=session.wall_s,
-        run_dir=session.writer.path,
-        dense_passes=(forward, session.scores.n_learned),
+        wall_s=ongoing.wall_s,
+        run_dir=ongoing.writer.path,
+        dense_passes=(forward, ongoing.scores.n_learned),
         dense_run=engine.counts() if isinstance(engine, DenseEngine) else None,
-        streams={} if is_dense else session.stream_counts(),
-        test=session.epochs.records[-1]["test"] if session.epochs is not None else None,
+        streams={} if is_dense else ongoing.stream_counts(),
+        test=ongoing.epochs.records[-1]["test"] if ongoing.epochs is not None else None,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from eventnet.engines.actor import ActorEngine
-from eventnet.engines.compiled import CompiledEngine
+from eventnet.engines.compiled import CompiledEngine, layout
 from eventnet.engines.compiled.feeding import WINDOW_ROWS
 from eventnet.errors import InputError, RunError
 from eventnet.network import (
@@ -127,14 +127,16 @@ def varied(seed):
     ]
     learning = network.learning and Learning(Rule(rng.choice(list(Rule))), 2.0**-12, eta_bias=2.0**-9)
     probes = tuple(
-        Probe(f"{p.name}.{v}", p.name, v, int(rng.integers(3, 40)) * MS, MS) for p in populations for v in "xze"
+        Probe(f"{p.name}.{v}", p.name, v, int(rng.integers(3, 40)) * MS, MS)
+        for p in populations
+        for v in ("x", "z", "phi", "e")
     )
     network = replace(
         network,
         populations=tuple(populations),
         projections=tuple(projections),
         learning=learning,
-        probes=(*probes, Probe("phi", "hidden0", "phi", 7 * MS)),
+        probes=probes,
     )
     streams = random_streams(np.random.default_rng(seed + 1), network, DURATION_NS, exact_numbers=exact_numbers)
     label = streams["label"]
@@ -268,13 +270,19 @@ def test_streams_longer_than_a_window_and_of_different_lengths():
 
 
 def test_delays_that_keep_many_spikes_on_their_way():
-    """A hundred instants' spikes at once: rings grow while they are in use."""
+    """A hundred instants' spikes at once, after fewer: rings grow while they are in use and have gone round."""
     rng = np.random.default_rng(1)
     x = rng.normal(0, 2, (300, 5))
+    x[:180] *= 0.02
     streams = {"s": Samples(np.arange(300) * MS, x), "t": Targets(np.arange(300) * MS, x)}
     network = chain(delay_ns=100 * MS + 7)
     engine = CompiledEngine(network, streams)
     start = len(engine.state()["arrays"]["travelling"])
+    engine.run(180 * MS)
+    ring = engine.state()["arrays"]["rings"][0]
+    assert len(engine.state()["arrays"]["travelling"]) == start
+    assert ring[layout.FIRST] > 0
+    assert ring[layout.COUNT] > 0
     engine.run(250 * MS)
     state = engine.state()
     assert len(state["arrays"]["travelling"]) >= 4 * start
@@ -362,17 +370,24 @@ def test_another_rate_and_other_decays_go_on_from_a_saved_state():
 
 
 @pytest.mark.parametrize("rule", [Rule.PAST, Rule.FUTURE])
-def test_many_error_spikes_at_once_with_and_without_negative_zeros(rule):
-    """Whole rows are changed then, unless a weight is a negative zero, which must keep its sign."""
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_many_error_spikes_at_once_with_and_without_negative_zeros(rule, zero):
+    """Whole rows are changed then, unless a weight is a negative zero, which must keep its sign.
+
+    Neuron 5 of a sends nothing; neuron 7 sends below zero only; neuron 9 of b gets no error: its weights stay.
+    """
     rng = np.random.default_rng(3)
     x = rng.normal(0, 2, (200, 24))
-    x[:, 5] = 0.0  # a neuron that never sends anything
+    x[:, 5], x[:, 7] = 0.0, -np.abs(x[:, 7])
     streams = {"s": Samples(np.arange(200) * MS, x), "t": Targets(np.arange(0, 200, 2) * MS, x[::2] / 2)}
-    for zero in (0.0, -0.0):
-        weights = rng.normal(0, 0.2, (24, 24))
-        weights[5] = zero
-        actor = assert_same_trace(chain(24, rule, eta=2.0**-14, weights=weights), streams, 200 * MS)
-        assert sum(row[1] == "column_update" for row in actor.rows) > 1000
+    weights = rng.normal(0, 0.2, (24, 24))
+    weights[5], weights[:, 9] = zero, zero
+    network = chain(24, rule, eta=2.0**-14, weights=weights)
+    back = rng.normal(0, 0.3, (24, 24))
+    back[9] = 0.0
+    network = replace(network, projections=(network.projections[0], Projection("b", "c", weights=back, learns=False)))
+    actor = assert_same_trace(network, streams, 200 * MS)
+    assert sum(row[1] == "column_update" for row in actor.rows) > 1000
 
 
 def test_float32_counts_what_float64_counts():

@@ -27,8 +27,9 @@ def loss_of(nonlinearity: Nonlinearity, z: Array, value: int | Array) -> tuple[f
         wanted[:] = value
     difference = x - wanted
     if nonlinearity is Nonlinearity.SOFTMAX:
-        terms = (t * -math.log(max(p, SMALLEST_PROBABILITY)) for p, t in zip(x.tolist(), wanted.tolist(), strict=True))
-        loss, gradient = sum(terms), difference
+        loss, gradient = 0.0, difference
+        for p, t in zip(x.tolist(), wanted.tolist(), strict=True):  # `sum` adds in another way from Python 3.12 on
+            loss += t * -math.log(max(p, SMALLEST_PROBABILITY))
     else:
         loss = 0.5 * float(np.cumsum(difference * difference, dtype=np.float64)[-1])
         gradient = difference * slope(nonlinearity, z)

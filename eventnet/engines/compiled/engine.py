@@ -1,0 +1,148 @@
+"""The wrapper around the kernels: everything is checked here, since a kernel checks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.engines.base import Parameters, Recorder, State, Streams
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed
+from eventnet.engines.compiled.kernels.compiling import Sim
+from eventnet.engines.compiled.kernels.instants import prepare, run
+from eventnet.engines.compiled.pools import pooled
+from eventnet.engines.compiled.recording import drain, make_out
+from eventnet.engines.compiled.state import grow_ring, load_arrays, make_arrays, make_work, save_arrays
+from eventnet.engines.compiled.tables import make_tables, rule_of
+from eventnet.engines.divergence import diverged
+from eventnet.engines.streams import check_streams
+from eventnet.errors import RunError
+from eventnet.network import Network, derive
+from eventnet.operations.bills import Totals
+
+
+class CompiledEngine:
+    """The actor engine's meaning, compiled: in float64 the same events, totals and weights to the bit.
+
+    States are its own: one engine does not load the other's.
+    """
+
+    def __init__(self, network: Network, streams: Streams, recorders: Sequence[Recorder] = ()) -> None:
+        """Raises InputError where the network cannot be simulated or a stream does not fit it."""
+        self.graph = derive(network)
+        check_streams(self.graph, streams)
+        self._recorders = tuple(recorders)
+        self._streams = streams
+        net = make_tables(self.graph)
+        arrays = make_arrays(self.graph, net)
+        work = make_work(net, arrays)
+        out = make_out(net, bool(self._recorders))
+        self._pools = pooled(self._head(), net, arrays, work, make_feed(self.graph), out)
+        self._feeder = Feeder(self.graph, streams, self._pools.feed)
+        self._now_ns = 0
+        out = self._pools.out
+        self.totals = Totals(out.count_events, out.count_units, out.count_singles)
+        prepare(self.graph.network.dtype)
+
+    @property
+    def now_ns(self) -> int:
+        """The time up to which everything has happened."""
+        return self._now_ns
+
+    @property
+    def weights(self) -> Mapping[str, NDArray[np.floating]]:
+        """The weight matrix of every projection by name, [n_source, n_target], live."""
+        matrices = {}
+        for k, projection in enumerate(self.graph.projections):
+            shape = (self.graph.size_of_source(k), self.graph.size_of_target(k))
+            start = int(self._pools.net.projection_table[k, layout.FIRST_WEIGHT])
+            matrices[projection.name] = self._pools.state.weights[start : start + shape[0] * shape[1]].reshape(shape)
+        return matrices
+
+    def run(self, until_ns: int) -> None:
+        """Let everything happen that happens before `until_ns`; RunError at the first state that is not finite."""
+        if until_ns <= self._now_ns:
+            return
+        until_ns = min(until_ns, layout.NEVER_NS)
+        feed = self._feeder.feed()
+        ended = layout.NEEDS_ROOM
+        while ended != layout.DONE:
+            ended = run(self._sim(feed), until_ns)
+            # before anything is raised, so that recorders have all that came before
+            drain(self._pools.out, self._recorders)
+            fault = int(self._pools.ints[layout.FAULT])
+            if ended == layout.NEEDS_SAMPLES:
+                feed = self._feeder.extend(fault)
+            elif ended == layout.NEEDS_RING:
+                self._pools = self._pools._replace(state=grow_ring(self._pools.state, fault))
+            elif ended == layout.DIVERGED:
+                raise diverged(self.graph, fault, int(self._pools.ints[layout.NOW_NS]))
+            elif ended == layout.MISPREDICTED:
+                name = self.graph.populations[fault % len(self.graph.populations)].name
+                raise RunError(f"population {name} was predicted from a state that is not its own; please report this")
+        self._now_ns = until_ns
+
+    def parameters(self) -> Parameters:
+        """What the network has come to: weights, biases and scales, as copies."""
+        state, n = self._pools.state, len(self.graph.populations)
+        names = [population.name for population in self.graph.populations]
+        cuts = np.cumsum([population.size for population in self.graph.populations])[:-1]
+        k_beta = state.side_numbers[:, layout.K_BETA].tolist()
+        return Parameters(
+            weights={name: weights.copy() for name, weights in self.weights.items()},
+            biases={name: bias.copy() for name, bias in zip(names, np.split(state.bias, cuts), strict=True)},
+            k_beta_forward=dict(zip(names, k_beta[:n], strict=True)),
+            k_beta_backward=dict(zip(names, k_beta[n:], strict=True)),
+        )
+
+    def set_scales(self, forward: float | None, backward: float | None) -> None:
+        """Let every population encode with this k_beta from now on; None leaves it. Not with `wake: exact`."""
+        k_beta, n = self._pools.state.side_numbers[:, layout.K_BETA], len(self.graph.populations)
+        if forward is not None:
+            k_beta[:n] = forward
+        if backward is not None:
+            k_beta[n:] = backward
+
+    def state(self) -> State:
+        """Everything the future depends on, as a copy."""
+        return {
+            "now_ns": self._now_ns,
+            "counters": self._pools.ints[: layout.N_COUNTERS].copy(),
+            "arrays": save_arrays(self._pools.state),
+            "positions": self._feeder.positions(),
+            "totals": self.totals.state(),
+        }
+
+    def load_state(self, state: State) -> None:
+        """Go on from a `state()` of a compiled engine of the same network and streams, to the bit."""
+        self._now_ns = state["now_ns"]
+        self._pools.ints[: layout.N_COUNTERS] = state["counters"]
+        arrays = load_arrays(self._pools.net, self._pools.state, state["arrays"])
+        self._pools = self._pools._replace(state=arrays)
+        self._feeder = Feeder(self.graph, self._streams, self._pools.feed, list(state["positions"]))
+        self.totals.load_state(state["totals"])
+
+    def _sim(self, feed: Feed) -> Sim:
+        pools = self._pools
+        travelling, numbers = pools.state.travelling, pools.state.travelling_numbers
+        return Sim(pools.ints, pools.doubles, pools.floats, feed.rows, feed.values, feed.channels, travelling, numbers)
+
+    def _head(self) -> dict[int, int]:
+        graph = self.graph
+        n, m = len(graph.populations), len(graph.projections)
+        return {
+            layout.LEARNING_ENABLED: 1,
+            layout.ANY_STALE: 1,
+            layout.FAULT: -1,
+            layout.N_POPULATIONS: n,
+            layout.N_PROJECTIONS: m,
+            layout.N_SENSORS: len(graph.sensor_of),
+            layout.N_STREAMS: len(graph.sensor_of) + len(graph.target_of),
+            layout.N_PROBES: len(graph.network.probes),
+            layout.N_OWNERS: max(n, m),
+            layout.LARGEST_SIZE: max(p.size for p in graph.populations),
+            layout.RULE: rule_of(graph),
+            layout.RECORDING: bool(self._recorders),
+        }

@@ -1,0 +1,122 @@
+"""Where everything is: kernels pass on a handful of pools, and find an array in its pool by the name of its place.
+
+A hundred arrays as arguments of every kernel would take minutes to compile. So all integers are one array, all numbers
+of the network's dtype another, and the places of what they hold stand at the head of the integers (`pools.py`).
+"""
+
+from __future__ import annotations
+
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.kernels.compiling import Sim, view
+from eventnet.engines.compiled.state import Floats
+from eventnet.engines.compiled.tables import Doubles, Ints
+
+
+@view
+def ints(sim: Sim, name: int) -> Ints:
+    """The array of integers called `name` (what follows it in the pool is not to be touched)."""
+    return sim.ints[sim.ints[name] :]
+
+
+@view
+def doubles(sim: Sim, name: int) -> Doubles:
+    """The array of float64 called `name`."""
+    return sim.doubles[sim.ints[name] :]
+
+
+@view
+def floats(sim: Sim, name: int) -> Floats:
+    """The array of the network's dtype called `name`."""
+    return sim.floats[sim.ints[name] :]
+
+
+@view
+def vector(sim: Sim, which: int) -> Floats:
+    """Working space for a value of every neuron of the largest population."""
+    size = sim.ints[layout.LARGEST_SIZE]
+    start = sim.ints[layout.VECTORS] + which * size
+    return sim.floats[start : start + size]
+
+
+@view
+def row_of(sim: Sim, name: int, row: int, width: int) -> Ints:
+    """One row of a table of integers."""
+    start = sim.ints[name] + row * width
+    return sim.ints[start : start + width]
+
+
+@view
+def side_table(sim: Sim, side: int) -> Ints:
+    """What does not change of a side."""
+    start = sim.ints[layout.SIDE_TABLE] + side * layout.SIDE_TABLE_WIDTH
+    return sim.ints[start : start + layout.SIDE_TABLE_WIDTH]
+
+
+@view
+def side_state(sim: Sim, side: int) -> Ints:
+    """What changes of a side."""
+    start = sim.ints[layout.SIDE_STATE] + side * layout.SIDE_STATE_WIDTH
+    return sim.ints[start : start + layout.SIDE_STATE_WIDTH]
+
+
+@view
+def population(sim: Sim, i: int) -> Ints:
+    """A population."""
+    start = sim.ints[layout.POPULATION_TABLE] + i * layout.POPULATION_TABLE_WIDTH
+    return sim.ints[start : start + layout.POPULATION_TABLE_WIDTH]
+
+
+@view
+def projection(sim: Sim, k: int) -> Ints:
+    """A projection: what does not change of it."""
+    start = sim.ints[layout.PROJECTION_TABLE] + k * layout.PROJECTION_TABLE_WIDTH
+    return sim.ints[start : start + layout.PROJECTION_TABLE_WIDTH]
+
+
+@view
+def synapse(sim: Sim, k: int) -> Ints:
+    """What changes of a projection."""
+    start = sim.ints[layout.SYNAPSE_STATE] + k * layout.SYNAPSE_STATE_WIDTH
+    return sim.ints[start : start + layout.SYNAPSE_STATE_WIDTH]
+
+
+@view
+def ring_of(sim: Sim, ring: int) -> Ints:
+    """A ring."""
+    start = sim.ints[layout.RINGS] + ring * layout.RINGS_WIDTH
+    return sim.ints[start : start + layout.RINGS_WIDTH]
+
+
+@view
+def trace_table(sim: Sim, trace: int) -> Ints:
+    """A trace."""
+    start = sim.ints[layout.TRACE_TABLE] + trace * layout.TRACE_TABLE_WIDTH
+    return sim.ints[start : start + layout.TRACE_TABLE_WIDTH]
+
+
+@view
+def probe_table(sim: Sim, probe: int) -> Ints:
+    """A probe."""
+    start = sim.ints[layout.PROBE_TABLE] + probe * layout.PROBE_TABLE_WIDTH
+    return sim.ints[start : start + layout.PROBE_TABLE_WIDTH]
+
+
+@view
+def stream_of(sim: Sim, stream: int) -> Ints:
+    """The window of a stream."""
+    start = sim.ints[layout.STREAMS] + stream * layout.STREAMS_WIDTH
+    return sim.ints[start : start + layout.STREAMS_WIDTH]
+
+
+@view
+def side_constants(sim: Sim, side: int) -> Doubles:
+    """Numbers that do not change of a side."""
+    start = sim.ints[layout.SIDE_CONSTANTS] + side * layout.SIDE_CONSTANTS_WIDTH
+    return sim.doubles[start : start + layout.SIDE_CONSTANTS_WIDTH]
+
+
+@view
+def side_numbers(sim: Sim, side: int) -> Doubles:
+    """Numbers that change of a side."""
+    start = sim.ints[layout.SIDE_NUMBERS] + side * layout.SIDE_NUMBERS_WIDTH
+    return sim.doubles[start : start + layout.SIDE_NUMBERS_WIDTH]

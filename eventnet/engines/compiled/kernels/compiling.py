@@ -1,0 +1,66 @@
+"""How kernels are compiled: serially, without reordering, and without counting references.
+
+Kernels borrow every array and allocate none, so nothing needs counting; counting would cost more than the arithmetic.
+Only the outermost kernel is cached, with all it calls inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from eventnet.coding import prediction, signal
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+OPTIONS = {"error_model": "numpy", "_nrt": False}
+
+
+def _digest() -> str:
+    """A digest of every file that kernels are made of."""
+    here = Path(__file__).parent
+    files = [*sorted(here.glob("*.py")), here.parent / "layout.py", Path(prediction.__file__), Path(signal.__file__)]
+    return blake2b(b"".join(file.read_bytes() for file in files), digest_size=16).hexdigest()
+
+
+def constant(value: int) -> int:
+    """An integer to pass to kernels: for each literal argument Numba would compile a kernel anew."""
+    return cast(int, np.int64(value))
+
+
+SOURCES = _digest()
+"""Part of the cache's key."""
+
+
+class Sim(NamedTuple):
+    """All that kernels work on: the pools, and what is replaced during a run (`pools.py`)."""
+
+    ints: NDArray[np.int64]
+    doubles: NDArray[np.float64]
+    floats: NDArray[np.floating]
+    rows: NDArray[np.int64]
+    values: NDArray[np.float64]
+    channels: NDArray[np.int64]
+    travelling: NDArray[np.int64]
+    travelling_numbers: NDArray[np.float64]
+
+
+def kernel(function: _Function) -> _Function:
+    """A kernel called from other kernels."""
+    return cast(_Function, cast(Any, njit)(**OPTIONS)(function))
+
+
+def view(function: _Function) -> _Function:
+    """A kernel that returns a part of an array: written into its callers, since nothing counts what is returned."""
+    return cast(_Function, cast(Any, njit)(inline="always", **OPTIONS)(function))
+
+
+def phase(function: _Function) -> _Function:
+    """A kernel called in one place and written there, so that what it calls is not compiled once more for it."""
+    return cast(_Function, cast(Any, njit)(inline="always", **OPTIONS)(function))

@@ -1,0 +1,271 @@
+"""A population decides, forward or backward: who, what they encode, and where their spikes go."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.kernels.access import (
+    doubles,
+    floats,
+    ints,
+    population,
+    projection,
+    side_constants,
+    side_numbers,
+    side_state,
+    side_table,
+    vector,
+)
+from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase
+from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_backward, deliver_forward, send
+from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, read_error, read_x
+from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
+from eventnet.engines.compiled.kernels.waking import mark_stale, settle, take_due
+from eventnet.engines.compiled.state import Floats, Number
+from eventnet.engines.compiled.tables import Doubles, Ints
+from eventnet.engines.divergence import LARGEST_SPIKE
+from eventnet.trace.events import Kind, Phase
+
+FORWARD_PHASE, BACKWARD_PHASE = constant(Phase.FORWARD), constant(Phase.BACKWARD)
+ENCODE, ERROR_ENCODE = constant(Kind.ENCODE), constant(Kind.ERROR_ENCODE)
+FORWARD, BACKWARD = constant(Kind.FORWARD), constant(Kind.BACKWARD)
+
+
+@kernel
+def is_due(sim: Sim, side: int) -> bool:
+    """Whether a side decides in this instant."""
+    row, now_ns = side_state(sim, side), sim.ints[layout.NOW_NS]
+    return bool(
+        row[layout.DECIDING] != layout.NO_ONE
+        or row[layout.TICK_NS] == now_ns
+        or row[layout.POSTPONED_NS] == now_ns
+        or row[layout.PREDICTED_NS] == now_ns
+    )
+
+
+@phase
+def decide_forward(sim: Sim, i: int) -> bool:
+    """Population i encodes its activation and sends its spikes; False where one is too large to count."""
+    n_who = _who(sim, i)
+    n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
+    read_x(sim, i, n_who, vector(sim, layout.V_X))
+    encoded = emit_one(sim, FORWARD_PHASE, ENCODE, i, float(n), side_state(sim, i)[layout.REASON])
+    fired = _encode(sim, i, n_who)
+    mark_stale(sim, i, n_who, ints(sim, layout.WHO))
+    if fired < 0:
+        return False
+    if fired > 0:
+        _fire(sim, i, FORWARD_PHASE, FORWARD, i, fired, encoded)
+        _send_forward(sim, i)
+    return True
+
+
+@phase
+def decide_backward(sim: Sim, i: int) -> bool:
+    """The same for its error."""
+    who = ints(sim, layout.WHO)
+    back = sim.ints[layout.N_POPULATIONS] + i
+    n_who = _who(sim, back)
+    n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
+    e = vector(sim, layout.V_X)
+    if side_state(sim, back)[layout.HAS_GRADIENT]:
+        start = side_table(sim, i)[layout.OFFSET]
+        for p in range(n):
+            e[p] = floats(sim, layout.GRADIENT)[start + (p if n_who == ALL_NEURONS else who[p])]
+    else:
+        read_error(sim, i, n_who, e)
+    encoded = emit_one(sim, BACKWARD_PHASE, ERROR_ENCODE, i, float(n), side_state(sim, back)[layout.REASON])
+    _plan_bias_step(sim, i, n_who, e, encoded)
+    fired = _encode(sim, back, n_who)
+    mark_stale(sim, back, n_who, who)
+    if fired < 0:
+        return False
+    if fired > 0:
+        _fire(sim, back, BACKWARD_PHASE, BACKWARD, i, fired, encoded)
+        _send_backward(sim, i)
+    return True
+
+
+@kernel
+def _who(sim: Sim, side: int) -> int:
+    """Which neurons decide: all at a tick, else those reached and those whose own spike has come due."""
+    who = ints(sim, layout.WHO)
+    row, now_ns = side_state(sim, side), sim.ints[layout.NOW_NS]
+    whom = row[layout.DECIDING]
+    if row[layout.POSTPONED_NS] == now_ns:
+        row[layout.POSTPONED_NS] = layout.NEVER_NS
+        whom = layout.ALL
+    if row[layout.TICK_NS] == now_ns:
+        row[layout.TICK_NS] += side_table(sim, side)[layout.PERIOD]
+        whom = layout.ALL
+    n = 0
+    if row[layout.PREDICTED_NS] == now_ns:
+        n = take_due(sim, side)
+        settle(sim, side, now_ns, who[:n])
+    if whom == layout.ALL:
+        return ALL_NEURONS
+    if whom == layout.LISTED:
+        first = row[layout.FIRST_LISTED]
+        n = _join(who, n, sim.channels[first : first + row[layout.N_LISTED]])
+    return n
+
+
+@kernel
+def _join(who: Ints, n: int, channels: Ints) -> int:
+    """Add channels to the n neurons listed: in their own order if there are none, else sorted and once each."""
+    if n == 0:
+        for p in range(channels.shape[0]):
+            who[p] = channels[p]
+        return int(channels.shape[0])
+    for channel in channels:
+        p = n
+        while p > 0 and who[p - 1] > channel:
+            p -= 1
+        if p == 0 or who[p - 1] != channel:
+            for q in range(n, p, -1):
+                who[q] = who[q - 1]
+            who[p] = channel
+            n += 1
+    return n
+
+
+@kernel
+def _encode(sim: Sim, side: int, n_who: int) -> int:
+    """Encode and quantize the values in V_X; spikes go to the side's region; how many, -1 where one is too large."""
+    who = ints(sim, layout.WHO)
+    sizes = doubles(sim, layout.SPIKE_S)
+    neurons = ints(sim, layout.SPIKE_NEURONS)
+    start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
+    x, s = vector(sim, layout.V_X), vector(sim, layout.V_S)
+    x_last, phi = floats(sim, layout.X_LAST)[start : start + size], floats(sim, layout.PHI)[start : start + size]
+    t_last = ints(sim, layout.T_LAST)[start : start + size]
+    alpha, period_ns = side_constants(sim, side)[layout.ALPHA], side_table(sim, side)[layout.PERIOD]
+    now_ns = sim.ints[layout.NOW_NS]
+    k_beta = x.dtype.type(side_numbers(sim, side)[layout.K_BETA])
+    if n_who == ALL_NEURONS and _are_equal(t_last):
+        r = x.dtype.type(decay(alpha, now_ns - t_last[0], period_ns))
+        _quantize_all(x, x_last, phi, s, r, k_beta)
+        t_last[:] = now_ns
+        n = size
+    else:
+        n = size if n_who == ALL_NEURONS else n_who
+        elapsed_ns = -1
+        r = x.dtype.type(0.0)
+        for p in range(n):
+            j = p if n_who == ALL_NEURONS else who[p]
+            if now_ns - t_last[j] != elapsed_ns:  # mostly as for the neuron before
+                elapsed_ns = now_ns - t_last[j]
+                r = x.dtype.type(decay(alpha, elapsed_ns, period_ns))
+            changed = phi[j] + (x[p] - r * x_last[j]) / k_beta
+            s[p] = np.rint(changed)
+            phi[j] = changed - s[p]
+            x_last[j] = x[p]
+            t_last[j] = now_ns
+    fired = 0
+    for p in range(n):
+        if s[p] != 0.0:
+            if not abs(s[p]) <= LARGEST_SPIKE:
+                return -1
+            neurons[start + fired] = p if n_who == ALL_NEURONS else who[p]
+            sizes[start + fired] = s[p]
+            fired += 1
+    return fired
+
+
+@kernel
+def _are_equal(times_ns: Ints) -> bool:
+    different = 0
+    for j in range(times_ns.shape[0]):
+        different |= times_ns[j] ^ times_ns[0]
+    return different == 0
+
+
+@kernel
+def _quantize_all(x: Floats, x_last: Floats, phi: Floats, s: Floats, r: Number, k_beta: Number) -> None:
+    for j in range(phi.shape[0]):
+        changed = phi[j] + (x[j] - r * x_last[j]) / k_beta
+        s[j] = np.rint(changed)
+        phi[j] = changed - s[j]
+        x_last[j] = x[j]
+
+
+@kernel
+def _fire(sim: Sim, side: int, phase: int, kind: int, i: int, n: int, encoded: int) -> None:
+    """Record the spikes of a side and make them ready to be sent, ascending."""
+    amounts = floats(sim, layout.SPIKE_AMOUNTS)
+    sizes = doubles(sim, layout.SPIKE_S)
+    events = ints(sim, layout.SPIKE_EVENTS)
+    neurons = ints(sim, layout.SPIKE_NEURONS)
+    at, k_beta = side_table(sim, side)[layout.OFFSET], side_numbers(sim, side)[layout.K_BETA]
+    first = emit_spikes(sim, phase, kind, i, at, n, k_beta, encoded)
+    for p in range(n):
+        events[at + p] = first + p
+    for p in range(at + 1, at + n):
+        _sort_in(neurons, events, sizes, at, p)
+    for p in range(at, at + n):
+        amounts[p] = sizes[p] * k_beta
+    side_state(sim, side)[layout.SPIKES] = n
+    side_numbers(sim, side)[layout.SPIKE_SCALE] = k_beta
+
+
+@kernel
+def _sort_in(neurons: Ints, events: Ints, sizes: Doubles, first: int, p: int) -> None:
+    """Move spike p down to its place among those from `first` on: a sample may name its channels in any order."""
+    while p > first and neurons[p - 1] > neurons[p]:
+        neurons[p - 1], neurons[p] = neurons[p], neurons[p - 1]
+        events[p - 1], events[p] = events[p], events[p - 1]
+        sizes[p - 1], sizes[p] = sizes[p], sizes[p - 1]
+        p -= 1
+
+
+@phase
+def _send_forward(sim: Sim, i: int) -> None:
+    at, n = side_table(sim, i)[layout.OFFSET], side_state(sim, i)[layout.SPIKES]
+    scale = side_numbers(sim, i)[layout.SPIKE_SCALE]
+    for place in range(population(sim, i)[layout.FIRST_OUT], population(sim, i)[layout.END_OUT]):
+        k = ints(sim, layout.LISTS)[place]
+        delay_ns = projection(sim, k)[layout.DELAY]
+        if delay_ns:
+            send(sim, k, sim.ints[layout.NOW_NS] + delay_ns, at, n, scale)
+        else:
+            deliver_forward(sim, k, at, n, scale)
+
+
+@phase
+def _send_backward(sim: Sim, i: int) -> None:
+    back = sim.ints[layout.N_POPULATIONS] + i
+    at, n = side_table(sim, back)[layout.OFFSET], side_state(sim, back)[layout.SPIKES]
+    scale = side_numbers(sim, back)[layout.SPIKE_SCALE]
+    for place in range(population(sim, i)[layout.FIRST_IN], population(sim, i)[layout.END_IN]):
+        k = ints(sim, layout.LISTS)[place]
+        if projection(sim, k)[layout.LEARNS]:
+            ask_update(sim, k)
+        if projection(sim, k)[layout.DELIVERS_ERROR]:
+            delay_ns = projection(sim, k)[layout.DELAY_BACK]
+            if delay_ns:
+                send(sim, sim.ints[layout.N_PROJECTIONS] + k, sim.ints[layout.NOW_NS] + delay_ns, at, n, scale)
+            else:
+                deliver_backward(sim, k, at, n)
+
+
+@phase
+def _plan_bias_step(sim: Sim, i: int, n_who: int, e: Floats, cause: int) -> None:
+    """db = e * D / period, applied in the update phase; D is at most one period."""
+    who = ints(sim, layout.WHO)
+    if population(sim, i)[layout.LEARNS_BIAS] == 0 or sim.ints[layout.LEARNING_ENABLED] == 0:
+        return
+    back = sim.ints[layout.N_POPULATIONS] + i
+    first, start = side_table(sim, i)[layout.OFFSET], side_table(sim, back)[layout.OFFSET]
+    n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
+    now_ns, period_ns = sim.ints[layout.NOW_NS], side_table(sim, back)[layout.PERIOD]
+    eta = e.dtype.type(doubles(sim, layout.ETAS)[1])
+    for p in range(n):
+        j = p if n_who == ALL_NEURONS else who[p]
+        elapsed_ns = min(now_ns - ints(sim, layout.T_LAST)[start + j], period_ns)
+        ints(sim, layout.BIAS_NEURONS)[first + p] = j
+        # rounded to the network's dtype, then times a float64, as arrays do it
+        floats(sim, layout.BIAS_STEPS)[first + p] = np.float64(eta * e[p]) * (elapsed_ns / period_ns)
+    side_state(sim, back)[layout.N_BIAS_STEPS] = n
+    side_state(sim, back)[layout.BIAS_CAUSE] = cause
+    sim.ints[layout.UPDATING] = 1

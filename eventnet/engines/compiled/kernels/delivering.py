@@ -1,0 +1,252 @@
+"""Spikes that reach the other end of a projection: weight rows into dendrites, weight columns into error dendrites.
+
+The contributions of the spikes of one instant are summed in the order of their neurons, starting from the first, and
+the sum is added to the decoder. Spikes on their way wait in a ring for each direction of each delayed projection.
+"""
+
+from __future__ import annotations
+
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.kernels.access import (
+    doubles,
+    floats,
+    ints,
+    projection,
+    ring_of,
+    side_state,
+    side_table,
+    synapse,
+    vector,
+)
+from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel
+from eventnet.engines.compiled.kernels.reading import decay
+from eventnet.engines.compiled.kernels.recording import OWN_CAUSES, emit_spikes
+from eventnet.engines.compiled.kernels.waking import settle_and_mark, touch
+from eventnet.engines.compiled.state import Floats, Number
+from eventnet.trace.events import Kind, Phase
+
+BACKWARD_ARRIVAL = constant(Phase.BACKWARD_ARRIVAL)
+FORWARD_ARRIVAL = constant(Phase.FORWARD_ARRIVAL)
+BACKWARD_ARRIVAL_KIND = constant(Kind.BACKWARD_ARRIVAL)
+FORWARD_ARRIVAL_KIND = constant(Kind.FORWARD_ARRIVAL)
+
+
+@kernel
+def deliver_forward(sim: Sim, k: int, at: int, n: int, scale: float) -> None:
+    """The n spikes from `at` on reach the dendrites of projection k."""
+    row = projection(sim, k)
+    i, now_ns = row[layout.SINK], sim.ints[layout.NOW_NS]
+    back = sim.ints[layout.N_POPULATIONS] + i
+    touch(sim, i, now_ns)
+    total = vector(sim, layout.V_SUM)
+    _sum_rows(sim, k, at, n, total)
+    _receive(sim, i, row[layout.CODE], total)
+    side_state(sim, i)[layout.REASON] = ints(sim, layout.SPIKE_EVENTS)[at + n - 1]
+    ask_forward(sim, i, layout.ALL)
+    if side_table(sim, back)[layout.SELF_WAKES] and is_tick(sim, back):
+        ask_backward(sim, i)  # the slope may have changed at a tick of the error's clock
+    if row[layout.LEARNS]:
+        changing = synapse(sim, k)
+        changing[layout.ARRIVED], changing[layout.ARRIVED_AT] = n, at
+        doubles(sim, layout.ARRIVED_SCALES)[k] = scale
+        ask_update(sim, k)
+
+
+@kernel
+def deliver_backward(sim: Sim, k: int, at: int, n: int) -> None:
+    """The n error spikes from `at` on reach the error dendrites of projection k."""
+    row = projection(sim, k)
+    i = row[layout.SOURCE]
+    back = sim.ints[layout.N_POPULATIONS] + i
+    settle_and_mark(sim, back, sim.ints[layout.NOW_NS])
+    total = vector(sim, layout.V_SUM)
+    _sum_columns(sim, k, at, n, total)
+    _receive(sim, back, row[layout.CODE_BACK], total)
+    side_state(sim, back)[layout.REASON] = ints(sim, layout.SPIKE_EVENTS)[at + n - 1]
+    ask_backward(sim, i)
+
+
+@kernel
+def send(sim: Sim, ring: int, arrival_ns: int, at: int, n: int, scale: float) -> None:
+    """Put the n spikes from `at` on on their way; room was made before the instant began."""
+    row = ring_of(sim, ring)
+    if row[layout.COUNT] == 0:
+        _set_arrival(sim, ring, arrival_ns)
+    for p in range(at, at + n):
+        place = row[layout.RING_OFFSET] + (row[layout.FIRST] + row[layout.COUNT]) % row[layout.CAPACITY]
+        sim.travelling[place, layout.RING_TIME] = arrival_ns
+        sim.travelling[place, layout.RING_NEURON] = ints(sim, layout.SPIKE_NEURONS)[p]
+        sim.travelling[place, layout.RING_EVENT] = ints(sim, layout.SPIKE_EVENTS)[p]
+        sim.travelling_numbers[place, layout.RING_S] = doubles(sim, layout.SPIKE_S)[p]
+        sim.travelling_numbers[place, layout.RING_SCALE] = scale
+        row[layout.COUNT] += 1
+
+
+@kernel
+def arrive(sim: Sim, ring: int) -> None:
+    """Spikes whose time has come leave their ring, are recorded as arrivals and delivered."""
+    amounts = floats(sim, layout.SPIKE_AMOUNTS)
+    sizes = doubles(sim, layout.SPIKE_S)
+    events = ints(sim, layout.SPIKE_EVENTS)
+    neurons = ints(sim, layout.SPIKE_NEURONS)
+    forward = ring < sim.ints[layout.N_PROJECTIONS]
+    k = ring if forward else ring - sim.ints[layout.N_PROJECTIONS]
+    row, now_ns = ring_of(sim, ring), sim.ints[layout.NOW_NS]
+    at, n, scale = projection(sim, k)[layout.REGION if forward else layout.REGION_BACK], 0, 0.0
+    while row[layout.COUNT] > 0:
+        place = row[layout.RING_OFFSET] + row[layout.FIRST]
+        if sim.travelling[place, layout.RING_TIME] != now_ns:
+            break
+        scale = sim.travelling_numbers[place, layout.RING_SCALE]
+        s = sim.travelling_numbers[place, layout.RING_S]
+        neurons[at + n] = sim.travelling[place, layout.RING_NEURON]
+        events[at + n] = sim.travelling[place, layout.RING_EVENT]
+        sizes[at + n] = s
+        amounts[at + n] = s * scale
+        row[layout.FIRST] = (row[layout.FIRST] + 1) % row[layout.CAPACITY]
+        row[layout.COUNT] -= 1
+        n += 1
+    first_place = row[layout.RING_OFFSET] + row[layout.FIRST]
+    empty = row[layout.COUNT] == 0
+    _set_arrival(sim, ring, layout.NEVER_NS if empty else sim.travelling[first_place, layout.RING_TIME])
+    phase, kind = (FORWARD_ARRIVAL, FORWARD_ARRIVAL_KIND) if forward else (BACKWARD_ARRIVAL, BACKWARD_ARRIVAL_KIND)
+    first = emit_spikes(sim, phase, kind, k, at, n, scale, OWN_CAUSES)
+    for p in range(n):
+        events[at + p] = first + p
+    if forward:
+        deliver_forward(sim, k, at, n, scale)
+    else:
+        deliver_backward(sim, k, at, n)
+
+
+@kernel
+def is_tick(sim: Sim, side: int) -> bool:
+    """Whether the clocked algorithm would encode this side now."""
+    row = side_table(sim, side)
+    return bool((sim.ints[layout.NOW_NS] - row[layout.PHASE]) % row[layout.PERIOD] == 0)
+
+
+@kernel
+def ask_forward(sim: Sim, i: int, whom: int) -> None:
+    """Have population i decide, once, for all that was reached: in this instant or at the next tick."""
+    if side_table(sim, i)[layout.ENCODES]:
+        _ask(sim, i, whom)
+
+
+@kernel
+def ask_backward(sim: Sim, i: int) -> None:
+    """The same for its error."""
+    _ask(sim, sim.ints[layout.N_POPULATIONS] + i, layout.ALL)
+
+
+@kernel
+def _ask(sim: Sim, side: int, whom: int) -> None:
+    row, changing = side_table(sim, side), side_state(sim, side)
+    if row[layout.AT_ONCE] or is_tick(sim, side):
+        changing[layout.DECIDING] = whom
+    elif row[layout.LAZY]:
+        now_ns = sim.ints[layout.NOW_NS]
+        changing[layout.POSTPONED_NS] = now_ns + (row[layout.PHASE] - now_ns) % row[layout.PERIOD]
+
+
+@kernel
+def ask_update(sim: Sim, k: int) -> None:
+    """Have projection k learn in this instant."""
+    synapse(sim, k)[layout.LEARNING] = 1
+    sim.ints[layout.UPDATING] = 1
+
+
+@kernel
+def _set_arrival(sim: Sim, ring: int, time_ns: int) -> None:
+    m = sim.ints[layout.N_PROJECTIONS]
+    if ring < m:
+        synapse(sim, ring)[layout.ARRIVAL_NS] = time_ns
+    else:
+        synapse(sim, ring - m)[layout.ARRIVAL_BACK_NS] = time_ns
+
+
+@kernel
+def _receive(sim: Sim, side: int, c: int, amounts: Floats) -> None:
+    """Bring decoder c of a side to now and add what arrived."""
+    row = side_table(sim, side)
+    size, code = row[layout.SIZE], row[layout.FIRST_CODE] + c
+    start = row[layout.DECODERS] + c * size
+    y = floats(sim, layout.Y)[start : start + size]
+    elapsed_ns = sim.ints[layout.NOW_NS] - ints(sim, layout.CODES_NS)[code]
+    if elapsed_ns:
+        r = y.dtype.type(
+            decay(doubles(sim, layout.CODE_ALPHAS)[code], elapsed_ns, ints(sim, layout.CODE_PERIODS)[code])
+        )
+        ints(sim, layout.CODES_NS)[code] += elapsed_ns
+        for j in range(size):
+            y[j] = y[j] * r + amounts[j]
+    else:
+        for j in range(size):
+            y[j] += amounts[j]
+
+
+@kernel
+def _sum_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
+    """sum_i amounts_i * weights[i, :] in the order of the spikes."""
+    matrices = floats(sim, layout.WEIGHTS)
+    amounts = floats(sim, layout.SPIKE_AMOUNTS)
+    neurons = ints(sim, layout.SPIKE_NEURONS)
+    row = projection(sim, k)
+    n_target = side_table(sim, row[layout.SINK])[layout.SIZE]
+    start = row[layout.FIRST_WEIGHT]
+    first = start + neurons[at] * n_target
+    _take_row(matrices[first : first + n_target], amounts[at], total)
+    p = at + 1
+    while p + 3 < at + n:
+        w0, w1 = start + neurons[p] * n_target, start + neurons[p + 1] * n_target
+        w2, w3 = start + neurons[p + 2] * n_target, start + neurons[p + 3] * n_target
+        _add_four_rows(
+            matrices[w0 : w0 + n_target],
+            matrices[w1 : w1 + n_target],
+            matrices[w2 : w2 + n_target],
+            matrices[w3 : w3 + n_target],
+            amounts[p : p + 4],
+            total,
+        )
+        p += 4
+    while p < at + n:
+        w0 = start + neurons[p] * n_target
+        _add_row(matrices[w0 : w0 + n_target], amounts[p], total)
+        p += 1
+
+
+@kernel
+def _take_row(row: Floats, amount: Number, total: Floats) -> None:
+    for j in range(row.shape[0]):
+        total[j] = row[j] * amount
+
+
+@kernel
+def _add_row(row: Floats, amount: Number, total: Floats) -> None:
+    for j in range(row.shape[0]):
+        total[j] += row[j] * amount
+
+
+@kernel
+def _add_four_rows(row0: Floats, row1: Floats, row2: Floats, row3: Floats, amounts: Floats, total: Floats) -> None:
+    """One after the other, but with the sum kept at hand."""
+    a0, a1, a2, a3 = amounts[0], amounts[1], amounts[2], amounts[3]
+    for j in range(row0.shape[0]):
+        total[j] = (((total[j] + row0[j] * a0) + row1[j] * a1) + row2[j] * a2) + row3[j] * a3
+
+
+@kernel
+def _sum_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
+    """sum_j amounts_j * weights[:, j] in the order of the spikes, each row of weights being read once."""
+    amounts = floats(sim, layout.SPIKE_AMOUNTS)
+    neurons = ints(sim, layout.SPIKE_NEURONS)
+    row = projection(sim, k)
+    n_source = side_table(sim, row[layout.SOURCE])[layout.SIZE]
+    n_target = side_table(sim, row[layout.SINK])[layout.SIZE]
+    for i in range(n_source):
+        start = row[layout.FIRST_WEIGHT] + i * n_target
+        weights = floats(sim, layout.WEIGHTS)[start : start + n_target]
+        held = weights[neurons[at]] * amounts[at]
+        for p in range(at + 1, at + n):
+            held += weights[neurons[p]] * amounts[p]
+        total[i] = held

@@ -1,0 +1,300 @@
+"""From one instant to the next: the outermost kernel, and the phases of an instant in order.
+
+It returns when it has reached its end, or needs something of the wrapper first: more samples of a stream, room for
+what it records, room in a ring. It asks before an instant begins, so an instant is never left half done but by an
+error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from numba import njit
+
+from eventnet.coding import adapt_step
+from eventnet.coding.prediction import Clock, Drive, Signal, catch_up, predict
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.kernels.access import (
+    doubles,
+    floats,
+    ints,
+    probe_table,
+    projection,
+    ring_of,
+    side_constants,
+    side_numbers,
+    side_state,
+    side_table,
+    stream_of,
+    synapse,
+    vector,
+)
+from eventnet.engines.compiled.kernels.compiling import OPTIONS, SOURCES, Sim, constant, kernel, phase
+from eventnet.engines.compiled.kernels.deciding import decide_backward, decide_forward, is_due
+from eventnet.engines.compiled.kernels.delivering import arrive, ask_forward
+from eventnet.engines.compiled.kernels.learning import update
+from eventnet.engines.compiled.kernels.losing import take_target
+from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_z
+from eventnet.engines.compiled.kernels.recording import NONE, begin, emit_one, emit_values
+from eventnet.engines.compiled.kernels.waking import mark_stale, renew, settle, touch
+from eventnet.engines.compiled.state import Floats
+from eventnet.trace.events import NO_CAUSE, Kind, Phase
+
+SAMPLE_PHASE, ADAPT_PHASE, PROBE_PHASE = constant(Phase.SAMPLE), constant(Phase.ADAPT), constant(Phase.PROBE)
+SAMPLE, PROBE = constant(Kind.SAMPLE), constant(Kind.PROBE)
+ADAPT_FORWARD, ADAPT_BACKWARD = constant(Kind.ADAPT_FORWARD), constant(Kind.ADAPT_BACKWARD)
+FORWARD_RINGS, BACKWARD_RINGS = constant(0), constant(1)
+
+_adapt_step = cast(Callable[..., tuple[float, float]], cast(Any, njit)(**OPTIONS)(adapt_step))
+
+
+def _make_run() -> Callable[[Sim, int], int]:
+    """The outermost kernel, compiled when it is first called and cached for later processes.
+
+    Numba looks at one file to tell whether its cache still holds, so what all the others hold is made part of the key.
+    """
+    sources = SOURCES
+
+    def run(sim: Sim, until_ns: int) -> int:
+        """Let everything happen that happens before `until_ns`; returns why it stopped."""
+        _ = sources
+        sim.ints[layout.FAULT] = -1
+        renew(sim)
+        while sim.ints[layout.FAULT] < 0:
+            time_ns = _next_time(sim)
+            if time_ns >= until_ns:
+                return layout.DONE
+            needed = _lacking(sim, time_ns)
+            if needed != layout.DONE:
+                return needed
+            sim.ints[layout.NOW_NS] = time_ns
+            diverged = _instant(sim)
+            if diverged >= 0:
+                sim.ints[layout.FAULT] = diverged
+                return layout.DIVERGED
+            renew(sim)
+            _end_instant(sim)
+        return layout.MISPREDICTED
+
+    return cast(Callable[[Sim, int], int], cast(Any, njit)(cache=True, **OPTIONS)(run))
+
+
+@phase
+def _next_time(sim: Sim) -> int:
+    time_ns = layout.NEVER_NS
+    for side in range(2 * sim.ints[layout.N_POPULATIONS]):
+        row = side_state(sim, side)
+        for column in range(layout.N_TIMES):
+            time_ns = min(time_ns, row[column])
+    for k in range(sim.ints[layout.N_PROJECTIONS]):
+        row = synapse(sim, k)
+        for column in range(layout.N_SYNAPSE_TIMES):
+            time_ns = min(time_ns, row[column])
+    for probe in range(sim.ints[layout.N_PROBES]):
+        time_ns = min(time_ns, ints(sim, layout.PROBES_NS)[probe])
+    for stream in range(sim.ints[layout.N_STREAMS]):
+        time_ns = min(time_ns, ints(sim, layout.NEXT_NS)[stream])
+    return time_ns
+
+
+@phase
+def _lacking(sim: Sim, time_ns: int) -> int:
+    """What the wrapper has to provide before the instant at `time_ns` begins, DONE if nothing."""
+    if sim.ints[layout.RECORDING]:
+        for column in range(3):
+            if ints(sim, layout.CURSOR)[column] > ints(sim, layout.LIMITS)[column]:
+                return layout.NEEDS_ROOM
+    for stream in range(sim.ints[layout.N_STREAMS]):
+        row = stream_of(sim, stream)
+        if (
+            ints(sim, layout.NEXT_NS)[stream] == time_ns
+            and row[layout.ROW] + 1 == row[layout.END_ROW]
+            and not row[layout.ENDS]
+        ):
+            sim.ints[layout.FAULT] = stream
+            return layout.NEEDS_SAMPLES
+    m = sim.ints[layout.N_PROJECTIONS]
+    for ring in range(2 * sim.ints[layout.N_PROJECTIONS]):
+        row = ring_of(sim, ring)
+        if row[layout.CAPACITY] > 0:
+            sender = projection(sim, ring)[layout.SOURCE] if ring < m else projection(sim, ring - m)[layout.SINK]
+            if row[layout.COUNT] + side_table(sim, sender)[layout.SIZE] > row[layout.CAPACITY]:
+                sim.ints[layout.FAULT] = ring
+                return layout.NEEDS_RING
+    return layout.DONE
+
+
+@phase
+def _instant(sim: Sim) -> int:
+    """Everything that is due now, phase after phase; the population whose state is no longer finite, or -1."""
+    now_ns, n = sim.ints[layout.NOW_NS], sim.ints[layout.N_POPULATIONS]
+    n_streams = sim.ints[layout.N_STREAMS]
+    for stream in range(sim.ints[layout.N_SENSORS]):
+        if ints(sim, layout.NEXT_NS)[stream] == now_ns:
+            _take_sample(sim, stream)
+    _deliver(sim, FORWARD_RINGS)
+    for place in range(n):
+        i = ints(sim, layout.ORDERS)[place]
+        if is_due(sim, i) and not decide_forward(sim, i):
+            return int(i)
+    for stream in range(sim.ints[layout.N_SENSORS], n_streams):
+        if ints(sim, layout.NEXT_NS)[stream] == now_ns:
+            if not take_target(sim, stream):
+                return int(ints(sim, layout.DRIVEN)[stream])
+            _next_sample(sim, stream)
+    _deliver(sim, BACKWARD_RINGS)
+    for place in range(n):
+        i = ints(sim, layout.ORDERS)[sim.ints[layout.N_POPULATIONS] + place]
+        if is_due(sim, n + i) and not decide_backward(sim, i):
+            return int(i)
+    dense = False
+    for k in range(sim.ints[layout.N_PROJECTIONS]):
+        dense |= synapse(sim, k)[layout.DENSE_NS] == now_ns
+    if dense or sim.ints[layout.UPDATING]:
+        update(sim)
+    for i in range(n):
+        _adapt(sim, i, i)
+        _adapt(sim, n + i, i)
+    for probe in range(sim.ints[layout.N_PROBES]):
+        if ints(sim, layout.PROBES_NS)[probe] == now_ns:
+            _look(sim, probe)
+    return -1
+
+
+@kernel
+def _deliver(sim: Sim, direction: int) -> None:
+    """Spikes that travelled and whose time has come."""
+    m = sim.ints[layout.N_PROJECTIONS]
+    column = layout.ARRIVAL_NS if direction == FORWARD_RINGS else layout.ARRIVAL_BACK_NS
+    for place in range(m):
+        ring = ints(sim, layout.TRAVELS)[direction * m + place]
+        if ring < 0:
+            return
+        if synapse(sim, ring % m)[column] == sim.ints[layout.NOW_NS]:
+            arrive(sim, ring)
+
+
+@phase
+def _end_instant(sim: Sim) -> None:
+    """Forget what belongs to one instant only."""
+    for side in range(2 * sim.ints[layout.N_POPULATIONS]):
+        row = side_state(sim, side)
+        row[layout.SPIKES] = 0
+        row[layout.DECIDING] = layout.NO_ONE
+        row[layout.SETTLED_NS] = -1
+        row[layout.N_BIAS_STEPS] = 0
+        row[layout.HAS_GRADIENT] = 0
+    for k in range(sim.ints[layout.N_PROJECTIONS]):
+        synapse(sim, k)[layout.ARRIVED] = 0
+        synapse(sim, k)[layout.LEARNING] = 0
+    sim.ints[layout.UPDATING] = 0
+
+
+@phase
+def _take_sample(sim: Sim, stream: int) -> None:
+    """1. A sensor's neurons take new values."""
+    i = ints(sim, layout.DRIVEN)[stream]
+    start, size = side_table(sim, i)[layout.OFFSET], side_table(sim, i)[layout.SIZE]
+    held = floats(sim, layout.HELD)[start : start + size]
+    sample = sim.rows[stream_of(sim, stream)[layout.ROW]]
+    n, first_channel = sample[layout.N_VALUES], sample[layout.CHANNEL]
+    values = sim.values[sample[layout.VALUE] : sample[layout.VALUE] + n]
+    place = ints(sim, layout.CURSOR)[layout.EVENTS]
+    if first_channel < 0:
+        touch(sim, i, sim.ints[layout.NOW_NS])
+        for j in range(n):
+            held[j] = values[j]
+    else:
+        channels = sim.channels[first_channel : first_channel + n]
+        if side_table(sim, i)[layout.SELF_WAKES]:
+            settle(sim, i, sim.ints[layout.NOW_NS], channels)
+            mark_stale(sim, i, n, channels)
+        for p in range(n):
+            held[channels[p]] = values[p]
+    first = begin(sim, SAMPLE_PHASE, SAMPLE, i, n, 1.0)
+    if sim.ints[layout.RECORDING]:
+        for p in range(n):
+            ints(sim, layout.TOLD_NEURONS)[place + p] = p if first_channel < 0 else sim.channels[first_channel + p]
+            doubles(sim, layout.TOLD_VALUES)[place + p] = values[p]
+            ints(sim, layout.TOLD_CAUSES)[place + p] = NO_CAUSE
+    side_state(sim, i)[layout.REASON] = first + n - 1
+    side_state(sim, i)[layout.FIRST_LISTED] = first_channel
+    side_state(sim, i)[layout.N_LISTED] = n
+    ask_forward(sim, i, layout.ALL if first_channel < 0 else layout.LISTED)
+    _next_sample(sim, stream)
+
+
+@kernel
+def _next_sample(sim: Sim, stream: int) -> None:
+    row = stream_of(sim, stream)
+    row[layout.ROW] += 1
+    at_end = row[layout.ROW] == row[layout.END_ROW]
+    ints(sim, layout.NEXT_NS)[stream] = layout.NEVER_NS if at_end else sim.rows[row[layout.ROW], layout.TIME]
+
+
+@kernel
+def _adapt(sim: Sim, side: int, i: int) -> None:
+    """6. A scale follows the mean size of what it encodes (Eq. 21)."""
+    row, numbers, now_ns = side_state(sim, side), side_numbers(sim, side), sim.ints[layout.NOW_NS]
+    if row[layout.ADAPT_NS] != now_ns:
+        return
+    touch(sim, i, now_ns + 1)
+    start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
+    if side == i:
+        x = vector(sim, layout.V_X)[:size]
+        read_x(sim, i, ALL_NEURONS, x)
+        mean = _mean_size(x)
+    else:
+        mean = _mean_size(floats(sim, layout.X_LAST)[start : start + size])
+    eta_k, k_rel = side_constants(sim, side)[layout.ETA_K], side_constants(sim, side)[layout.K_REL]
+    mu, k_beta = _adapt_step(numbers[layout.MU], numbers[layout.K_BETA], mean, eta_k, k_rel)
+    numbers[layout.MU], numbers[layout.K_BETA] = mu, k_beta
+    emit_one(sim, ADAPT_PHASE, ADAPT_FORWARD if side == i else ADAPT_BACKWARD, i, k_beta, NONE)
+    row[layout.ADAPT_NS] += side_table(sim, side)[layout.ADAPT_PERIOD]
+
+
+@kernel
+def _mean_size(x: Floats) -> float:
+    total = 0.0
+    for j in range(x.shape[0]):
+        total += np.float64(abs(x[j]))
+    return float(total / x.shape[0])
+
+
+@phase
+def _look(sim: Sim, probe: int) -> None:
+    """7. A probe looks; it changes nothing."""
+    i, variable = probe_table(sim, probe)[layout.PROBED], probe_table(sim, probe)[layout.VARIABLE]
+    n, size = sim.ints[layout.N_POPULATIONS], side_table(sim, i)[layout.SIZE]
+    place = emit_values(sim, PROBE_PHASE, PROBE, i, size)
+    ints(sim, layout.PROBES_NS)[probe] += probe_table(sim, probe)[layout.PROBE_PERIOD]
+    if place < 0:
+        return
+    seen = vector(sim, layout.V_X)
+    if variable == layout.SEES_X:
+        read_x(sim, i, ALL_NEURONS, seen)
+    elif variable == layout.SEES_Z:
+        read_z(sim, i, ALL_NEURONS, seen)
+    elif variable == layout.SEES_PHI:
+        seen = floats(sim, layout.PHI)[side_table(sim, i)[layout.OFFSET] :]
+    else:
+        seen = floats(sim, layout.X_LAST)[side_table(sim, n + i)[layout.OFFSET] :]
+    for j in range(size):
+        doubles(sim, layout.TOLD_VALUES)[place + j] = seen[j]
+
+
+run = _make_run()
+
+
+def prepare(dtype: str) -> None:
+    """Have the kernels of `eventnet.coding.prediction` ready for arrays of this dtype.
+
+    They allocate, so they count references; compiled from within a kernel here, they would not.
+    """
+    nothing, integers = np.zeros(1, dtype), np.zeros(0, np.int64)
+    signal = Signal(nothing, np.zeros((0, 1), dtype), integers, np.zeros(0), integers)
+    axon = (np.zeros(1, np.int64), nothing.copy(), nothing.copy(), Clock(0.5, 1.0, 1, 0), Drive(signal, signal, False))
+    predict(*axon)
+    catch_up(1, *axon)

@@ -1,0 +1,127 @@
+"""What dendrites hold and what a soma makes of it, for all neurons of a population or for some.
+
+Values go into a working vector of the network's dtype. With `n_who` neurons listed in `Work.who`, entry p is that of
+neuron who[p]; with `n_who` ALL_NEURONS, entry j is that of neuron j. Reading changes nothing of the state.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.kernels.access import doubles, floats, ints, population, side_table, vector
+from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel
+from eventnet.engines.compiled.state import Floats
+
+ALL_NEURONS = constant(-1)
+
+
+@kernel
+def decay(k_alpha: float, elapsed_ns: int, period_ns: int) -> float:
+    """r(D), as `eventnet.coding.decay` has it."""
+    return math.pow(k_alpha, elapsed_ns / period_ns)
+
+
+@kernel
+def add_decoders(sim: Sim, side: int, n_who: int, total: Floats) -> None:
+    """Add all decoders of a side at the present time."""
+    who = ints(sim, layout.WHO)
+    row = side_table(sim, side)
+    size, now_ns = row[layout.SIZE], sim.ints[layout.NOW_NS]
+    for c in range(row[layout.N_CODES]):
+        code = row[layout.FIRST_CODE] + c
+        start = row[layout.DECODERS] + c * size
+        y = floats(sim, layout.Y)[start : start + size]
+        elapsed_ns = now_ns - ints(sim, layout.CODES_NS)[code]
+        # without time gone by r is 1, and a product with it changes no bit
+        r = total.dtype.type(
+            decay(doubles(sim, layout.CODE_ALPHAS)[code], elapsed_ns, ints(sim, layout.CODE_PERIODS)[code])
+        )
+        if n_who == ALL_NEURONS:
+            for j in range(size):
+                total[j] += r * y[j]
+        else:
+            for p in range(n_who):
+                total[p] += r * y[who[p]]
+
+
+@kernel
+def read_z(sim: Sim, i: int, n_who: int, z: Floats) -> None:
+    """z = b + sum y, or the held values of a sensor."""
+    who = ints(sim, layout.WHO)
+    start, size = side_table(sim, i)[layout.OFFSET], side_table(sim, i)[layout.SIZE]
+    is_sensor = population(sim, i)[layout.IS_SENSOR] != 0
+    first = (floats(sim, layout.HELD) if is_sensor else floats(sim, layout.BIAS))[start : start + size]
+    if n_who == ALL_NEURONS:
+        for j in range(size):
+            z[j] = first[j]
+    else:
+        for p in range(n_who):
+            z[p] = first[who[p]]
+    if not is_sensor:
+        add_decoders(sim, i, n_who, z)
+
+
+@kernel
+def read_x(sim: Sim, i: int, n_who: int, x: Floats) -> None:
+    """x = h(z); of a softmax only with all neurons."""
+    read_z(sim, i, n_who, x)
+    if population(sim, i)[layout.IS_SENSOR] == 0:
+        activate(
+            population(sim, i)[layout.NONLINEARITY],
+            x,
+            side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who,
+        )
+
+
+@kernel
+def read_error(sim: Sim, i: int, n_who: int, e: Floats) -> None:
+    """e = h'(z) * sum g."""
+    n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
+    for p in range(n):
+        e[p] = 0.0
+    add_decoders(sim, sim.ints[layout.N_POPULATIONS] + i, n_who, e)
+    nonlinearity = population(sim, i)[layout.NONLINEARITY]
+    if nonlinearity == layout.RELU or nonlinearity == layout.TANH:
+        z = vector(sim, layout.V_Z)
+        read_z(sim, i, n_who, z)
+        multiply_by_slope(nonlinearity, z, e, n)
+
+
+@kernel
+def activate(nonlinearity: int, z: Floats, n: int) -> None:
+    """z becomes h(z)."""
+    zero = z.dtype.type(0.0)
+    if nonlinearity == layout.RELU:
+        for j in range(n):
+            # as np.maximum: what is not a number stays so
+            z[j] = zero if z[j] < zero else z[j]
+    elif nonlinearity == layout.TANH:
+        for j in range(n):
+            z[j] = math.tanh(np.float64(z[j]))
+    elif nonlinearity == layout.SOFTMAX:
+        largest = np.float64(z[0])
+        for j in range(1, n):
+            largest = max(largest, np.float64(z[j]))
+        # powers are summed and divided in float64 and only then rounded to z's dtype, so they are made twice
+        total = 0.0
+        for j in range(n):
+            total += math.exp(np.float64(z[j]) - largest)
+        for j in range(n):
+            z[j] = math.exp(np.float64(z[j]) - largest) / total
+
+
+@kernel
+def multiply_by_slope(nonlinearity: int, z: Floats, e: Floats, n: int) -> None:
+    """e becomes h'(z) e; z is used up."""
+    one = e.dtype.type(1.0)
+    zero = e.dtype.type(0.0)
+    if nonlinearity == layout.RELU:
+        for j in range(n):
+            e[j] *= one if z[j] > zero else zero
+    elif nonlinearity == layout.TANH:
+        activate(nonlinearity, z, n)
+        for j in range(n):
+            e[j] *= one - z[j] * z[j]

@@ -1,0 +1,222 @@
+"""The names of columns in the tables and arrays that kernels read, since a kernel knows only numbers.
+
+A *side* is one direction of one population: side i is the forward side of population i, side n + i its backward side
+for n populations. A *ring* holds the spikes under way through one direction of one projection, numbered alike. A
+*trace* is x_hat of a projection (trace k) or e_hat of a population (trace m + i for m projections).
+"""
+
+# The head of the pool of integers: what there is one of, and the places of all arrays in their pools
+(
+    NOW_NS,
+    NEXT_EVENT,
+    LEARNING_ENABLED,
+    UPDATING,
+    ANY_STALE,
+    FAULT,
+) = range(6)
+N_COUNTERS = 6  # those above change and are saved
+(
+    N_POPULATIONS,
+    N_PROJECTIONS,
+    N_SENSORS,
+    N_STREAMS,
+    N_PROBES,
+    N_OWNERS,
+    LARGEST_SIZE,
+    RULE,
+    RECORDING,
+) = range(N_COUNTERS, 15)
+(
+    SIDE_TABLE,
+    SIDE_CONSTANTS,
+    POPULATION_TABLE,
+    PROJECTION_TABLE,
+    STEPS,
+    ETAS,
+    LISTS,
+    ORDERS,
+    TRAVELS,
+    CODE_ALPHAS,
+    CODE_PERIODS,
+    TRACE_TABLE,
+    TRACE_ALPHAS,
+    PROBE_TABLE,
+    EVERYONE,
+    SIDE_STATE,
+    SIDE_NUMBERS,
+    SYNAPSE_STATE,
+    PROBES_NS,
+    BIAS,
+    HELD,
+    X_LAST,
+    PHI,
+    T_LAST,
+    Y,
+    CODES_NS,
+    TRACES,
+    TRACE_FACTORS,
+    TRACES_NS,
+    WEIGHTS,
+    PRODUCTS,
+    TOUCHED,
+    TREE,
+    RINGS,
+    SPIKE_NEURONS,
+    SPIKE_EVENTS,
+    SPIKE_S,
+    SPIKE_AMOUNTS,
+    ARRIVED_SCALES,
+    GRADIENT,
+    BIAS_STEPS,
+    BIAS_NEURONS,
+    STALE_NEURONS,
+    MARKS,
+    WHO,
+    PREDICTED_TIMES,
+    VECTORS,
+    DRIVEN,
+    STREAMS,
+    NEXT_NS,
+    BATCHES_TOLD,
+    BATCH_SCALES,
+    TOLD_NEURONS,
+    TOLD_VALUES,
+    TOLD_CAUSES,
+    OUTCOMES_TOLD,
+    LOSSES,
+    CURSOR,
+    LIMITS,
+    COUNT_EVENTS,
+    COUNT_UNITS,
+    COUNT_SINGLES,
+) = range(15, 77)
+HEAD = 77
+NEVER_NS = 2**63 - 1
+NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hold
+
+# Tables.side_table: what does not change of a side
+(
+    SIZE,
+    OFFSET,  # of its neurons in the arrays of both directions (x_last, phi, t_last)
+    ENCODES,
+    PERIOD,
+    PHASE,
+    AT_ONCE,  # decides when something arrives, on or off its ticks
+    LAZY,
+    SELF_WAKES,  # its neurons' own spikes are predicted
+    ADAPT_PERIOD,
+    FIRST_CODE,  # of the codes that its dendrites decode, in the arrays of codes
+    N_CODES,
+    DECODERS,  # offset in y
+    FIRST_NODE,  # of the tree of its predictions
+    LEAVES,
+) = range(14)
+SIDE_TABLE_WIDTH = 14
+
+# Tables.side_constants
+ALPHA, ETA_K, K_REL = range(3)
+SIDE_CONSTANTS_WIDTH = 3
+
+# Tables.population_table
+(
+    NONLINEARITY,
+    IS_SENSOR,
+    TARGET,  # index of the target that it has, or -1
+    LEARNS_BIAS,
+    CARRIES_ERROR,
+    FIRST_OUT,  # its outgoing projections are Tables.lists[FIRST_OUT:END_OUT]
+    END_OUT,
+    FIRST_IN,
+    END_IN,
+) = range(9)
+POPULATION_TABLE_WIDTH = 9
+
+# Tables.projection_table
+(
+    SOURCE,
+    SINK,
+    FIRST_WEIGHT,  # in weights and products
+    DELAY,
+    DELAY_BACK,
+    LEARNS,
+    DELIVERS_ERROR,
+    CODE,  # which of the sink's decoders listens to it
+    CODE_BACK,  # which of the source's error decoders listens to it
+    REGION,  # where the spikes that arrive now are kept, in the arrays of spikes
+    REGION_BACK,
+) = range(11)
+PROJECTION_TABLE_WIDTH = 11
+
+# Tables.trace_table
+TRACE_OFFSET, TRACE_SIZE, TRACE_PERIOD = range(3)
+TRACE_TABLE_WIDTH = 3
+
+# Tables.probe_table
+PROBED, VARIABLE, PROBE_PERIOD = range(3)
+PROBE_TABLE_WIDTH = 3
+SEES_X, SEES_Z, SEES_PHI, SEES_E = range(4)
+
+RELU, LINEAR, TANH, SOFTMAX = range(4)
+RECONSTRUCTION, PAST, FUTURE = range(3)  # stdp is the same sum as future, as the actor engine says
+
+# Arrays.side_state: the four times at which a side has something to do come first
+(
+    TICK_NS,
+    ADAPT_NS,
+    POSTPONED_NS,
+    PREDICTED_NS,
+    REASON,  # the last event that reached it
+    SPIKES,  # how many it sent in this instant
+    DECIDING,
+    FIRST_LISTED,  # channels of the sample that reached some of a sensor's neurons, in Feed.channels
+    N_LISTED,
+    STALE,
+    N_STALE,
+    SETTLED_NS,
+    N_BIAS_STEPS,  # how many neurons' biases change in this instant
+    BIAS_CAUSE,
+    HAS_GRADIENT,
+) = range(15)
+SIDE_STATE_WIDTH = 15
+N_TIMES = 4
+
+# Arrays.side_numbers
+K_BETA, MU, SPIKE_SCALE = range(3)
+SIDE_NUMBERS_WIDTH = 3
+
+# Arrays.synapse_state: three times first
+(
+    DENSE_NS,
+    ARRIVAL_NS,
+    ARRIVAL_BACK_NS,
+    ARRIVED,  # how many spikes reached it in this instant
+    ARRIVED_AT,  # where they are in the arrays of spikes
+    LEARNING,  # it has something to learn from in this instant
+    HAS_NEGATIVE_ZERO,
+) = range(7)
+SYNAPSE_STATE_WIDTH = 7
+N_SYNAPSE_TIMES = 3
+
+# Arrays.rings
+RING_OFFSET, CAPACITY, FIRST, COUNT = range(4)
+RINGS_WIDTH = 4
+# Arrays.travelling, Arrays.travelling_numbers
+RING_TIME, RING_NEURON, RING_EVENT = range(3)
+RING_S, RING_SCALE = range(2)
+
+# Work.vectors: working space for one population at a time
+V_X, V_Z, V_S, V_SUM, V_XHAT, V_EHAT, V_STEP, V_MASK, V_ZERO = range(9)
+
+# Feed.streams
+FIRST_ROW, END_ROW, ROW, ENDS = range(4)
+STREAMS_WIDTH = 4
+# Feed.rows: VALUE and CHANNEL are offsets, -1 for a class and for all channels; the last three are those of targets
+TIME, VALUE, CHANNEL, N_VALUES, LABEL, GROUP, LEARN = range(7)
+
+# Out.batches_told, Out.outcomes_told, Out.cursor
+FIRST_EVENT, BATCH_TIME, BATCH_PHASE, BATCH_KIND, OWNER, START, N_EVENTS = range(7)
+OUTCOME_TIME, OUTCOME_TARGET, OUTCOME_GROUP, LEARNED, PREDICTED, TRUE_LABEL = range(6)
+BATCHES, EVENTS, OUTCOMES = range(3)
+
+# What a run of the kernel ends with; FAULT says which stream, ring or population
+DONE, NEEDS_SAMPLES, NEEDS_ROOM, NEEDS_RING, DIVERGED, MISPREDICTED = range(6)

@@ -1,0 +1,69 @@
+"""All arrays of a simulation in three pools, one for each type of number, so that kernels have few arguments.
+
+The head of the pool of integers says where each array begins in its pool; `layout` numbers the head by the names of
+the arrays in capitals. What Python works with are views of the pools.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.feeding import Feed
+from eventnet.engines.compiled.recording import Out
+from eventnet.engines.compiled.state import Arrays, Floats, Work
+from eventnet.engines.compiled.tables import Doubles, Ints, Tables
+
+
+class Pools(NamedTuple):
+    """The pools, and what they hold as views."""
+
+    ints: Ints
+    doubles: Doubles
+    floats: Floats
+    net: Tables
+    state: Arrays
+    work: Work
+    feed: Feed
+    out: Out
+
+
+APART = ("rows", "values", "channels", "travelling", "travelling_numbers")
+"""Arrays that are replaced during a run and so are handed to kernels by themselves."""
+
+
+def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: Feed, out: Out) -> Pools:
+    """Copy everything into pools; `head` are the entries of the head other than places."""
+    dtype = state.bias.dtype
+    groups = (net, state, work, feed, out)
+    named = {name: array for group in groups for name, array in group._asdict().items() if name not in APART}
+    # of float64 only the arrays of the network's own type are in its pool, whatever that type is
+    own = {"bias", "held", "x_last", "phi", "y", "traces", "weights", "products"}
+    own |= {"spike_amounts", "gradient", "bias_steps", "vectors"}
+    kinds = {
+        name: "floats" if name in own else "ints" if array.dtype == np.int64 else "doubles"
+        for name, array in named.items()
+    }
+    sizes = {"ints": layout.HEAD, "doubles": 0, "floats": 0}
+    places = {}
+    for name, array in named.items():
+        places[name] = sizes[kinds[name]]
+        sizes[kinds[name]] += array.size
+    pools: dict[str, NDArray[Any]] = {
+        "ints": np.zeros(sizes["ints"], np.int64),
+        "doubles": np.zeros(sizes["doubles"], np.float64),
+        "floats": np.zeros(sizes["floats"], dtype),
+    }
+    for place, value in head.items():
+        pools["ints"][place] = value
+    views: dict[str, Any] = {}
+    for name, array in named.items():
+        start = places[name]
+        views[name] = pools[kinds[name]][start : start + array.size].reshape(array.shape)
+        views[name][...] = array
+        pools["ints"][getattr(layout, name.upper())] = start
+    moved: list[Any] = [g._replace(**{name: views[name] for name in g._fields if name in views}) for g in groups]
+    return Pools(pools["ints"], pools["doubles"], pools["floats"], *moved)

@@ -1,0 +1,95 @@
+"""The buffers into which kernels write events and outcomes, and their way to the recorders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from eventnet.engines.base import Recorder
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.tables import Doubles, Ints, Tables
+from eventnet.trace.events import EventBatch, Kind, Outcome, Phase
+
+ROOM_EVENTS = 1 << 16
+"""Events that the buffers hold at least; more, where one instant may have more."""
+
+
+class Out(NamedTuple):
+    """What kernels tell: batches of events, outcomes, totals."""
+
+    batches_told: Ints  # [batches, .]
+    batch_scales: Doubles  # [batches]
+    told_neurons: Ints  # [events]
+    told_values: Doubles  # [events]
+    told_causes: Ints  # [events]
+    outcomes_told: Ints  # [outcomes, .]
+    losses: Doubles  # [outcomes]
+    cursor: Ints  # how many batches, events, outcomes
+    limits: Ints  # how many of each there may be when an instant begins
+    count_events: Ints  # [kinds, owners] totals
+    count_units: Ints
+    count_singles: Ints
+
+
+def make_out(net: Tables, recording: bool) -> Out:
+    """Buffers with room for the longest instant there can be, and then some."""
+    n, m = len(net.population_table), len(net.projection_table)
+    sizes = net.side_table[:n, layout.SIZE]
+    # samples, spikes and one each of encode, loss, error encode, bias update, adaptation; spikes by projection: their
+    # arrivals and updates; probes
+    spikes_by_projection = int(
+        net.trace_table[:m, layout.TRACE_SIZE].sum() + sizes[net.projection_table[:, layout.SINK]].sum()
+    )
+    probed = int(sizes[net.probe_table[:, layout.PROBED]].sum())
+    events = int(3 * sizes.sum() + 6 * n + 2 * spikes_by_projection + m + probed)
+    batches = 10 * n + 6 * m + len(net.probe_table)
+    room_events = events + max(events, ROOM_EVENTS) if recording else 0
+    room_batches = batches + max(batches, ROOM_EVENTS // 8) if recording else 0
+    room_outcomes = n + 1024 if recording else 0
+    limits = [room_batches - batches, room_events - events, room_outcomes - n]
+    return Out(
+        batches_told=np.zeros((room_batches, 7), np.int64),
+        batch_scales=np.zeros(room_batches, np.float64),
+        told_neurons=np.zeros(room_events, np.int64),
+        told_values=np.zeros(room_events, np.float64),
+        told_causes=np.zeros(room_events, np.int64),
+        outcomes_told=np.zeros((room_outcomes, 6), np.int64),
+        losses=np.zeros(room_outcomes, np.float64),
+        cursor=np.zeros(3, np.int64),
+        limits=np.array(limits if recording else [1, 1, 1], np.int64),
+        count_events=np.zeros((len(Kind), max(n, m)), np.int64),
+        count_units=np.zeros((len(Kind), max(n, m)), np.int64),
+        count_singles=np.zeros((len(Kind), max(n, m)), np.int64),
+    )
+
+
+def drain(out: Out, recorders: Sequence[Recorder]) -> None:
+    """Hand everything recorded on, in order, and empty the buffers."""
+    n_batches, n_events, _ = out.cursor.tolist()
+    # copies, since recorders keep what they are given
+    neurons, causes = (each[:n_events].copy() for each in (out.told_neurons, out.told_causes))
+    values = out.told_values[:n_events].copy()
+    scales = out.batch_scales[:n_batches].tolist()
+    outcome = 0
+    for scale, (first, time_ns, phase, kind, owner, start, n) in zip(
+        scales, out.batches_told[:n_batches].tolist(), strict=True
+    ):
+        if kind == Kind.LOSS:
+            told = _outcome(out, outcome)
+            outcome += 1
+            for recorder in recorders:
+                recorder.outcome(told)
+        part = slice(start, start + n)
+        batch = EventBatch(
+            first, time_ns, Phase(phase), Kind(kind), owner, neurons[part], values[part], scale, causes[part]
+        )
+        for recorder in recorders:
+            recorder.events(batch)
+    out.cursor[:] = 0
+
+
+def _outcome(out: Out, place: int) -> Outcome:
+    time_ns, target, group, learned, predicted, label = out.outcomes_told[place].tolist()
+    return Outcome(time_ns, target, group, bool(learned), predicted, label, float(out.losses[place]))

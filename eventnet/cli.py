@@ -70,6 +70,7 @@ class EngineName(StrEnum):
     """The engines."""
 
     ACTOR = "actor"
+    COMPILED = "compiled"
     DENSE = "dense"
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,7 +23,8 @@ from rich.console import Console
 
 from eventnet.config import Config, describe, dump, load_config
 from eventnet.engines.actor import ActorEngine
-from eventnet.engines.base import Engine, State, Streams, TargetStream
+from eventnet.engines.base import Engine, Recorder, State, Streams, TargetStream
+from eventnet.engines.compiled import CompiledEngine
 from eventnet.engines.dense import DenseEngine
 from eventnet.engines.streams import (
     Sample,
@@ -65,7 +66,17 @@ from eventnet.training import (
     percent_right,
 )
 
-ENGINES: dict[str, Callable[..., Engine]] = {"actor": ActorEngine, "dense": DenseEngine}
+COMPILING_S = 2.0
+"""A first step that takes longer has compiled kernels."""
+
+
+def _compiled(network: Network, streams: Streams, recorders: Sequence[Recorder]) -> Engine:
+    # only here, since it loads Numba, which takes longer than many a run without it
+
+    return CompiledEngine(network, streams, recorders)
+
+
+ENGINES: dict[str, Callable[..., Engine]] = {"actor": ActorEngine, "compiled": _compiled, "dense": DenseEngine}
 SLICE_S = 0.2
 FIRST_SLICE_NS = 10**7
 CHECKPOINT_EVERY_S = 10.0
@@ -347,6 +358,8 @@ def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool]) -
     ends, a slice does.
     """
     until_ns = ongoing.until_ns
+    if ongoing.engine_name == "compiled":
+        _compile(ongoing.engine, until_ns, console)
     before_s, began_s = ongoing.wall_s, time.monotonic()
     saved_s, slice_ns = began_s, FIRST_SLICE_NS
     with RunProgress(console, until_ns, int(ongoing.engine.totals.events.sum())) as progress:
@@ -441,6 +454,16 @@ def _epoch_line(record: Mapping[str, Any], epochs: int) -> str:
         f"epoch {record['epoch']} of {epochs}: {percent(record['train'])} right{test}; "
         f"{count(round(adds))} unit adds an image, {record['wall_s']:.3g} s"
     )
+
+
+def _compile(engine: Engine, until_ns: int, console: Console) -> None:
+    """Take the first step, in which kernels are compiled if they have not been; that is not the run's own time."""
+    began_s = time.monotonic()
+    with console.status("compiling kernels, the first time only: about half a minute"):
+        engine.run(min(until_ns, engine.now_ns + 1))
+    took_s = time.monotonic() - began_s
+    if took_s > COMPILING_S:
+        console.print(f"kernels compiled in {took_s:.0f} s; later runs begin at once", highlight=False)
 
 
 def _summary(ongoing: _Ongoing) -> dict[str, Any]:

@@ -593,7 +593,7 @@ class Document(Section):
     description: str | None = None
     seed: int = Field(0, ge=0)
     dtype: str = "float64"
-    engine: Annotated[str, BeforeValidator(_one_of(("actor", "dense")))] | None = None
+    engine: Annotated[str, BeforeValidator(_one_of(("actor", "compiled", "dense")))] | None = None
     duration: Period | None = None
     playlists: dict[Name, PlaylistSection] = {}
     images: dict[Name, ImagesSection] = {}

@@ -113,7 +113,7 @@ def varied(seed):
     populations = [
         replace(
             p,
-            wake=rng.choice(wakes),
+            wake=Wake(rng.choice(wakes)),
             learns_bias=bool(rng.random() < 0.5),
             nonlinearity=Nonlinearity(rng.choice(hidden)) if p.name.startswith("hidden") else p.nonlinearity,
         )
@@ -163,7 +163,7 @@ def test_the_same_trace_where_everything_varies(seed):
 def test_the_varied_networks_cover_what_they_are_meant_to():
     networks = [varied(seed)[0] for seed in range(100, 150)]
     populations = [p for network in networks for p in network.populations]
-    assert {p.wake for p in populations} == set(Wake)
+    assert all(any(p.wake is wake and p.forward.adaptation for p in populations) for wake in Wake)
     assert {p.decides for p in populations} == set(Decides)
     assert {p.nonlinearity for p in populations} == set(Nonlinearity)
     assert {n.learning and n.learning.rule for n in networks} == {None, *Rule}
@@ -277,15 +277,13 @@ def test_delays_that_keep_many_spikes_on_their_way():
     streams = {"s": Samples(np.arange(300) * MS, x), "t": Targets(np.arange(300) * MS, x)}
     network = chain(delay_ns=100 * MS + 7)
     engine = CompiledEngine(network, streams)
-    start = len(engine.state()["arrays"]["travelling"])
     engine.run(180 * MS)
-    ring = engine.state()["arrays"]["rings"][0]
-    assert len(engine.state()["arrays"]["travelling"]) == start
-    assert ring[layout.FIRST] > 0
-    assert ring[layout.COUNT] > 0
+    before = engine.state()["arrays"]["rings"][0]
+    assert before[layout.FIRST] > 0
+    assert before[layout.COUNT] > 0
     engine.run(250 * MS)
     state = engine.state()
-    assert len(state["arrays"]["travelling"]) >= 4 * start
+    assert state["arrays"]["rings"][0][layout.CAPACITY] > before[layout.CAPACITY]
     other = CompiledEngine(network, streams)
     other.load_state(state)
     other.run(450 * MS)
@@ -374,12 +372,12 @@ def test_another_rate_and_other_decays_go_on_from_a_saved_state():
 def test_many_error_spikes_at_once_with_and_without_negative_zeros(rule, zero):
     """Whole rows are changed then, unless a weight is a negative zero, which must keep its sign.
 
-    Neuron 5 of a sends nothing; neuron 7 sends below zero only; neuron 9 of b gets no error: its weights stay.
+    Neuron 5 of a sends nothing; neuron 7 sends once, below zero, before the first error; neuron 9 of b gets no error: its weights stay.
     """
     rng = np.random.default_rng(3)
     x = rng.normal(0, 2, (200, 24))
-    x[:, 5], x[:, 7] = 0.0, -np.abs(x[:, 7])
-    streams = {"s": Samples(np.arange(200) * MS, x), "t": Targets(np.arange(0, 200, 2) * MS, x[::2] / 2)}
+    x[:, 5], x[:, 7] = 0.0, -2.0 * 0.75 ** np.arange(200)
+    streams = {"s": Samples(np.arange(200) * MS, x), "t": Targets(np.arange(4, 200, 2) * MS, x[4::2] / 2)}
     weights = rng.normal(0, 0.2, (24, 24))
     weights[5], weights[:, 9] = zero, zero
     network = chain(24, rule, eta=2.0**-14, weights=weights)

@@ -154,7 +154,7 @@ def grow_ring(arrays: Arrays, ring: int) -> Arrays:
     rings = arrays.rings
     before = rings.copy()
     rings[ring, layout.CAPACITY] *= 2
-    pass
+    rings[ring, layout.FIRST] = 0
     rings[:, layout.RING_OFFSET] = np.cumsum(rings[:, layout.CAPACITY]) - rings[:, layout.CAPACITY]
     room = int(rings[:, layout.CAPACITY].sum())
     travelling = np.zeros((room, 3), np.int64)

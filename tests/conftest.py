@@ -1,4 +1,4 @@
-"""Settings for all tests: property tests without a deadline, since machines are shared; in CI the same cases each time."""
+"""Settings for all tests: property tests without a deadline, since machines are shared; in CI always the same cases."""
 
 from __future__ import annotations
 

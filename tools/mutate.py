@@ -80,7 +80,12 @@ MUTATIONS = (
         "table.multiple[kind, owner, ACS] += fan",
         "tests/unit/test_bills.py",
     ),
-    Mutation("eventnet/engines/dense/layers.py", "self.bias -= eta_bias", "self.bias += eta_bias", "tests/engines/test_dense.py"),
+    Mutation(
+        "eventnet/engines/dense/layers.py",
+        "self.bias -= eta_bias",
+        "self.bias += eta_bias",
+        "tests/engines/test_dense.py",
+    ),
 )
 
 

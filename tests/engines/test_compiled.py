@@ -257,6 +257,21 @@ def chain(size=5, rule=Rule.FUTURE, wake=Wake.LAZY, eta=2.0**-10, **options):
     )
 
 
+def test_error_neurons_settle_before_a_rare_error_reaches_them():
+    """The error code of b fades faster than that of c, so b's silent ticks between c's spikes count."""
+    network = chain(wake=Wake.EXACT)
+    a, b, c = network.populations
+    b = replace(b, backward=Code(0.5, 0.25))
+    c = replace(c, backward=Code(0.97, 1.5))
+    probes = tuple(Probe(f"b.{v}", "b", v, MS, MS // 2) for v in ("phi", "e"))
+    streams = {
+        "s": Samples(np.array([0]), np.ones((1, 5))),
+        "t": Targets(np.arange(300) * MS, 0.2 * np.sin(np.arange(300) / 9)[:, None] * np.arange(1, 6)),
+    }
+    actor = assert_same_trace(replace(network, populations=(a, b, c), probes=probes), streams, 300 * MS)
+    assert len(actor.spikes("backward", 1)) > 100
+
+
 def test_streams_longer_than_a_window_and_of_different_lengths():
     rng = np.random.default_rng(0)
     n = 2 * WINDOW_ROWS + 100
@@ -372,7 +387,8 @@ def test_another_rate_and_other_decays_go_on_from_a_saved_state():
 def test_many_error_spikes_at_once_with_and_without_negative_zeros(rule, zero):
     """Whole rows are changed then, unless a weight is a negative zero, which must keep its sign.
 
-    Neuron 5 of a sends nothing; neuron 7 sends once, below zero, before the first error; neuron 9 of b gets no error: its weights stay.
+    Neuron 5 of a sends nothing; neuron 7 sends once, below zero, before the first error; neuron 9 of b gets no
+    error: its weights stay.
     """
     rng = np.random.default_rng(3)
     x = rng.normal(0, 2, (200, 24))

@@ -1,9 +1,9 @@
 """Traces and weights: what changes in the update phase, every gradient having been computed with the weights before.
 
 A projection's matrix is passed over row by row, so that each row is read once for the spike that reached it and for
-all error spikes. What would change no bit is left out: rows whose trace is zero, as long as the matrix holds no
-negative zero. Many error spikes are applied to whole rows, with steps of zero in between, since that goes faster than
-picking columns and is the same to the bit.
+all error spikes. What would change no bit is left out, such as rows whose trace is zero. Many error spikes are applied
+to whole rows, with steps of zero in between, since that goes faster than picking columns and is the same to the bit.
+Both hold only where no weight is a negative zero, whose sign a step of zero may change.
 """
 
 from __future__ import annotations
@@ -226,7 +226,6 @@ def _learn_past(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: int
     n_source, n_target = trace_table(sim, k)[layout.TRACE_SIZE], side_table(sim, row[layout.SINK])[layout.SIZE]
     first = row[layout.FIRST_WEIGHT]
     touched = ints(sim, layout.TOUCHED)[trace_table(sim, k)[layout.TRACE_OFFSET] :]
-    exact_zeros = synapse(sim, k)[layout.HAS_NEGATIVE_ZERO] == 0
     step = sim.floats.dtype.type(doubles(sim, layout.STEPS)[k] if enabled else 0.0)
     x_hat, e_hat = vector(sim, layout.V_XHAT), vector(sim, layout.V_EHAT)
     e_hat_new, is_error = vector(sim, layout.V_STEP), vector(sim, layout.V_MASK)
@@ -242,7 +241,7 @@ def _learn_past(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: int
         e_hat_new[j] += amounts[errors_at + q]
         is_error[j] = 1.0
         e_hat_there[q], e_hat_new_there[q] = e_hat[j], e_hat_new[j]
-    whole_rows = exact_zeros and n_errors * WHOLE_ROWS_FROM_PAST >= n_target
+    whole_rows = n_errors * WHOLE_ROWS_FROM_PAST >= n_target
     p = at
     for place in range(n_source if n_errors > 0 else n):
         i = place if n_errors > 0 else neurons[at + place]

@@ -117,6 +117,8 @@ def check_samples(name: str, population: Population, block: SampleBlock) -> None
             value=[int(block.channels.min()), int(block.channels.max())],
             remedy=f"use 0 to {population.size - 1}",
         )
+    else:
+        _refuse_empty_or_repeated(name, block.times_ns, block.channels, block.offsets)
     _refuse_nonfinite(name, block.times_ns, block.values, block.offsets)
 
 
@@ -179,3 +181,29 @@ def _refuse_nonfinite(
         value=float(values[bad][0]),
         remedy="clean the source, or set its nonfinite policy to drop or hold",
     )
+
+
+def _refuse_empty_or_repeated(
+    name: str, times_ns: NDArray[np.int64], channels: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> None:
+    """Refuse a sample without channels, or with one of them twice."""
+    widths = np.diff(offsets)
+    if (widths < 1).any():
+        raise InputError(
+            "a sample has no channels",
+            place=name,
+            field=f"sample at {format_ns(int(times_ns[np.argmax(widths < 1)]))}",
+            remedy="leave it out",
+        )
+    samples = np.repeat(np.arange(times_ns.size), widths)
+    order = np.lexsort((channels, samples))
+    same = (np.diff(channels[order]) == 0) & (np.diff(samples[order]) == 0)
+    if same.any():
+        at = int(order[np.argmax(same)])
+        raise InputError(
+            "a sample names a channel twice",
+            place=name,
+            field=f"sample at {format_ns(int(times_ns[samples[at]]))}",
+            value=int(channels[at]),
+            remedy="merge what comes at one time",
+        )

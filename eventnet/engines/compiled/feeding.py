@@ -11,9 +11,7 @@ from eventnet.engines.base import SensorStream, Streams, TargetStream
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.streams import check_samples, check_targets, check_times, sensor_stream, target_stream
-from eventnet.errors import InputError
 from eventnet.network import Graph
-from eventnet.units import format_ns
 
 WINDOW_VALUES = 1 << 18
 WINDOW_ROWS = 1024
@@ -181,8 +179,6 @@ def _sensor_windows(graph: Graph, population: int, stream: SensorStream) -> Iter
         cuts = np.arange(n + 1, dtype=np.int64) * size if dense else np.asarray(block.offsets, np.int64)
         values = np.asarray(block.values, np.float64).ravel()
         channels = _NOTHING.channels if dense else np.asarray(block.channels, np.int64)
-        if not dense:
-            _refuse_repeated(name, times_ns, channels, cuts)
         for start, end in _parts(cuts):
             rows = np.zeros((end - start, 7), np.int64)
             rows[:, layout.TIME] = times_ns[start:end]
@@ -213,22 +209,6 @@ def _target_windows(graph: Graph, population: int, stream: TargetStream) -> Iter
             rows[:, layout.GROUP] = block.groups[start:end]
             rows[:, layout.LEARN] = block.learn[start:end]
             yield _Window(rows, values[cuts[start] : cuts[end]], _NOTHING.channels)
-
-
-def _refuse_repeated(name: str, times_ns: Ints, channels: Ints, cuts: Ints) -> None:
-    """Refuse a sample that names a channel twice: a kernel would have no room for it."""
-    samples = np.repeat(np.arange(times_ns.size), np.diff(cuts))
-    order = np.lexsort((channels, samples))
-    same = (np.diff(channels[order]) == 0) & (np.diff(samples[order]) == 0)
-    if same.any():
-        at = int(order[np.argmax(same)])
-        raise InputError(
-            "a sample names a channel twice",
-            place=name,
-            field=f"sample at {format_ns(int(times_ns[samples[at]]))}",
-            value=int(channels[at]),
-            remedy="merge what comes at one time",
-        )
 
 
 def _parts(cuts: Ints) -> Iterator[tuple[int, int]]:

@@ -45,11 +45,12 @@ MUTATIONS = (
     Mutation("eventnet/engines/actor/neuron.py", "        y += amounts", "        y -= amounts", ENGINE),
     Mutation("eventnet/engines/actor/neuron.py", "return (z > 0.0)", "return (z >= -9.0)", ENGINE),
     Mutation("eventnet/engines/actor/neuron.py", "return 1.0 - x * x", "return 1.0 + x * x", ENGINE),
+    Mutation("eventnet/engines/actor/synapse.py", "if e_hat.any():", "if True:", ENGINE),
     Mutation("eventnet/engines/actor/synapse.py", "eta / (1.0 - r2)", "eta / (1.0 + r2)", ENGINE),
     Mutation(
         "eventnet/engines/actor/synapse.py",
-        "e_hat[errors.neurons] += errors.amounts\n            self.weights",
-        "self.weights",
+        "e_hat[errors.neurons] += errors.amounts\n            if e_hat.any():",
+        "pass\n            if e_hat.any():",
         ENGINE,
     ),
     Mutation("eventnet/engines/actor/synapse.py", "self.product[rows] - v)", "self.product[rows] + v)", ENGINE),
@@ -85,6 +86,12 @@ MUTATIONS = (
         "self.bias -= eta_bias",
         "self.bias += eta_bias",
         "tests/engines/test_dense.py",
+    ),
+    Mutation(
+        "eventnet/engines/compiled/kernels/learning.py",
+        "weights[j] -= factor * steps[j]",
+        "weights[j] += factor * steps[j]",
+        "tests/engines/test_compiled.py",
     ),
 )
 

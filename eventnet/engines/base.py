@@ -24,13 +24,13 @@ State = dict[str, Any]
 class SampleBlock:
     """Consecutive samples of a sensor.
 
-    `times_ns` int64 [n], increasing. Where every sample carries all channels, `values` is float64 [n, n_channels] and
+    `times_ns` int64 [n], increasing. Where every sample carries all channels, `values` is [n, n_channels] and
     `channels` and `offsets` are None. Otherwise sample i carries `channels[offsets[i]:offsets[i+1]]` with the `values`
-    at the same places; `channels` int64 [k], `values` float64 [k], `offsets` int64 [n + 1].
+    at the same places; `channels` int64 [k], `values` [k], `offsets` int64 [n + 1]. Values are float64 or float32.
     """
 
     times_ns: NDArray[np.int64]
-    values: NDArray[np.float64]
+    values: NDArray[np.float64] | NDArray[np.float32]
     channels: NDArray[np.int64] | None = None
     offsets: NDArray[np.int64] | None = None
 

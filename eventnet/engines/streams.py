@@ -60,15 +60,15 @@ def samples(graph: Graph, population: int, stream: SensorStream, start: int) -> 
         if start >= n:
             start -= n
             continue
-        times = block.times_ns.tolist()
+        times, values = block.times_ns.tolist(), block.values.astype(np.float64, copy=False)
         if block.channels is None or block.offsets is None:
             for index in range(start, n):
-                yield times[index], None, block.values[index]
+                yield times[index], None, values[index]
         else:
             cuts = block.offsets.tolist()
             for index in range(start, n):
                 part = slice(cuts[index], cuts[index + 1])
-                yield times[index], block.channels[part], block.values[part]
+                yield times[index], block.channels[part], values[part]
         start = 0
 
 

@@ -41,9 +41,10 @@ class Decides(StrEnum):
 
 
 class Rule(StrEnum):
-    """How spikes change weights (specification, section 5; Eqs. 13, 19, 20)."""
+    """How spikes change weights (specification, section 5; Eqs. 13, 19, 20; `accrual` is ours: docs/semantics.md)."""
 
     RECONSTRUCTION = "reconstruction"
+    ACCRUAL = "accrual"
     PAST = "past"
     FUTURE = "future"
     STDP = "stdp"

@@ -40,6 +40,8 @@ DIRECTION = {
     Kind.ROW_UPDATE: "update",
     Kind.COLUMN_UPDATE: "update",
     Kind.DENSE_UPDATE: "update",
+    Kind.ACCRUE: "update",
+    Kind.SETTLE: "update",
 }
 """Which of the paper's three counts the `adds_unit` of a kind belongs to."""
 
@@ -140,7 +142,7 @@ def _price_populations(graph: Graph, table: BillTable) -> None:
                 _price_delivery(table, Kind.FORWARD, index, graph.size_of_target(projection))
         for projection in graph.incoming[index]:
             if graph.delivers_error[projection] and graph.projections[projection].delay_back_ns == 0:
-                _price_delivery(table, Kind.BACKWARD, index, graph.size_of_source(projection))
+                _price_delivery_back(graph, table, Kind.BACKWARD, index, projection)
         driven = index in graph.sensor_of
         dendrites = 0 if driven else len(graph.forward_codes[index])
         table.per_unit[Kind.ENCODE, index, NEURON_OPS] = FORWARD_ENCODE_OPS + (0 if driven else FORWARD_DECODE_OPS)
@@ -171,7 +173,7 @@ def _price_projections(graph: Graph, table: BillTable) -> None:
     for index in range(len(graph.projections)):
         n_source, n_target = graph.size_of_source(index), graph.size_of_target(index)
         _price_delivery(table, Kind.FORWARD_ARRIVAL, index, n_target)
-        _price_delivery(table, Kind.BACKWARD_ARRIVAL, index, n_source)
+        _price_delivery_back(graph, table, Kind.BACKWARD_ARRIVAL, index, index)
         for kind, fan in ((Kind.ROW_UPDATE, n_target), (Kind.COLUMN_UPDATE, n_source)):
             table.per_unit[kind, index, ADDS] = fan
             table.fixed[kind, index, MACS] = fan
@@ -183,10 +185,31 @@ def _price_projections(graph: Graph, table: BillTable) -> None:
                 # the product left by the last touch is read and replaced at each of these synapses
                 table.fixed[kind, index, STATE_READS] += fan
                 table.fixed[kind, index, STATE_WRITES] += fan
+            if learning is not None and learning.rule is Rule.ACCRUAL:
+                table.fixed[kind, index, STATE_READS] += fan  # the area now and the one learned from
         synapses = n_source * n_target
         for count in (ADDS, MACS, WEIGHT_READS, WEIGHT_WRITES):
             table.fixed[Kind.DENSE_UPDATE, index, count] = synapses
         table.fixed[Kind.DENSE_UPDATE, index, STATE_READS] = n_source + n_target
+        # the area takes e_hat; a row brought up to date reads it and what it has learned from, and its own trace
+        table.fixed[Kind.ACCRUE, index, ADDS] = table.fixed[Kind.ACCRUE, index, MACS] = n_target
+        table.fixed[Kind.ACCRUE, index, STATE_READS] = 2 * n_target
+        table.fixed[Kind.ACCRUE, index, STATE_WRITES] = n_target
+        for count in (ADDS, MACS, WEIGHT_READS, WEIGHT_WRITES):
+            table.per_unit[Kind.SETTLE, index, count] = n_target
+        table.per_unit[Kind.SETTLE, index, STATE_READS] = 2 * n_target + 1
+        table.per_unit[Kind.SETTLE, index, STATE_WRITES] = 1
+
+
+def _price_delivery_back(graph: Graph, table: BillTable, kind: Kind, owner: int, projection: int) -> None:
+    """Add the price of delivering one error spike against a projection."""
+    n_source = graph.size_of_source(projection)
+    _price_delivery(table, kind, owner, n_source)
+    learning = graph.network.learning
+    if learning is not None and learning.rule is Rule.ACCRUAL and graph.learns[projection]:
+        # what each weight of the column still has to learn is worked out, and left to its row
+        table.fixed[kind, owner, MACS] += n_source
+        table.fixed[kind, owner, STATE_READS] += 2 * n_source + 1
 
 
 def _price_delivery(table: BillTable, kind: Kind, owner: int, fan: int) -> None:

@@ -47,6 +47,8 @@ class Kind(IntEnum):
     ADAPT_FORWARD = 12  # the forward k_beta changed; value: the new k_beta (neuron -1)
     ADAPT_BACKWARD = 13  # the backward k_beta changed; value: the new k_beta (neuron -1)
     PROBE = 14  # a probe read a neuron; value: what it read; owner: the probed population
+    ACCRUE = 15  # (projection) the area that its rows have yet to learn grew to now; value: 1 (neuron -1)
+    SETTLE = 16  # (projection) rows were brought up to date together; value: how many (neuron -1)
 
 
 PROJECTION_KINDS = frozenset(
@@ -56,6 +58,8 @@ PROJECTION_KINDS = frozenset(
         Kind.ROW_UPDATE,
         Kind.COLUMN_UPDATE,
         Kind.DENSE_UPDATE,
+        Kind.ACCRUE,
+        Kind.SETTLE,
     }
 )
 """Kinds whose owner is a projection; the owner of every other kind is a population."""

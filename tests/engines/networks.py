@@ -79,7 +79,7 @@ def random_network(rng, *, exact_numbers=True, learning=True, adaptive=False, re
         (Sensor("fast", "fast", 10 * MS), Sensor("slow", "slow", 25 * MS, 5 * MS)),
         (Target("label", "output", 50 * MS, 3 * MS),),
         # with slow codes the future rule books a large area at once: a smaller rate keeps it stable
-        Learning(Rule(rng.choice([Rule.FUTURE, Rule.PAST])), 2.0**-9 if exact_numbers else 2.0**-12)
+        Learning(Rule(rng.choice([Rule.FUTURE, Rule.PAST, Rule.ACCRUAL])), 2.0**-9 if exact_numbers else 2.0**-12)
         if learning
         else None,
     )

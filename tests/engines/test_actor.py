@@ -176,7 +176,7 @@ def test_totals_are_the_sums_of_the_bills(wake):
         summed[batch.kind, batch.owner] += bills.sum(axis=0)
     assert (engine.totals.bills(table) == summed).all()
     assert summed[Kind.FORWARD].sum() > 0
-    assert summed[Kind.COLUMN_UPDATE].sum() > 0
+    assert summed[[Kind.COLUMN_UPDATE, Kind.ACCRUE]].sum() > 0
 
 
 def test_every_cause_is_an_earlier_event_of_a_kind_that_can_cause_it():
@@ -190,6 +190,8 @@ def test_every_cause_is_an_earlier_event_of_a_kind_that_can_cause_it():
         Kind.ROW_UPDATE: {Kind.FORWARD, Kind.FORWARD_ARRIVAL},
         Kind.COLUMN_UPDATE: {Kind.BACKWARD},
         Kind.BIAS_UPDATE: {Kind.ERROR_ENCODE},
+        Kind.ACCRUE: {Kind.FORWARD, Kind.FORWARD_ARRIVAL, Kind.BACKWARD, Kind.BACKWARD_ARRIVAL},
+        Kind.SETTLE: {Kind.FORWARD, Kind.FORWARD_ARRIVAL, Kind.BACKWARD, Kind.BACKWARD_ARRIVAL},
     }
     network, streams = case(8, Wake.EXACT)
     _, recording = run_whole(network, streams)

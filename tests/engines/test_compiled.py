@@ -151,7 +151,8 @@ def test_the_same_trace_as_the_actor_engine(seed, wake):
     streams = random_streams(np.random.default_rng(seed + 1), network, DURATION_NS, exact_numbers=seed % 2 == 0)
     actor = assert_same_trace(network, streams)
     kinds = {row[1] for row in actor.rows}
-    assert {"forward", "forward_arrival", "backward", "column_update", "row_update", "loss"} <= kinds
+    changes = "accrue" if network.learning.rule is Rule.ACCRUAL else "column_update"
+    assert {"forward", "forward_arrival", "backward", changes, "row_update", "loss"} <= kinds
 
 
 @pytest.mark.parametrize("seed", range(100, 150))

@@ -6,7 +6,8 @@ from eventnet.engines.actor.neuron import Axon, Clock, Dendrite, Neurons
 from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.engines.actor.synapse import Synapses
 from eventnet.engines.initial import initial_biases, initial_weights
-from eventnet.network import Code, Graph
+from eventnet.engines.precision import SMALLEST_FACTOR
+from eventnet.network import Code, Graph, Rule
 from eventnet.network.graph import decay_product
 
 
@@ -47,9 +48,15 @@ def make_synapses(graph: Graph, e_hat: list[SpikeTrace]) -> list[Synapses]:
     for k, weights in enumerate(initial_weights(graph)):
         source, target = graph.source_of(k), graph.target_population_of(k)
         code = graph.populations[source].forward
-        x_hat = SpikeTrace(graph.populations[source].size, code.k_alpha, graph.forward_period_ns[source], dtype)
         learns = learning is not None and graph.learns[k]
         rule = learning.rule if learning is not None and learns else None
+        x_hat = SpikeTrace(
+            graph.populations[source].size,
+            code.k_alpha,
+            graph.forward_period_ns[source],
+            dtype,
+            smallest_factor=0.0 if rule is Rule.ACCRUAL else SMALLEST_FACTOR,  # the accrual folds it
+        )
         eta = learning.eta if learning is not None else 0.0
         made.append(Synapses(weights, x_hat, e_hat[target], rule, eta, decay_product(graph, k) if learns else 0.0))
     return made

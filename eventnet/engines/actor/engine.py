@@ -69,6 +69,7 @@ class ActorEngine:
         self._forward_wakes, self._backward_wakes = self._make_wakes()
         self._next_event = 0
         self._learning_enabled = True
+        self._accrues = network.learning is not None and network.learning.rule is Rule.ACCRUAL
         self._reason = [NO_CAUSE] * len(graph.populations)  # the last event that reached each population
         self._reason_back = [NO_CAUSE] * len(graph.populations)
         self._postponed_to = [NO_TIME] * len(graph.populations)  # the tick to which a decision was last put off
@@ -101,8 +102,12 @@ class ActorEngine:
 
     @property
     def weights(self) -> Mapping[str, Array]:
-        """The weight matrix of every projection by name, [n_source, n_target], live."""
-        return {p.name: self.synapses[k].weights for k, p in enumerate(self.graph.projections)}
+        """The weight matrix of every projection by name, [n_source, n_target], with all learned so far; a copy."""
+        enabled = self._learning_enabled
+        return {
+            projection.name: synapses.weights_at(self.now_ns, enabled)
+            for projection, synapses in zip(self.graph.projections, self.synapses, strict=True)
+        }
 
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens before `until_ns`; RunError at the first state that is not finite."""
@@ -158,7 +163,7 @@ class ActorEngine:
                 spikes.scale,
                 spikes.events,
             )
-            self._deliver_forward(k, _with_events(spikes, first), time_ns)
+            self._deliver_forward(k, _with_events(spikes, first), time_ns, Phase.FORWARD_ARRIVAL)
 
     def _forward(self, time_ns: int, group: list[Pending]) -> None:
         """2b. A population decides, or the spikes of its decision leave."""
@@ -190,6 +195,9 @@ class ActorEngine:
         for recorder in self._recorders:
             recorder.outcome(outcome)
         event = self._emit_one(time_ns, Phase.TARGET, Kind.LOSS, i, loss, NO_CAUSE)
+        if learn != self._learning_enabled:
+            for population in range(len(self.graph.populations)):
+                self._accrue(population, time_ns, Phase.TARGET, NO_CAUSE)
         self._learning_enabled = learn
         if learn and self.graph.carries_error[i]:
             self._loss_gradient[i] = gradient
@@ -210,7 +218,7 @@ class ActorEngine:
                 spikes.scale,
                 spikes.events,
             )
-            self._deliver_backward(k, _with_events(spikes, first), time_ns)
+            self._deliver_backward(k, _with_events(spikes, first), time_ns, Phase.BACKWARD_ARRIVAL)
 
     def _backward(self, time_ns: int, group: list[Pending]) -> None:
         """4b. A population encodes its error, or the backward spikes of its decision leave."""
@@ -235,6 +243,8 @@ class ActorEngine:
     def _update(self, time_ns: int, group: list[Pending]) -> None:
         """5. Weights and biases change; every gradient of this instant was computed with those from before."""
         dense = [item for item in group if item.what == What.TICK]
+        for i in sorted(self._errors):
+            self._accrue(i, time_ns, Phase.UPDATE, int(self._errors[i].events[-1]))
         for k in sorted(self._learning):
             self._learn(k, time_ns)
         for k in self._learning:
@@ -304,7 +314,7 @@ class ActorEngine:
             if delay_ns:
                 self._travel(time_ns + delay_ns, Phase.FORWARD_ARRIVAL, k, group)
             else:
-                self._deliver_forward(k, spikes, time_ns)
+                self._deliver_forward(k, spikes, time_ns, Phase.FORWARD)
 
     def _send_backward(self, i: int, time_ns: int, group: list[Pending]) -> None:
         spikes = self._spikes(group, i)
@@ -318,16 +328,17 @@ class ActorEngine:
             if delay_ns:
                 self._travel(time_ns + delay_ns, Phase.BACKWARD_ARRIVAL, k, group)
             else:
-                self._deliver_backward(k, spikes, time_ns)
+                self._deliver_backward(k, spikes, time_ns, Phase.BACKWARD)
 
     def _travel(self, arrival_ns: int, phase: Phase, k: int, group: list[Pending]) -> None:
         """Put spikes on their way through projection k; they arrive in the order of their own population."""
         spikes = ((item.neuron, item.value, item.event) for item in group)
         self.queue.push_spikes(arrival_ns, phase, group[0].rank, What.ARRIVAL, k, spikes, group[0].scale)
 
-    def _deliver_forward(self, k: int, spikes: Spikes, time_ns: int) -> None:
+    def _deliver_forward(self, k: int, spikes: Spikes, time_ns: int, phase: Phase) -> None:
         i = self._target[k]
         self._touch(i, time_ns)
+        self._accrue(i, time_ns, phase, int(spikes.events[-1]))
         code = self.graph.forward_codes[i].index(self._source[k])
         self.neurons[i].dendrite.receive(code, self.synapses[k].forward(spikes), time_ns)
         self._reason[i] = int(spikes.events[-1])
@@ -338,9 +349,10 @@ class ActorEngine:
         if self.graph.learns[k]:
             self._ask_update(time_ns, k)
 
-    def _deliver_backward(self, k: int, spikes: Spikes, time_ns: int) -> None:
+    def _deliver_backward(self, k: int, spikes: Spikes, time_ns: int, phase: Phase) -> None:
         i = self._source[k]
         self._settle(self._backward_wakes[i], time_ns)
+        self._accrue(self._target[k], time_ns, phase, int(spikes.events[-1]))
         code = self.graph.backward_codes[i].index(self._target[k])
         self.neurons[i].error_dendrite.receive(code, self.synapses[k].backward(spikes), time_ns)
         self._reason_back[i] = int(spikes.events[-1])
@@ -469,6 +481,18 @@ class ActorEngine:
             if spikes is not None:
                 self._emit(time_ns, Phase.UPDATE, kind, k, spikes.neurons, spikes.values, spikes.scale, spikes.events)
 
+    def _accrue(self, i: int, time_ns: int, phase: Phase, cause: int) -> None:
+        """`accrual`: let what the projections into population i have to learn grow to now, and e_hat fade to now."""
+        if not self._accrues:
+            return
+        for k in self.graph.incoming[i]:
+            grown, n_rows = self.synapses[k].accrue(time_ns, self._learning_enabled)
+            if grown:
+                self._emit_one(time_ns, phase, Kind.ACCRUE, k, 1, cause)
+            if n_rows:
+                self._emit_one(time_ns, phase, Kind.SETTLE, k, n_rows, cause)
+        self._e_hat[i].decay_to(time_ns)
+
     def _learn_dense(self, item: Pending, time_ns: int) -> None:
         k = item.neuron
         self.synapses[k].x_hat.decay_to(time_ns)
@@ -526,7 +550,7 @@ class ActorEngine:
         """What the network has come to: weights, biases and scales, as copies."""
         names = [population.name for population in self.graph.populations]
         return Parameters(
-            weights={name: weights.copy() for name, weights in self.weights.items()},
+            weights=dict(self.weights),
             biases={name: each.bias.copy() for name, each in zip(names, self.neurons, strict=True)},
             k_beta_forward={name: each.axon.k_beta for name, each in zip(names, self.neurons, strict=True)},
             k_beta_backward={name: each.error_axon.k_beta for name, each in zip(names, self.neurons, strict=True)},

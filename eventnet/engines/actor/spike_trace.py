@@ -11,31 +11,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.coding import decay
+from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE
 
 Array = NDArray[np.floating]
-
-SMALLEST_FACTOR = 2.0**-40
 
 
 class SpikeTrace:
     """x_hat of n neurons that share a code of `k_alpha` over `period_ns`."""
 
-    def __init__(self, size: int, k_alpha: float, period_ns: int, dtype: str) -> None:
+    def __init__(
+        self, size: int, k_alpha: float, period_ns: int, dtype: str, smallest_factor: float = SMALLEST_FACTOR
+    ) -> None:
+        """`smallest_factor` 0: only `fold` folds."""
         self.scaled: Array = np.zeros(size, dtype)
         self.factor = 1.0
         self.time_ns = 0
         self._k_alpha = k_alpha
         self._period_ns = period_ns
+        self._smallest_factor = smallest_factor
+
+    def decay_until(self, time_ns: int) -> float:
+        """What will be left of the trace at `time_ns` (not before its last time)."""
+        return decay(self._k_alpha, time_ns - self.time_ns, self._period_ns)
 
     def decay_to(self, time_ns: int) -> None:
         """Let the trace decay to `time_ns` (not before its last time)."""
         if time_ns == self.time_ns:
             return
-        self.factor *= decay(self._k_alpha, time_ns - self.time_ns, self._period_ns)
+        self.factor *= self.decay_until(time_ns)
         self.time_ns = time_ns
-        if self.factor < SMALLEST_FACTOR:
-            self.scaled *= self.factor
-            self.factor = 1.0
+        if self.factor < self._smallest_factor:
+            self.fold()
+
+    def fold(self) -> None:
+        """Take the factor into the values."""
+        self.scaled *= self.factor
+        self.scaled[np.abs(self.scaled) < SMALLEST_TRACE] = 0.0
+        self.factor = 1.0
 
     def values(self) -> Array:
         """The trace of every neuron now, [n], a copy."""

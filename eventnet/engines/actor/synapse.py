@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eventnet.engines.actor.accrual import Accrual
 from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.network import Rule
 
@@ -30,6 +31,13 @@ class Spikes:
 
     def __len__(self) -> int:
         return self.neurons.size
+
+    def where(self, chosen: NDArray[np.bool_]) -> Spikes | None:
+        """Those that are chosen; None where none is."""
+        if not chosen.any():
+            return None
+        neurons, values, amounts = self.neurons[chosen], self.values[chosen], self.amounts[chosen]
+        return Spikes(neurons, values, amounts, self.scale, self.events[chosen])
 
 
 def weighted_rows(weights: Array, spikes: Spikes) -> Array:
@@ -72,24 +80,42 @@ class Synapses:
         self.step = eta / (1.0 - r2) if rule is not None else 0.0
         self.arrived: Spikes | None = None
         self.product: Array | None = np.zeros_like(weights) if rule is Rule.PAST else None
+        self.accrual = Accrual(weights, x_hat, e_hat, eta, r2) if rule is Rule.ACCRUAL else None
+        self._renewed: Spikes | None = None
 
     def forward(self, spikes: Spikes) -> Array:
         """What forward spikes put into the targets' dendrites, [n_target]; remembered for this instant's learning."""
         if self.rule is not None:
             self.arrived = spikes
+        if self.accrual is not None:
+            self._renewed = spikes.where(self.accrual.renew(spikes.neurons))
         return weighted_rows(self.weights, spikes)
 
     def backward(self, spikes: Spikes) -> Array:
         """What backward spikes put into the sources' error dendrites, [n_source]."""
+        if self.accrual is not None:
+            columns = self.accrual.columns(spikes.neurons)
+            return sum_rows(np.ascontiguousarray(columns.T) * spikes.amounts[:, None])
         return weighted_rows(self.weights.T, spikes)
+
+    def accrue(self, time_ns: int, enabled: bool) -> tuple[bool, int]:
+        """`accrual`: let what is to be learned grow to `time_ns`, before e_hat is brought there or takes a spike.
+
+        Returns whether it has grown, and how many rows were brought up to date for it to begin anew.
+        """
+        return (False, 0) if self.accrual is None else self.accrual.accrue(time_ns, enabled)
 
     def learn(self, time_ns: int, errors: Spikes | None, enabled: bool) -> tuple[Spikes | None, Spikes | None]:
         """Change the weights for the spikes of this instant: those that arrived and `errors` of the target population.
 
-        Returns those of both that had something to change: the rows' spikes and the columns' (None: none). Traces are
-        brought to `time_ns` but do not yet take the spikes (`commit` does, when all projections have learned). Where
-        learning is not `enabled` the weights stay and only the bookkeeping goes on.
+        Returns those of both that had something to change: the rows' spikes and the columns' (None: none); with
+        `accrual`, those that brought their row up to date when they arrived. Traces are brought to `time_ns` but do not
+        yet take the spikes (`commit` does, when all projections have learned). Where learning is not `enabled` the
+        weights stay and only the bookkeeping goes on.
         """
+        if self.accrual is not None:
+            renewed, self._renewed = self._renewed, None
+            return renewed, None
         self.x_hat.decay_to(time_ns)
         self.e_hat.decay_to(time_ns)
         if self.rule is Rule.PAST:
@@ -98,6 +124,10 @@ class Synapses:
         if enabled and self.rule is not Rule.RECONSTRUCTION:
             return self._learn_future(errors)
         return None, None
+
+    def weights_at(self, time_ns: int, enabled: bool) -> Array:
+        """The weights with all that has been learned before `time_ns`, a copy."""
+        return self.weights.copy() if self.accrual is None else self.accrual.weights_at(time_ns, enabled)
 
     def learn_dense(self) -> None:
         """`reconstruction`: dW = x_hat (outer) e_hat, once a learning period, traces having taken the spikes."""
@@ -165,6 +195,7 @@ class Synapses:
             "weights": self.weights.copy(),
             "x_hat": self.x_hat.state(),
             "product": None if self.product is None else self.product.copy(),
+            "accrual": None if self.accrual is None else self.accrual.state(),
         }
 
     def load_state(self, state: dict[str, object]) -> None:
@@ -173,3 +204,5 @@ class Synapses:
         self.x_hat.load_state(state["x_hat"])  # type: ignore[arg-type]
         if self.product is not None:
             self.product[...] = np.asarray(state["product"])
+        if self.accrual is not None:
+            self.accrual.load_state(state["accrual"])  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from eventnet.engines.compiled.kernels.compiling import Sim
 from eventnet.engines.compiled.kernels.instants import prepare, run
 from eventnet.engines.compiled.pools import pooled
 from eventnet.engines.compiled.recording import drain, make_out
-from eventnet.engines.compiled.state import grow_ring, load_arrays, make_arrays, make_work, save_arrays
+from eventnet.engines.compiled.state import grow_ring, load_arrays, make_arrays, make_work, save_arrays, weights_at
 from eventnet.engines.compiled.tables import make_tables, rule_of
 from eventnet.engines.divergence import diverged
 from eventnet.engines.streams import check_streams
@@ -53,13 +53,12 @@ class CompiledEngine:
 
     @property
     def weights(self) -> Mapping[str, NDArray[np.floating]]:
-        """The weight matrix of every projection by name, [n_source, n_target], live."""
-        matrices = {}
-        for k, projection in enumerate(self.graph.projections):
-            shape = (self.graph.size_of_source(k), self.graph.size_of_target(k))
-            start = int(self._pools.net.projection_table[k, layout.FIRST_WEIGHT])
-            matrices[projection.name] = self._pools.state.weights[start : start + shape[0] * shape[1]].reshape(shape)
-        return matrices
+        """The weight matrix of every projection by name, [n_source, n_target], with all learned so far; a copy."""
+        enabled = bool(self._pools.ints[layout.LEARNING_ENABLED])
+        return {
+            projection.name: weights_at(self.graph, self._pools.net, self._pools.state, k, self._now_ns, enabled)
+            for k, projection in enumerate(self.graph.projections)
+        }
 
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens before `until_ns`; RunError at the first state that is not finite."""
@@ -91,7 +90,7 @@ class CompiledEngine:
         cuts = np.cumsum([population.size for population in self.graph.populations])[:-1]
         k_beta = state.side_numbers[:, layout.K_BETA].tolist()
         return Parameters(
-            weights={name: weights.copy() for name, weights in self.weights.items()},
+            weights=dict(self.weights),
             biases={name: bias.copy() for name, bias in zip(names, np.split(state.bias, cuts), strict=True)},
             k_beta_forward=dict(zip(names, k_beta[:n], strict=True)),
             k_beta_backward=dict(zip(names, k_beta[n:], strict=True)),

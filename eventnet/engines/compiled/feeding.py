@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventnet.engines.base import SensorStream, Streams, TargetStream
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.tables import Doubles, Ints
+from eventnet.engines.compiled.tables import Ints
 from eventnet.engines.streams import check_samples, check_targets, check_times, sensor_stream, target_stream
 from eventnet.network import Graph
 
-WINDOW_VALUES = 1 << 18
+Floats = NDArray[np.floating]
+Kind = TypeVar("Kind", bound=np.generic)
+
+ROW_WIDTH = 7
+WINDOW_VALUES = 1 << 16
 WINDOW_ROWS = 1024
 """A stream is read ahead by so many values or samples at a time, whichever is less."""
 
@@ -25,15 +31,15 @@ class Feed(NamedTuple):
     streams: Ints  # [streams, .]
     next_ns: Ints  # [streams] time of the next sample, NEVER_NS at the end
     rows: Ints  # [samples, .]
-    values: Doubles
+    values: Floats
     channels: Ints
 
 
 class _Window(NamedTuple):
-    """Consecutive samples of one stream, or of several after each other."""
+    """Consecutive samples of one stream; their values may be views of what the stream gave."""
 
     rows: Ints
-    values: Doubles
+    values: Floats
     channels: Ints
 
 
@@ -44,9 +50,9 @@ def make_feed(graph: Graph) -> Feed:
         driven=np.array(driven, np.int64),
         streams=np.zeros((len(driven), layout.STREAMS_WIDTH), np.int64),
         next_ns=np.full(len(driven), layout.NEVER_NS, np.int64),
-        rows=_NOTHING.rows,
-        values=_NOTHING.values,
-        channels=_NOTHING.channels,
+        rows=np.zeros((0, ROW_WIDTH), np.int64),
+        values=np.zeros(0, graph.network.dtype),
+        channels=np.zeros(0, np.int64),
     )
 
 
@@ -69,6 +75,7 @@ class Feeder:
         feed.streams[...] = 0
         feed.next_ns[...] = layout.NEVER_NS
         self._fed = False
+        self._room = _Room(feed.rows, feed.values, feed.channels)
 
     def positions(self) -> list[int]:
         """How many samples of each stream have been taken."""
@@ -97,62 +104,88 @@ class Feeder:
         return taken
 
     def _flatten(self) -> None:
-        windows = [reader.window for reader in self._readers]
-        lengths = np.array([len(window.rows) for window in windows], np.int64)
+        """Lay out all windows one after the other, in the arrays that are there if they are large enough."""
+        lengths = np.array([reader.length for reader in self._readers], np.int64)
         table, ends = self._feed.streams, np.cumsum(lengths)
         table[:, layout.END_ROW] = ends
         table[:, layout.FIRST_ROW] = table[:, layout.ROW] = ends - lengths
         table[:, layout.ENDS] = [reader.ended for reader in self._readers]
-        self._feed.next_ns[:] = [w.rows[0, layout.TIME] if len(w.rows) else layout.NEVER_NS for w in windows]
-        self._feed = self._feed._replace(**_joined(windows)._asdict())
+        self._feed.next_ns[:] = [
+            reader.parts[0].rows[0, layout.TIME] if reader.parts else layout.NEVER_NS for reader in self._readers
+        ]
+        parts = [part for reader in self._readers for part in reader.parts]
+        self._room.values = _with_room(self._room.values, sum(part.values.size for part in parts))
+        self._room.channels = _with_room(self._room.channels, sum(part.channels.size for part in parts))
+        self._room.rows = _with_room(self._room.rows, sum(len(part.rows) for part in parts))
+        n_rows = n_values = n_channels = 0
+        for part in parts:
+            rows = self._room.rows[n_rows : n_rows + len(part.rows)]
+            rows[...] = part.rows
+            rows[:, layout.VALUE] += np.where(rows[:, layout.VALUE] >= 0, n_values, 0)
+            rows[:, layout.CHANNEL] += np.where(rows[:, layout.CHANNEL] >= 0, n_channels, 0)
+            self._room.values[n_values : n_values + part.values.size] = part.values
+            self._room.channels[n_channels : n_channels + part.channels.size] = part.channels
+            n_rows += len(part.rows)
+            n_values, n_channels = n_values + part.values.size, n_channels + part.channels.size
+        self._feed = self._feed._replace(rows=self._room.rows, values=self._room.values, channels=self._room.channels)
+
+
+@dataclass
+class _Room:
+    """The arrays that windows are laid out in, mostly longer than those."""
+
+    rows: Ints
+    values: Floats
+    channels: Ints
 
 
 class _Reader:
-    """The window of one stream."""
+    """The window of one stream, in parts."""
 
     def __init__(self, windows: Iterator[_Window], start: int) -> None:
         self.first = start  # the number of the window's first sample
-        self.window = _NOTHING
+        self.parts: list[_Window] = []
         self.ended = False
         self._windows = windows
         self._skip = start
 
+    @property
+    def length(self) -> int:
+        """How many samples are in the window."""
+        return sum(len(part.rows) for part in self.parts)
+
     def drop(self, n: int) -> None:
         """Forget the first n samples of the window."""
-        self.window = _rest(self.window, n)
         self.first += n
+        while n and n >= len(self.parts[0].rows):
+            n -= len(self.parts.pop(0).rows)
+        if n:
+            self.parts[0] = _rest(self.parts[0], n)
 
     def extend(self) -> None:
         """Let the window go on with the next part of the stream, or note that there is none."""
         for more in self._windows:
             n = len(more.rows)
             if n > self._skip:
-                self.window = _joined([self.window, _rest(more, self._skip)])
+                self.parts.append(_rest(more, self._skip))
                 self._skip = 0
                 return
             self._skip -= n
         self.ended = True
 
 
-_NOTHING = _Window(np.zeros((0, 7), np.int64), np.zeros(0, np.float64), np.zeros(0, np.int64))
+_NO_VALUES, _NO_CHANNELS = np.zeros(0, np.float64), np.zeros(0, np.int64)
 
 
-def _joined(parts: list[_Window]) -> _Window:
-    """Windows after each other, offsets counting through."""
-    parts = [_NOTHING, *parts]
-    rows = np.concatenate([part.rows for part in parts])
-    start = n_values = n_channels = 0
-    for part in parts:
-        mine = rows[start : start + len(part.rows)]
-        mine[:, layout.VALUE] += np.where(mine[:, layout.VALUE] >= 0, n_values, 0)
-        mine[:, layout.CHANNEL] += np.where(mine[:, layout.CHANNEL] >= 0, n_channels, 0)
-        start, n_values, n_channels = start + len(mine), n_values + part.values.size, n_channels + part.channels.size
-    values = np.concatenate([part.values for part in parts])
-    return _Window(rows, values, np.concatenate([part.channels for part in parts]))
+def _with_room(array: NDArray[Kind], n: int) -> NDArray[Kind]:
+    """An array that is at least n long, the same if it is."""
+    return array if len(array) >= n else np.zeros((2 * n, *array.shape[1:]), array.dtype)
 
 
 def _rest(window: _Window, n: int) -> _Window:
     """A window without its first n samples."""
+    if n == 0:
+        return window
     rows = window.rows[n:].copy()
     value = _first_used(rows, layout.VALUE, window.values.size)
     channel = _first_used(rows, layout.CHANNEL, window.channels.size)
@@ -177,10 +210,10 @@ def _sensor_windows(graph: Graph, population: int, stream: SensorStream) -> Iter
         check_samples(name, graph.populations[population], block)
         dense = block.channels is None or block.offsets is None
         cuts = np.arange(n + 1, dtype=np.int64) * size if dense else np.asarray(block.offsets, np.int64)
-        values = np.asarray(block.values, np.float64).ravel()
-        channels = _NOTHING.channels if dense else np.asarray(block.channels, np.int64)
+        values: Floats = block.values.ravel()
+        channels = _NO_CHANNELS if dense else np.asarray(block.channels, np.int64)
         for start, end in _parts(cuts):
-            rows = np.zeros((end - start, 7), np.int64)
+            rows = np.zeros((end - start, ROW_WIDTH), np.int64)
             rows[:, layout.TIME] = times_ns[start:end]
             rows[:, layout.VALUE] = cuts[start:end] - cuts[start]
             rows[:, layout.CHANNEL] = -1 if dense else rows[:, layout.VALUE]
@@ -199,16 +232,16 @@ def _target_windows(graph: Graph, population: int, stream: TargetStream) -> Iter
         check_targets(name, graph.populations[population], block)
         is_class = block.values.ndim == 1
         cuts = np.arange(n + 1, dtype=np.int64) * (0 if is_class else size)
-        values = _NOTHING.values if is_class else np.asarray(block.values, np.float64).ravel()
+        values = _NO_VALUES if is_class else np.asarray(block.values, np.float64).ravel()
         for start, end in _parts(cuts):
-            rows = np.zeros((end - start, 7), np.int64)
+            rows = np.zeros((end - start, ROW_WIDTH), np.int64)
             rows[:, layout.TIME] = times_ns[start:end]
             rows[:, layout.VALUE] = -1 if is_class else cuts[start:end] - cuts[start]
             rows[:, layout.CHANNEL] = -1
             rows[:, layout.LABEL] = block.values[start:end] if is_class else -1
             rows[:, layout.GROUP] = block.groups[start:end]
             rows[:, layout.LEARN] = block.learn[start:end]
-            yield _Window(rows, values[cuts[start] : cuts[end]], _NOTHING.channels)
+            yield _Window(rows, values[cuts[start] : cuts[end]], _NO_CHANNELS)
 
 
 def _parts(cuts: Ints) -> Iterator[tuple[int, int]]:

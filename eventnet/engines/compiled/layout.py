@@ -32,6 +32,7 @@ N_COUNTERS = 6  # those above change and are saved
     POPULATION_TABLE,
     PROJECTION_TABLE,
     STEPS,
+    FADINGS,
     ETAS,
     LISTS,
     ORDERS,
@@ -59,12 +60,15 @@ N_COUNTERS = 6  # those above change and are saved
     WEIGHTS,
     PRODUCTS,
     TOUCHED,
+    AREAS,
+    SEEN,
     TREE,
     RINGS,
     SPIKE_NEURONS,
     SPIKE_EVENTS,
     SPIKE_S,
     SPIKE_AMOUNTS,
+    RENEWED,
     ARRIVED_SCALES,
     GRADIENT,
     BIAS_STEPS,
@@ -89,8 +93,8 @@ N_COUNTERS = 6  # those above change and are saved
     COUNT_EVENTS,
     COUNT_UNITS,
     COUNT_SINGLES,
-) = range(15, 77)
-HEAD = 77
+) = range(15, 81)
+HEAD = 81
 NEVER_NS = 2**63 - 1
 NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hold
 
@@ -144,8 +148,9 @@ POPULATION_TABLE_WIDTH = 9
     CODE_BACK,  # which of the source's error decoders listens to it
     REGION,  # where the spikes that arrive now are kept, in the arrays of spikes
     REGION_BACK,
-) = range(11)
-PROJECTION_TABLE_WIDTH = 11
+    FIRST_AREA,  # in areas
+) = range(12)
+PROJECTION_TABLE_WIDTH = 12
 
 # Tables.trace_table
 TRACE_OFFSET, TRACE_SIZE, TRACE_PERIOD = range(3)
@@ -157,7 +162,7 @@ PROBE_TABLE_WIDTH = 3
 SEES_X, SEES_Z, SEES_PHI, SEES_E = range(4)
 
 RELU, LINEAR, TANH, SOFTMAX = range(4)
-RECONSTRUCTION, PAST, FUTURE = range(3)  # stdp is the same sum as future, as the actor engine says
+RECONSTRUCTION, PAST, FUTURE, ACCRUAL = range(4)  # stdp is the same sum as future, as the actor engine says
 
 # Arrays.side_state: the four times at which a side has something to do come first
 (
@@ -193,8 +198,10 @@ SIDE_NUMBERS_WIDTH = 3
     ARRIVED_AT,  # where they are in the arrays of spikes
     LEARNING,  # it has something to learn from in this instant
     HAS_NEGATIVE_ZERO,
-) = range(7)
-SYNAPSE_STATE_WIDTH = 7
+    LATEST,  # which of its areas is that of now
+    N_RENEWED,  # how many of the spikes that arrived brought their row up to date
+) = range(9)
+SYNAPSE_STATE_WIDTH = 9
 N_SYNAPSE_TIMES = 3
 
 # Arrays.rings

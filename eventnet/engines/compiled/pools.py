@@ -6,7 +6,7 @@ the arrays in capitals. What Python works with are views of the pools.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,7 @@ def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: F
     groups = (net, state, work, feed, out)
     named = {name: array for group in groups for name, array in group._asdict().items() if name not in APART}
     # of float64 only the arrays of the network's own type are in its pool, whatever that type is
-    own = {"bias", "held", "x_last", "phi", "y", "traces", "weights", "products"}
-    own |= {"spike_amounts", "gradient", "bias_steps", "vectors"}
+    own = {name for group in groups for name, kind in get_type_hints(type(group)).items() if kind == Floats}
     kinds = {
         name: "floats" if name in own else "ints" if array.dtype == np.int64 else "doubles"
         for name, array in named.items()

@@ -38,13 +38,13 @@ def make_out(net: Tables, recording: bool) -> Out:
     n, m = len(net.population_table), len(net.projection_table)
     sizes = net.side_table[:n, layout.SIZE]
     # samples, spikes and one each of encode, loss, error encode, bias update, adaptation; spikes by projection: their
-    # arrivals and updates; probes
+    # arrivals and updates; dense learning or an area that grows and begins anew; probes
     spikes_by_projection = int(
         net.trace_table[:m, layout.TRACE_SIZE].sum() + sizes[net.projection_table[:, layout.SINK]].sum()
     )
     probed = int(sizes[net.probe_table[:, layout.PROBED]].sum())
-    events = int(3 * sizes.sum() + 6 * n + 2 * spikes_by_projection + m + probed)
-    batches = 10 * n + 6 * m + len(net.probe_table)
+    events = int(3 * sizes.sum() + 6 * n + 2 * spikes_by_projection + 3 * m + probed)
+    batches = 10 * n + 8 * m + len(net.probe_table)
     room_events = events + max(events, ROOM_EVENTS) if recording else 0
     room_batches = batches + max(batches, ROOM_EVENTS // 8) if recording else 0
     room_outcomes = n + 1024 if recording else 0

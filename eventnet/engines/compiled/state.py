@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eventnet.coding import decay
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.tables import Doubles, Ints, Tables, clock_of, code_spoken, is_used, wakes_by
 from eventnet.engines.initial import initial_biases, initial_weights
+from eventnet.engines.precision import AREAS_KEPT
 from eventnet.network import Graph, Rule, Wake
 
 Floats = NDArray[np.floating]
@@ -39,6 +42,8 @@ class Arrays(NamedTuple):
     weights: Floats  # all matrices, C order
     products: Floats  # the same for the past rule, else empty
     touched: Ints  # rows of all projections that a spike has reached yet, for the past rule, else empty
+    areas: Floats  # of all projections, each [AREAS_KEPT, n_target], for the accrual rule, else empty
+    seen: Ints  # which area each row of all projections has learned from, for the accrual rule, else empty
     tree: Ints  # a tournament tree of predicted times for each side that wakes by itself: 1 is the root
     rings: Ints  # [2 m, .]
     travelling: Ints  # [room of all rings, .]
@@ -52,6 +57,7 @@ class Work(NamedTuple):
     spike_events: Ints
     spike_s: Doubles  # s
     spike_amounts: Floats  # k_beta * s
+    renewed: Ints  # whether a spike that arrived brought its row up to date, by regions
     arrived_scales: Doubles  # [m]
     gradient: Floats  # [N]
     bias_steps: Floats  # [N]
@@ -70,7 +76,8 @@ def make_arrays(graph: Graph, net: Tables) -> Arrays:
     n_neurons = int(net.side_table[:n, layout.SIZE].sum())
     weights = [w.ravel() for w in initial_weights(graph)]
     flat = np.concatenate(weights) if weights else np.zeros(0, dtype)
-    past = graph.network.learning is not None and graph.network.learning.rule is Rule.PAST
+    rule = graph.network.learning.rule if graph.network.learning is not None else None
+    past, accrual = rule is Rule.PAST, rule is Rule.ACCRUAL
     sizes = net.side_table[:, layout.SIZE]
     rings = np.zeros((2 * m, 4), np.int64)
     for ring in net.travels[net.travels >= 0]:
@@ -98,6 +105,8 @@ def make_arrays(graph: Graph, net: Tables) -> Arrays:
         weights=flat,
         products=np.zeros(flat.size if past else 0, dtype),
         touched=np.zeros(n_rows if past else 0, np.int64),
+        areas=np.zeros(AREAS_KEPT * int(sizes[net.projection_table[:, layout.SINK]].sum()) if accrual else 0, dtype),
+        seen=np.zeros(n_rows if accrual else 0, np.int64),
         tree=np.full(int(2 * net.side_table[:, layout.LEAVES].sum()), layout.NEVER_NS, np.int64),
         rings=rings,
         travelling=np.zeros((room, 3), np.int64),
@@ -121,6 +130,7 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
         spike_events=np.zeros(spikes, np.int64),
         spike_s=np.zeros(spikes, np.float64),
         spike_amounts=np.zeros(spikes, dtype),
+        renewed=np.zeros(spikes, np.int64),
         arrived_scales=np.zeros(len(net.projection_table), np.float64),
         gradient=np.zeros(n, dtype),
         bias_steps=np.zeros(n, dtype),
@@ -165,6 +175,37 @@ def grow_ring(arrays: Arrays, ring: int) -> Arrays:
         travelling[start : start + places.size] = arrays.travelling[offset + places]
         numbers[start : start + places.size] = arrays.travelling_numbers[offset + places]
     return arrays._replace(travelling=travelling, travelling_numbers=numbers)
+
+
+def weights_at(graph: Graph, net: Tables, arrays: Arrays, k: int, time_ns: int, enabled: bool) -> Floats:
+    """The weights of projection k, [n_source, n_target], with all learned by `time_ns`, not before the last change."""
+    n_source, n_target = graph.size_of_source(k), graph.size_of_target(k)
+    row = net.projection_table[k]
+    start = row[layout.FIRST_WEIGHT]
+    weights = arrays.weights[start : start + n_source * n_target].reshape(n_source, n_target).copy()
+    learning = graph.network.learning
+    if learning is None or learning.rule is not Rule.ACCRUAL or not graph.learns[k]:
+        return weights
+    areas = arrays.areas[row[layout.FIRST_AREA] :][: AREAS_KEPT * n_target].reshape(AREAS_KEPT, n_target)
+    area = areas[arrays.synapse_state[k, layout.LATEST]]
+    errors = len(graph.projections) + int(row[layout.SINK])
+    x_scaled, e_scaled = (_trace(net, arrays, trace) for trace in (k, errors))
+    seen = arrays.seen[net.trace_table[k, layout.TRACE_OFFSET] :][:n_source]
+    elapsed_ns = time_ns - int(arrays.traces_ns[errors])
+    if enabled and elapsed_ns:
+        fades = math.prod(
+            decay(float(net.trace_alphas[trace]), elapsed_ns, int(net.trace_table[trace, layout.TRACE_PERIOD]))
+            for trace in (k, errors)
+        )
+        worth = float(arrays.trace_factors[k]) * ((1.0 - fades) / float(net.fadings[k]))
+        area = area + weights.dtype.type(worth) * (e_scaled * weights.dtype.type(arrays.trace_factors[errors]))
+    steps = weights.dtype.type(learning.eta) * x_scaled
+    return np.asarray(weights - steps[:, None] * (area - areas[seen]))
+
+
+def _trace(net: Tables, arrays: Arrays, trace: int) -> Floats:
+    start = net.trace_table[trace, layout.TRACE_OFFSET]
+    return arrays.traces[start : start + net.trace_table[trace, layout.TRACE_SIZE]]
 
 
 def find_negative_zeros(net: Tables, arrays: Arrays) -> None:

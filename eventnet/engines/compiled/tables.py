@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.compiled import layout
+from eventnet.engines.precision import AREAS_KEPT
 from eventnet.network import Code, Decides, Graph, Nonlinearity, Rule, Wake
 from eventnet.network.graph import decay_product
 
@@ -25,6 +26,7 @@ _RULES = {
     Rule.PAST: layout.PAST,
     Rule.FUTURE: layout.FUTURE,
     Rule.STDP: layout.FUTURE,
+    Rule.ACCRUAL: layout.ACCRUAL,
 }
 _VARIABLES = {"x": layout.SEES_X, "z": layout.SEES_Z, "phi": layout.SEES_PHI, "e": layout.SEES_E}
 
@@ -38,6 +40,7 @@ class Tables(NamedTuple):
     projection_table: Ints  # [m, .]
     etas: Doubles  # [2] of weights, of biases
     steps: Doubles  # [m] eta / (1 - r2)
+    fadings: Doubles  # [m] 1 - r2
     lists: Ints  # projections out of and into each population
     orders: Ints  # [2, n] populations in the order in which they decide
     travels: Ints  # [2, m] rings in the order in which they deliver; -1 after the last
@@ -68,6 +71,9 @@ def make_tables(graph: Graph) -> Tables:
         steps=np.array(
             [eta / (1.0 - decay_product(graph, k)) if learns else 0.0 for k, learns in enumerate(graph.learns)],
             np.float64,
+        ),
+        fadings=np.array(
+            [1.0 - decay_product(graph, k) if learns else 1.0 for k, learns in enumerate(graph.learns)], np.float64
         ),
         lists=lists,
         orders=orders,
@@ -186,7 +192,7 @@ def _populations(graph: Graph) -> tuple[Ints, Ints]:
 
 def _projections(graph: Graph) -> Ints:
     rows = np.zeros((len(graph.projections), layout.PROJECTION_TABLE_WIDTH), np.int64)
-    weights, region = 0, 2 * sum(p.size for p in graph.populations)
+    weights, region, areas = 0, 2 * sum(p.size for p in graph.populations), 0
     for k, row in enumerate(rows):
         source, sink = graph.source_of(k), graph.target_population_of(k)
         n_source, n_target = graph.populations[source].size, graph.populations[sink].size
@@ -197,7 +203,9 @@ def _projections(graph: Graph) -> Ints:
         row[layout.CODE] = graph.forward_codes[sink].index(source)
         row[layout.CODE_BACK] = graph.backward_codes[source].index(sink) if graph.delivers_error[k] else -1
         row[layout.REGION], row[layout.REGION_BACK] = region, region + n_source
+        row[layout.FIRST_AREA] = areas
         weights, region = weights + n_source * n_target, region + n_source + n_target
+        areas += AREAS_KEPT * n_target
     return rows
 
 

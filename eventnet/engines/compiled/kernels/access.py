@@ -10,6 +10,7 @@ from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.compiling import Sim, view
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Doubles, Ints
+from eventnet.engines.precision import AREAS_KEPT
 
 
 @view
@@ -36,6 +37,31 @@ def vector(sim: Sim, which: int) -> Floats:
     size = sim.ints[layout.LARGEST_SIZE]
     start = sim.ints[layout.VECTORS] + which * size
     return sim.floats[start : start + size]
+
+
+@view
+def matrix(sim: Sim, k: int) -> Floats:
+    """The weights of projection k, [n_source, n_target]."""
+    row = sim.ints[layout.PROJECTION_TABLE] + k * layout.PROJECTION_TABLE_WIDTH
+    n_source = sim.ints[
+        sim.ints[layout.SIDE_TABLE] + sim.ints[row + layout.SOURCE] * layout.SIDE_TABLE_WIDTH + layout.SIZE
+    ]
+    n_target = sim.ints[
+        sim.ints[layout.SIDE_TABLE] + sim.ints[row + layout.SINK] * layout.SIDE_TABLE_WIDTH + layout.SIZE
+    ]
+    start = sim.ints[layout.WEIGHTS] + sim.ints[row + layout.FIRST_WEIGHT]
+    return sim.floats[start : start + n_source * n_target].reshape((n_source, n_target))
+
+
+@view
+def areas_of(sim: Sim, k: int) -> Floats:
+    """The areas of projection k, [AREAS_KEPT, n_target]."""
+    row = sim.ints[layout.PROJECTION_TABLE] + k * layout.PROJECTION_TABLE_WIDTH
+    n_target = sim.ints[
+        sim.ints[layout.SIDE_TABLE] + sim.ints[row + layout.SINK] * layout.SIDE_TABLE_WIDTH + layout.SIZE
+    ]
+    start = sim.ints[layout.AREAS] + sim.ints[row + layout.FIRST_AREA]
+    return sim.floats[start : start + AREAS_KEPT * n_target].reshape((AREAS_KEPT, n_target))
 
 
 @view

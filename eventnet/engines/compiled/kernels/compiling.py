@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from eventnet.coding import prediction, signal
+from eventnet.engines import precision
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -25,7 +26,11 @@ OPTIONS = {"error_model": "numpy", "_nrt": False}
 def _digest() -> str:
     """A digest of every file that kernels are made of."""
     here = Path(__file__).parent
-    files = [*sorted(here.glob("*.py")), here.parent / "layout.py", Path(prediction.__file__), Path(signal.__file__)]
+    files = [
+        *sorted(here.glob("*.py")),
+        here.parent / "layout.py",
+        *map(Path, (prediction.__file__, signal.__file__, precision.__file__)),
+    ]
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=16).hexdigest()
 
 
@@ -45,7 +50,7 @@ class Sim(NamedTuple):
     doubles: NDArray[np.float64]
     floats: NDArray[np.floating]
     rows: NDArray[np.int64]
-    values: NDArray[np.float64]
+    values: NDArray[np.floating]
     channels: NDArray[np.int64]
     travelling: NDArray[np.int64]
     travelling_numbers: NDArray[np.float64]

@@ -30,6 +30,7 @@ from eventnet.trace.events import Kind, Phase
 FORWARD_PHASE, BACKWARD_PHASE = constant(Phase.FORWARD), constant(Phase.BACKWARD)
 ENCODE, ERROR_ENCODE = constant(Kind.ENCODE), constant(Kind.ERROR_ENCODE)
 FORWARD, BACKWARD = constant(Kind.FORWARD), constant(Kind.BACKWARD)
+BLOCK = 16
 
 
 @kernel
@@ -162,15 +163,39 @@ def _encode(sim: Sim, side: int, n_who: int) -> int:
             phi[j] = changed - s[p]
             x_last[j] = x[p]
             t_last[j] = now_ns
+    fired = _pick_spikes(s[:n], neurons[start : start + n], sizes[start : start + n])
+    if n_who != ALL_NEURONS:
+        for p in range(start, start + fired):
+            neurons[p] = who[neurons[p]]
+    return -1 if _any_too_large(sizes[start : start + fired]) else fired
+
+
+@kernel
+def _pick_spikes(s: Floats, places: Ints, sizes: Doubles) -> int:
+    """List where s is not zero, and what it is there; how many there are.
+
+    Zeros are passed over by the block, and within a block without a branch, which would be mispredicted.
+    """
     fired = 0
-    for p in range(n):
-        if s[p] != 0.0:
-            if not abs(s[p]) <= LARGEST_SPIKE:
-                return -1
-            neurons[start + fired] = p if n_who == ALL_NEURONS else who[p]
-            sizes[start + fired] = s[p]
-            fired += 1
+    for first in range(0, s.shape[0], BLOCK):
+        end = min(first + BLOCK, s.shape[0])
+        some = 0
+        for p in range(first, end):
+            some |= s[p] != 0.0
+        if some:
+            for p in range(first, end):
+                places[fired] = p
+                sizes[fired] = s[p]
+                fired += s[p] != 0.0
     return fired
+
+
+@kernel
+def _any_too_large(sizes: Doubles) -> bool:
+    bad = 0
+    for p in range(sizes.shape[0]):
+        bad |= not abs(sizes[p]) <= LARGEST_SPIKE
+    return bad != 0
 
 
 @kernel
@@ -229,7 +254,7 @@ def _send_forward(sim: Sim, i: int) -> None:
         if delay_ns:
             send(sim, k, sim.ints[layout.NOW_NS] + delay_ns, at, n, scale)
         else:
-            deliver_forward(sim, k, at, n, scale)
+            deliver_forward(sim, k, at, n, scale, FORWARD_PHASE)
 
 
 @phase
@@ -246,7 +271,7 @@ def _send_backward(sim: Sim, i: int) -> None:
             if delay_ns:
                 send(sim, sim.ints[layout.N_PROJECTIONS] + k, sim.ints[layout.NOW_NS] + delay_ns, at, n, scale)
             else:
-                deliver_backward(sim, k, at, n)
+                deliver_backward(sim, k, at, n, BACKWARD_PHASE)
 
 
 @phase

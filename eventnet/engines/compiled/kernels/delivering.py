@@ -18,11 +18,13 @@ from eventnet.engines.compiled.kernels.access import (
     synapse,
     vector,
 )
+from eventnet.engines.compiled.kernels.accruing import accrue, sum_owing_columns, sum_renewed_rows
 from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel
 from eventnet.engines.compiled.kernels.reading import decay
 from eventnet.engines.compiled.kernels.recording import OWN_CAUSES, emit_spikes
+from eventnet.engines.compiled.kernels.summing import sum_columns, sum_rows
 from eventnet.engines.compiled.kernels.waking import settle_and_mark, touch
-from eventnet.engines.compiled.state import Floats, Number
+from eventnet.engines.compiled.state import Floats
 from eventnet.trace.events import Kind, Phase
 
 BACKWARD_ARRIVAL = constant(Phase.BACKWARD_ARRIVAL)
@@ -32,14 +34,18 @@ FORWARD_ARRIVAL_KIND = constant(Kind.FORWARD_ARRIVAL)
 
 
 @kernel
-def deliver_forward(sim: Sim, k: int, at: int, n: int, scale: float) -> None:
+def deliver_forward(sim: Sim, k: int, at: int, n: int, scale: float, phase: int) -> None:
     """The n spikes from `at` on reach the dendrites of projection k."""
     row = projection(sim, k)
     i, now_ns = row[layout.SINK], sim.ints[layout.NOW_NS]
     back = sim.ints[layout.N_POPULATIONS] + i
     touch(sim, i, now_ns)
+    accrue(sim, i, phase, ints(sim, layout.SPIKE_EVENTS)[at + n - 1])
     total = vector(sim, layout.V_SUM)
-    _sum_rows(sim, k, at, n, total)
+    if row[layout.LEARNS] and sim.ints[layout.RULE] == layout.ACCRUAL:
+        sum_renewed_rows(sim, k, at, n, total)
+    else:
+        sum_rows(sim, k, at, n, total)
     _receive(sim, i, row[layout.CODE], total)
     side_state(sim, i)[layout.REASON] = ints(sim, layout.SPIKE_EVENTS)[at + n - 1]
     ask_forward(sim, i, layout.ALL)
@@ -53,14 +59,18 @@ def deliver_forward(sim: Sim, k: int, at: int, n: int, scale: float) -> None:
 
 
 @kernel
-def deliver_backward(sim: Sim, k: int, at: int, n: int) -> None:
+def deliver_backward(sim: Sim, k: int, at: int, n: int, phase: int) -> None:
     """The n error spikes from `at` on reach the error dendrites of projection k."""
     row = projection(sim, k)
     i = row[layout.SOURCE]
     back = sim.ints[layout.N_POPULATIONS] + i
     settle_and_mark(sim, back, sim.ints[layout.NOW_NS])
+    accrue(sim, row[layout.SINK], phase, ints(sim, layout.SPIKE_EVENTS)[at + n - 1])
     total = vector(sim, layout.V_SUM)
-    _sum_columns(sim, k, at, n, total)
+    if row[layout.LEARNS] and sim.ints[layout.RULE] == layout.ACCRUAL:
+        sum_owing_columns(sim, k, at, n, total)
+    else:
+        sum_columns(sim, k, at, n, total)
     _receive(sim, back, row[layout.CODE_BACK], total)
     side_state(sim, back)[layout.REASON] = ints(sim, layout.SPIKE_EVENTS)[at + n - 1]
     ask_backward(sim, i)
@@ -114,9 +124,9 @@ def arrive(sim: Sim, ring: int) -> None:
     for p in range(n):
         events[at + p] = first + p
     if forward:
-        deliver_forward(sim, k, at, n, scale)
+        deliver_forward(sim, k, at, n, scale, phase)
     else:
-        deliver_backward(sim, k, at, n)
+        deliver_backward(sim, k, at, n, phase)
 
 
 @kernel
@@ -183,70 +193,3 @@ def _receive(sim: Sim, side: int, c: int, amounts: Floats) -> None:
     else:
         for j in range(size):
             y[j] += amounts[j]
-
-
-@kernel
-def _sum_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
-    """sum_i amounts_i * weights[i, :] in the order of the spikes."""
-    matrices = floats(sim, layout.WEIGHTS)
-    amounts = floats(sim, layout.SPIKE_AMOUNTS)
-    neurons = ints(sim, layout.SPIKE_NEURONS)
-    row = projection(sim, k)
-    n_target = side_table(sim, row[layout.SINK])[layout.SIZE]
-    start = row[layout.FIRST_WEIGHT]
-    first = start + neurons[at] * n_target
-    _take_row(matrices[first : first + n_target], amounts[at], total)
-    p = at + 1
-    while p + 3 < at + n:
-        w0, w1 = start + neurons[p] * n_target, start + neurons[p + 1] * n_target
-        w2, w3 = start + neurons[p + 2] * n_target, start + neurons[p + 3] * n_target
-        _add_four_rows(
-            matrices[w0 : w0 + n_target],
-            matrices[w1 : w1 + n_target],
-            matrices[w2 : w2 + n_target],
-            matrices[w3 : w3 + n_target],
-            amounts[p : p + 4],
-            total,
-        )
-        p += 4
-    while p < at + n:
-        w0 = start + neurons[p] * n_target
-        _add_row(matrices[w0 : w0 + n_target], amounts[p], total)
-        p += 1
-
-
-@kernel
-def _take_row(row: Floats, amount: Number, total: Floats) -> None:
-    for j in range(row.shape[0]):
-        total[j] = row[j] * amount
-
-
-@kernel
-def _add_row(row: Floats, amount: Number, total: Floats) -> None:
-    for j in range(row.shape[0]):
-        total[j] += row[j] * amount
-
-
-@kernel
-def _add_four_rows(row0: Floats, row1: Floats, row2: Floats, row3: Floats, amounts: Floats, total: Floats) -> None:
-    """One after the other, but with the sum kept at hand."""
-    a0, a1, a2, a3 = amounts[0], amounts[1], amounts[2], amounts[3]
-    for j in range(row0.shape[0]):
-        total[j] = (((total[j] + row0[j] * a0) + row1[j] * a1) + row2[j] * a2) + row3[j] * a3
-
-
-@kernel
-def _sum_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
-    """sum_j amounts_j * weights[:, j] in the order of the spikes, each row of weights being read once."""
-    amounts = floats(sim, layout.SPIKE_AMOUNTS)
-    neurons = ints(sim, layout.SPIKE_NEURONS)
-    row = projection(sim, k)
-    n_source = side_table(sim, row[layout.SOURCE])[layout.SIZE]
-    n_target = side_table(sim, row[layout.SINK])[layout.SIZE]
-    for i in range(n_source):
-        start = row[layout.FIRST_WEIGHT] + i * n_target
-        weights = floats(sim, layout.WEIGHTS)[start : start + n_target]
-        held = weights[neurons[at]] * amounts[at]
-        for p in range(at + 1, at + n):
-            held += weights[neurons[p]] * amounts[p]
-        total[i] = held

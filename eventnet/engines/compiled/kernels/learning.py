@@ -21,22 +21,20 @@ from eventnet.engines.compiled.kernels.access import (
     trace_table,
     vector,
 )
+from eventnet.engines.compiled.kernels.accruing import accrue
 from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase
-from eventnet.engines.compiled.kernels.reading import decay
-from eventnet.engines.compiled.kernels.recording import NONE, OWN_CAUSES, emit_one, emit_spikes
+from eventnet.engines.compiled.kernels.recording import NONE, OWN_CAUSES, emit_chosen_spikes, emit_one, emit_spikes
+from eventnet.engines.compiled.kernels.tracing import add_spikes, decay_trace
 from eventnet.engines.compiled.kernels.waking import touch
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Ints
+from eventnet.engines.precision import SMALLEST_TRACE
 from eventnet.trace.events import Kind, Phase
 
 UPDATE = constant(Phase.UPDATE)
 ROW_UPDATE, COLUMN_UPDATE = constant(Kind.ROW_UPDATE), constant(Kind.COLUMN_UPDATE)
 DENSE_UPDATE, BIAS_UPDATE = constant(Kind.DENSE_UPDATE), constant(Kind.BIAS_UPDATE)
 
-SMALLEST_FACTOR = 2.0**-40
-SMALLEST_TRACE = 2.0**-56
-"""In float32 a smaller trace counts as zero: its products would be denormal numbers, which take a hundred times longer
-and change no weight. In float64 nothing is left out."""
 WHOLE_ROWS_FROM = 8
 WHOLE_ROWS_FROM_PAST = 4
 """From one error spike in so many columns on, whole rows are changed; for the past rule, which does more for each."""
@@ -46,18 +44,25 @@ WHOLE_ROWS_FROM_PAST = 4
 def update(sim: Sim) -> None:
     """The update phase of an instant: projections learn, traces take the spikes, dense learning, biases."""
     now_ns, m = sim.ints[layout.NOW_NS], sim.ints[layout.N_PROJECTIONS]
+    for i in range(sim.ints[layout.N_POPULATIONS]):
+        back = sim.ints[layout.N_POPULATIONS] + i
+        n_errors = side_state(sim, back)[layout.SPIKES]
+        if n_errors > 0:
+            accrue(sim, i, UPDATE, ints(sim, layout.SPIKE_EVENTS)[side_table(sim, back)[layout.OFFSET] + n_errors - 1])
     for k in range(m):
-        if synapse(sim, k)[layout.LEARNING]:
+        if synapse(sim, k)[layout.LEARNING] and sim.ints[layout.RULE] == layout.ACCRUAL:
+            _tell_renewed(sim, k)
+        elif synapse(sim, k)[layout.LEARNING]:
             _learn(sim, k)
     for k in range(m):
         n = synapse(sim, k)[layout.ARRIVED]
         if synapse(sim, k)[layout.LEARNING] and n > 0:
-            _add_spikes(sim, k, synapse(sim, k)[layout.ARRIVED_AT], n)
+            add_spikes(sim, k, synapse(sim, k)[layout.ARRIVED_AT], n)
     for i in range(sim.ints[layout.N_POPULATIONS]):
         back = sim.ints[layout.N_POPULATIONS] + i
         if side_state(sim, back)[layout.SPIKES] > 0:
             decay_trace(sim, m + i)
-            _add_spikes(sim, m + i, side_table(sim, back)[layout.OFFSET], side_state(sim, back)[layout.SPIKES])
+            add_spikes(sim, m + i, side_table(sim, back)[layout.OFFSET], side_state(sim, back)[layout.SPIKES])
     for k in range(m):
         if synapse(sim, k)[layout.DENSE_NS] == now_ns:
             _learn_dense(sim, k)
@@ -68,44 +73,13 @@ def update(sim: Sim) -> None:
 
 
 @kernel
-def decay_trace(sim: Sim, trace: int) -> None:
-    """Let a trace decay to now; its factor is folded into the values before it runs out of precision."""
-    elapsed_ns = sim.ints[layout.NOW_NS] - ints(sim, layout.TRACES_NS)[trace]
-    if elapsed_ns == 0:
-        return
-    factor = doubles(sim, layout.TRACE_FACTORS)[trace] * decay(
-        doubles(sim, layout.TRACE_ALPHAS)[trace], elapsed_ns, trace_table(sim, trace)[layout.TRACE_PERIOD]
-    )
-    ints(sim, layout.TRACES_NS)[trace] += elapsed_ns
-    if factor < SMALLEST_FACTOR:
-        start = trace_table(sim, trace)[layout.TRACE_OFFSET]
-        scaled = floats(sim, layout.TRACES)[start : start + trace_table(sim, trace)[layout.TRACE_SIZE]]
-        folded = scaled.dtype.type(factor)
-        for j in range(scaled.shape[0]):
-            scaled[j] *= folded
-        factor = 1.0
-    doubles(sim, layout.TRACE_FACTORS)[trace] = factor
-
-
-@kernel
-def _add_spikes(sim: Sim, trace: int, at: int, n: int) -> None:
-    """A trace takes the n spikes from `at` on."""
-    amounts = floats(sim, layout.SPIKE_AMOUNTS)
-    neurons = ints(sim, layout.SPIKE_NEURONS)
-    start = trace_table(sim, trace)[layout.TRACE_OFFSET]
-    scaled = floats(sim, layout.TRACES)
-    factor = scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[trace])
-    for p in range(at, at + n):
-        scaled[start + neurons[p]] += amounts[p] / factor
-
-
-@kernel
 def _trace_values(sim: Sim, trace: int, values: Floats) -> bool:
     """The values of a trace now; returns whether any is not zero."""
     start, size = trace_table(sim, trace)[layout.TRACE_OFFSET], trace_table(sim, trace)[layout.TRACE_SIZE]
     scaled = floats(sim, layout.TRACES)[start : start + size]
     factor = values.dtype.type(doubles(sim, layout.TRACE_FACTORS)[trace])
     zero = values.dtype.type(0.0)
+    # in float32 products with less would be denormal numbers; in float64 nothing is left out
     smallest = values.dtype.type(SMALLEST_TRACE if values.itemsize == 4 else 0.0)
     some = 0
     for j in range(size):
@@ -113,6 +87,16 @@ def _trace_values(sim: Sim, trace: int, values: Floats) -> bool:
         some |= value != zero
         values[j] = zero if abs(value) < smallest else value
     return some != 0
+
+
+@kernel
+def _tell_renewed(sim: Sim, k: int) -> None:
+    """`accrual`: tell of the rows that were brought up to date when the spikes of this instant arrived."""
+    changing = synapse(sim, k)
+    if changing[layout.ARRIVED] > 0 and changing[layout.N_RENEWED] > 0:
+        scale = doubles(sim, layout.ARRIVED_SCALES)[k]
+        at, region = changing[layout.ARRIVED_AT], projection(sim, k)[layout.REGION]
+        emit_chosen_spikes(sim, UPDATE, ROW_UPDATE, k, at, changing[layout.ARRIVED], scale, region)
 
 
 @kernel

@@ -8,6 +8,7 @@ import numpy as np
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import floats, ints, population, side_state, side_table, stream_of, vector
+from eventnet.engines.compiled.kernels.accruing import accrue
 from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase
 from eventnet.engines.compiled.kernels.delivering import ask_backward
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, activate, multiply_by_slope, read_z
@@ -52,6 +53,9 @@ def take_target(sim: Sim, stream: int) -> bool:
     target = population(sim, i)[layout.TARGET]
     emit_outcome(sim, target, sample[layout.GROUP], learn, predicted, label, loss)
     event = emit_one(sim, TARGET, LOSS, i, loss, NONE)
+    if learn != sim.ints[layout.LEARNING_ENABLED]:
+        for each in range(sim.ints[layout.N_POPULATIONS]):
+            accrue(sim, each, TARGET, NONE)
     sim.ints[layout.LEARNING_ENABLED] = learn
     if learn and population(sim, i)[layout.CARRIES_ERROR]:
         back = sim.ints[layout.N_POPULATIONS] + i

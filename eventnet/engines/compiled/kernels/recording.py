@@ -81,6 +81,30 @@ def emit_spikes(sim: Sim, phase: int, kind: int, owner: int, at: int, n: int, sc
 
 
 @kernel
+def emit_chosen_spikes(sim: Sim, phase: int, kind: int, owner: int, at: int, n: int, scale: float, chosen: int) -> None:
+    """Events of those of the n spikes from `at` on that are marked from `chosen` on, each its own cause."""
+    sizes, marks = doubles(sim, layout.SPIKE_S), ints(sim, layout.RENEWED)
+    units, singles, count = np.int64(0), np.int64(0), np.int64(0)
+    for p in range(n):
+        if marks[chosen + p]:
+            size = np.int64(abs(sizes[at + p]))
+            units += size
+            singles += size == 1
+            count += 1
+    start = ints(sim, layout.CURSOR)[layout.EVENTS]
+    begin(sim, phase, kind, owner, int(count), scale)
+    ints(sim, layout.COUNT_UNITS)[kind * sim.ints[layout.N_OWNERS] + owner] += units
+    ints(sim, layout.COUNT_SINGLES)[kind * sim.ints[layout.N_OWNERS] + owner] += singles
+    if sim.ints[layout.RECORDING]:
+        for p in range(n):
+            if marks[chosen + p]:
+                ints(sim, layout.TOLD_NEURONS)[start] = ints(sim, layout.SPIKE_NEURONS)[at + p]
+                doubles(sim, layout.TOLD_VALUES)[start] = sizes[at + p]
+                ints(sim, layout.TOLD_CAUSES)[start] = ints(sim, layout.SPIKE_EVENTS)[at + p]
+                start += 1
+
+
+@kernel
 def emit_values(sim: Sim, phase: int, kind: int, owner: int, n: int) -> int:
     """Events of neurons 0 to n - 1 whose values the caller writes from the returned place on, where one is given."""
     start = ints(sim, layout.CURSOR)[layout.EVENTS]

@@ -1,0 +1,101 @@
+"""`accrual`: weights that a projection brings up to date row by row, when they are read.
+
+`reconstruction` subtracts eta x_hat (outer) e_hat from the whole matrix at every tick. But between two spikes of
+neuron i its x_hat only fades, like that of every other neuron, so in that time its row loses
+
+    eta * scaled_i * (area now - area then),    area = the sum over ticks of factor * e_hat
+
+where x_hat = scaled * factor (`spike_trace.py`) and the area is one vector for all rows. An error spike costs nothing
+at the synapses, and a forward spike brings that one row up to date which it is about to read. It reads what
+`reconstruction` would have made of it by then. A row remembers which area it has learned from last, and the projection
+remembers the areas.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.engines.actor.spike_trace import SpikeTrace
+from eventnet.engines.precision import AREAS_KEPT, SMALLEST_ACCRUAL_FACTOR
+
+Array = NDArray[np.floating]
+Indices = NDArray[np.int64]
+
+
+class Accrual:
+    """What one projection of weights [n_source, n_target] has yet to learn."""
+
+    def __init__(self, weights: Array, x_hat: SpikeTrace, e_hat: SpikeTrace, eta: float, r2: float) -> None:
+        """`r2` is the product of both codes' decays over one learning period."""
+        self._weights, self._x_hat, self._e_hat, self._eta = weights, x_hat, e_hat, eta
+        self._r2 = r2
+        self.areas: Array = np.zeros((AREAS_KEPT, weights.shape[1]), weights.dtype)
+        self.latest = 0  # which of them is the area now
+        self.seen: Indices = np.zeros(weights.shape[0], np.int64)  # which of them each row has learned from
+
+    def accrue(self, time_ns: int, enabled: bool) -> tuple[bool, int]:
+        """Let the area grow to `time_ns`, from where both traces are; x_hat decays with it, and e_hat is to follow.
+
+        Without `enabled` the time goes by, but nothing of it will be learned. Returns whether the area has grown, and
+        how many rows were brought up to date for it to begin anew.
+        """
+        grown = False
+        if enabled and time_ns != self._e_hat.time_ns:
+            area, grown = self._area_at(time_ns)
+            self.latest += grown
+            self.areas[self.latest] = area
+        self._x_hat.decay_to(time_ns)
+        if self._x_hat.factor < SMALLEST_ACCRUAL_FACTOR or self.latest == AREAS_KEPT - 1:
+            return grown, self._settle()
+        return grown, 0
+
+    def _area_at(self, time_ns: int) -> tuple[Array, bool]:
+        e_hat = self._e_hat.values()
+        fades = self._x_hat.decay_until(time_ns) * self._e_hat.decay_until(time_ns)
+        worth = self._x_hat.factor * ((1.0 - fades) / (1.0 - self._r2))
+        return self.areas[self.latest] + e_hat.dtype.type(worth) * e_hat, bool(e_hat.any())
+
+    def _settle(self) -> int:
+        """Bring all rows that have a trace up to date, and begin anew with no area and a factor of 1."""
+        rows = np.flatnonzero(self._x_hat.scaled) if self.latest else np.zeros(0, np.int64)
+        self._weights[rows] -= self._owed(rows, slice(None), self.areas[self.latest])
+        self.areas[0] = 0.0
+        self.latest = 0
+        self.seen[:] = 0  # a row without a trace owes nothing, whatever it has seen
+        self._x_hat.fold()
+        return int(rows.size)
+
+    def renew(self, rows: Indices) -> NDArray[np.bool_]:
+        """Bring these rows up to date; returns for each whether the area has grown since it was so last."""
+        late: NDArray[np.bool_] = self.seen[rows] != self.latest
+        self._weights[rows[late]] -= self._owed(rows[late], slice(None), self.areas[self.latest])
+        self.seen[rows] = self.latest
+        return late
+
+    def columns(self, columns: Indices) -> Array:
+        """These columns of the weights as they would be up to date, [n_source, len(columns)]."""
+        every = np.arange(self.seen.size)
+        return np.asarray(self._weights[:, columns] - self._owed(every, columns, self.areas[self.latest]))
+
+    def weights_at(self, time_ns: int, enabled: bool) -> Array:
+        """All weights as they would be at `time_ns`, which is not before the last change; a copy."""
+        area = self.areas[self.latest]
+        if enabled and time_ns != self._e_hat.time_ns:
+            area, _ = self._area_at(time_ns)
+        return np.asarray(self._weights - self._owed(np.arange(self.seen.size), slice(None), area))
+
+    def _owed(self, rows: Indices, columns: Indices | slice, area: Array) -> Array:
+        """What these rows would lose at these columns if they were brought up to `area`."""
+        steps = self._weights.dtype.type(self._eta) * self._x_hat.scaled[rows]
+        return np.asarray(steps[:, None] * (area[columns] - self.areas[self.seen[rows]][:, columns]))
+
+    def state(self) -> dict[str, object]:
+        """What is owed, as a plain tree."""
+        return {"areas": self.areas.copy(), "latest": self.latest, "seen": self.seen.copy()}
+
+    def load_state(self, state: dict[str, object]) -> None:
+        """Take over what `state` gave."""
+        self.areas[...] = np.asarray(state["areas"])
+        self.latest = int(state["latest"])  # type: ignore[call-overload]
+        self.seen[...] = np.asarray(state["seen"])

@@ -1,0 +1,150 @@
+"""`accrual`: rows of weights are brought up to date when they are read, as `engines/actor/accrual.py` explains.
+
+The areas of a projection are [AREAS_KEPT, n_target]; `LATEST` says which is the area now, `Arrays.seen` which of them
+each row has learned from.
+"""
+
+from __future__ import annotations
+
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.kernels.access import (
+    areas_of,
+    doubles,
+    floats,
+    ints,
+    matrix,
+    population,
+    projection,
+    synapse,
+    trace_table,
+)
+from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel
+from eventnet.engines.compiled.kernels.recording import emit_one
+from eventnet.engines.compiled.kernels.summing import add_four_rows, add_row, take_row
+from eventnet.engines.compiled.kernels.tracing import decay_trace, decay_until, fold_trace
+from eventnet.engines.compiled.state import Floats, Number
+from eventnet.engines.precision import AREAS_KEPT, SMALLEST_ACCRUAL_FACTOR
+from eventnet.trace.events import Kind
+
+ACCRUE, SETTLE = constant(Kind.ACCRUE), constant(Kind.SETTLE)
+
+
+@kernel
+def accrue(sim: Sim, i: int, phase: int, cause: int) -> None:
+    """Let what the projections into population i have to learn grow to now, and e_hat fade to now."""
+    if sim.ints[layout.RULE] != layout.ACCRUAL:
+        return
+    errors = sim.ints[layout.N_PROJECTIONS] + i
+    if ints(sim, layout.TRACES_NS)[errors] == sim.ints[layout.NOW_NS]:
+        return
+    for place in range(population(sim, i)[layout.FIRST_IN], population(sim, i)[layout.END_IN]):
+        k = ints(sim, layout.LISTS)[place]
+        if projection(sim, k)[layout.LEARNS]:
+            _accrue_projection(sim, k, errors, phase, cause)
+    decay_trace(sim, errors)
+
+
+@kernel
+def _accrue_projection(sim: Sim, k: int, errors: int, phase: int, cause: int) -> None:
+    changing = synapse(sim, k)
+    fading = decay_until(sim, k)
+    if sim.ints[layout.LEARNING_ENABLED]:
+        fades = fading * decay_until(sim, errors)
+        worth = doubles(sim, layout.TRACE_FACTORS)[k] * ((1.0 - fades) / doubles(sim, layout.FADINGS)[k])
+        scaled = floats(sim, layout.TRACES)[trace_table(sim, errors)[layout.TRACE_OFFSET] :]
+        factor = scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[errors])
+        if _grow(areas_of(sim, k), changing[layout.LATEST], scaled, factor, scaled.dtype.type(worth)):
+            changing[layout.LATEST] += 1
+            emit_one(sim, phase, ACCRUE, k, 1.0, cause)
+    doubles(sim, layout.TRACE_FACTORS)[k] *= fading
+    ints(sim, layout.TRACES_NS)[k] = sim.ints[layout.NOW_NS]
+    if doubles(sim, layout.TRACE_FACTORS)[k] < SMALLEST_ACCRUAL_FACTOR or changing[layout.LATEST] == AREAS_KEPT - 1:
+        n_rows = _settle(sim, k)
+        if n_rows > 0:
+            emit_one(sim, phase, SETTLE, k, float(n_rows), cause)
+
+
+@kernel
+def _grow(areas: Floats, latest: int, scaled: Floats, factor: Number, worth: Number) -> bool:
+    some = 0
+    for j in range(areas.shape[1]):
+        e_hat = scaled[j] * factor
+        some |= e_hat != areas.dtype.type(0.0)
+        areas[latest + 1, j] = areas[latest, j] + worth * e_hat
+    return some != 0
+
+
+@kernel
+def _settle(sim: Sim, k: int) -> int:
+    """Bring all rows that have a trace up to date, and begin anew with no area; how many rows."""
+    changing = synapse(sim, k)
+    weights, areas = matrix(sim, k), areas_of(sim, k)
+    n_source, offset = weights.shape[0], trace_table(sim, k)[layout.TRACE_OFFSET]
+    scaled = floats(sim, layout.TRACES)[offset : offset + n_source]
+    seen = ints(sim, layout.SEEN)[offset : offset + n_source]
+    eta = scaled.dtype.type(doubles(sim, layout.ETAS)[0])
+    n_rows = 0
+    if changing[layout.LATEST] > 0:
+        for i in range(n_source):
+            if scaled[i] != 0.0:
+                _renew_row(weights, i, eta * scaled[i], areas, changing[layout.LATEST], seen[i])
+                n_rows += 1
+    for j in range(areas.shape[1]):
+        areas[0, j] = 0.0
+    changing[layout.LATEST] = 0
+    for i in range(n_source):
+        seen[i] = 0
+    fold_trace(sim, k)
+    return n_rows
+
+
+@kernel
+def _renew_row(weights: Floats, i: int, step: Number, areas: Floats, now: int, then: int) -> None:
+    for j in range(weights.shape[1]):
+        weights[i, j] -= step * (areas[now, j] - areas[then, j])
+
+
+@kernel
+def sum_renewed_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
+    """Bring the rows of n spikes up to date and sum them as `sum_rows` does, four at a time while they are at hand."""
+    amounts, neurons = floats(sim, layout.SPIKE_AMOUNTS), ints(sim, layout.SPIKE_NEURONS)
+    weights, areas, latest = matrix(sim, k), areas_of(sim, k), synapse(sim, k)[layout.LATEST]
+    offset, region = trace_table(sim, k)[layout.TRACE_OFFSET], projection(sim, k)[layout.REGION]
+    scaled, seen = floats(sim, layout.TRACES)[offset:], ints(sim, layout.SEEN)[offset:]
+    renewed = ints(sim, layout.RENEWED)[region : region + n]
+    eta = total.dtype.type(doubles(sim, layout.ETAS)[0])
+    n_renewed, summed = 0, 0
+    for p in range(n):
+        i = neurons[at + p]
+        renewed[p] = seen[i] != latest
+        if seen[i] != latest:
+            _renew_row(weights, i, eta * scaled[i], areas, latest, seen[i])
+            seen[i] = latest
+            n_renewed += 1
+        if p == 0:
+            take_row(weights, i, amounts[at], total)
+            summed = 1
+        elif p + 1 - summed == 4:
+            add_four_rows(weights, neurons, amounts, at + summed, total)
+            summed = p + 1
+    for p in range(at + summed, at + n):
+        add_row(weights, neurons[p], amounts[p], total)
+    synapse(sim, k)[layout.N_RENEWED] = n_renewed
+
+
+@kernel
+def sum_owing_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
+    """Sum columns of weights as `sum_columns` does, each as it would be up to date; rows stay as they are."""
+    amounts, neurons = floats(sim, layout.SPIKE_AMOUNTS), ints(sim, layout.SPIKE_NEURONS)
+    weights, areas, latest = matrix(sim, k), areas_of(sim, k), synapse(sim, k)[layout.LATEST]
+    offset = trace_table(sim, k)[layout.TRACE_OFFSET]
+    scaled, seen = floats(sim, layout.TRACES)[offset:], ints(sim, layout.SEEN)[offset:]
+    eta = total.dtype.type(doubles(sim, layout.ETAS)[0])
+    for i in range(weights.shape[0]):
+        step, then = eta * scaled[i], seen[i]
+        j = neurons[at]
+        held = (weights[i, j] - step * (areas[latest, j] - areas[then, j])) * amounts[at]
+        for p in range(at + 1, at + n):
+            j = neurons[p]
+            held += (weights[i, j] - step * (areas[latest, j] - areas[then, j])) * amounts[p]
+        total[i] = held

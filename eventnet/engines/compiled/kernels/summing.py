@@ -1,0 +1,61 @@
+"""Sums over rows and columns of weights, in the order of the spikes: the order of additions is part of the meaning."""
+
+from __future__ import annotations
+
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.kernels.access import floats, ints, matrix
+from eventnet.engines.compiled.kernels.compiling import Sim, kernel
+from eventnet.engines.compiled.state import Floats, Number
+from eventnet.engines.compiled.tables import Ints
+
+
+@kernel
+def sum_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
+    """sum_i amounts_i * weights[i, :] in the order of the spikes."""
+    weights, amounts = matrix(sim, k), floats(sim, layout.SPIKE_AMOUNTS)
+    neurons = ints(sim, layout.SPIKE_NEURONS)
+    take_row(weights, neurons[at], amounts[at], total)
+    p = at + 1
+    while p + 3 < at + n:
+        add_four_rows(weights, neurons, amounts, p, total)
+        p += 4
+    while p < at + n:
+        add_row(weights, neurons[p], amounts[p], total)
+        p += 1
+
+
+@kernel
+def take_row(weights: Floats, i: int, amount: Number, total: Floats) -> None:
+    """Begin a sum."""
+    for j in range(weights.shape[1]):
+        total[j] = weights[i, j] * amount
+
+
+@kernel
+def add_row(weights: Floats, i: int, amount: Number, total: Floats) -> None:
+    """Go on with it."""
+    for j in range(weights.shape[1]):
+        total[j] += weights[i, j] * amount
+
+
+@kernel
+def add_four_rows(weights: Floats, neurons: Ints, amounts: Floats, p: int, total: Floats) -> None:
+    """The rows of the four spikes from p on, one after the other, but with the sum kept at hand."""
+    i0, i1, i2, i3 = neurons[p], neurons[p + 1], neurons[p + 2], neurons[p + 3]
+    a0, a1, a2, a3 = amounts[p], amounts[p + 1], amounts[p + 2], amounts[p + 3]
+    for j in range(weights.shape[1]):
+        total[j] = (((total[j] + weights[i0, j] * a0) + weights[i1, j] * a1) + weights[i2, j] * a2) + weights[
+            i3, j
+        ] * a3
+
+
+@kernel
+def sum_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
+    """sum_j amounts_j * weights[:, j] in the order of the spikes, each row of weights being read once."""
+    weights, amounts = matrix(sim, k), floats(sim, layout.SPIKE_AMOUNTS)
+    neurons = ints(sim, layout.SPIKE_NEURONS)
+    for i in range(weights.shape[0]):
+        held = weights[i, neurons[at]] * amounts[at]
+        for p in range(at + 1, at + n):
+            held += weights[i, neurons[p]] * amounts[p]
+        total[i] = held

@@ -1,0 +1,53 @@
+"""Spike traces x_hat and e_hat: the trace of a neuron is its value times a factor that all share
+(`engines/actor/spike_trace.py`)."""
+
+from __future__ import annotations
+
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.kernels.access import doubles, floats, ints, trace_table
+from eventnet.engines.compiled.kernels.compiling import Sim, kernel
+from eventnet.engines.compiled.kernels.reading import decay
+from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE
+
+
+@kernel
+def decay_until(sim: Sim, trace: int) -> float:
+    """What is left now of a trace as it was at its last time."""
+    elapsed_ns = sim.ints[layout.NOW_NS] - ints(sim, layout.TRACES_NS)[trace]
+    return decay(doubles(sim, layout.TRACE_ALPHAS)[trace], elapsed_ns, trace_table(sim, trace)[layout.TRACE_PERIOD])
+
+
+@kernel
+def decay_trace(sim: Sim, trace: int) -> None:
+    """Let a trace decay to now; its factor is folded into the values before it runs out of precision."""
+    if ints(sim, layout.TRACES_NS)[trace] == sim.ints[layout.NOW_NS]:
+        return
+    doubles(sim, layout.TRACE_FACTORS)[trace] *= decay_until(sim, trace)
+    ints(sim, layout.TRACES_NS)[trace] = sim.ints[layout.NOW_NS]
+    if doubles(sim, layout.TRACE_FACTORS)[trace] < SMALLEST_FACTOR:
+        fold_trace(sim, trace)
+
+
+@kernel
+def fold_trace(sim: Sim, trace: int) -> None:
+    """Take the factor into the values."""
+    start = trace_table(sim, trace)[layout.TRACE_OFFSET]
+    scaled = floats(sim, layout.TRACES)[start : start + trace_table(sim, trace)[layout.TRACE_SIZE]]
+    factor = scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[trace])
+    zero = scaled.dtype.type(0.0)
+    for j in range(scaled.shape[0]):
+        value = scaled[j] * factor
+        scaled[j] = zero if abs(value) < SMALLEST_TRACE else value
+    doubles(sim, layout.TRACE_FACTORS)[trace] = 1.0
+
+
+@kernel
+def add_spikes(sim: Sim, trace: int, at: int, n: int) -> None:
+    """A trace takes the n spikes from `at` on."""
+    amounts = floats(sim, layout.SPIKE_AMOUNTS)
+    neurons = ints(sim, layout.SPIKE_NEURONS)
+    start = trace_table(sim, trace)[layout.TRACE_OFFSET]
+    scaled = floats(sim, layout.TRACES)
+    factor = scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[trace])
+    for p in range(at, at + n):
+        scaled[start + neurons[p]] += amounts[p] / factor

@@ -359,7 +359,8 @@ def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool]) -
     """
     until_ns = ongoing.until_ns
     if ongoing.engine_name == "compiled":
-        _compile(ongoing.engine, until_ns, console)
+        # not beyond an epoch: a run that was stopped at its end, or in its test, goes on with the test
+        _compile(ongoing.engine, until_ns if ongoing.epochs is None else ongoing.epochs.end_ns, console)
     before_s, began_s = ongoing.wall_s, time.monotonic()
     saved_s, slice_ns = began_s, FIRST_SLICE_NS
     with RunProgress(console, until_ns, int(ongoing.engine.totals.events.sum())) as progress:

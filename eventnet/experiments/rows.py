@@ -1,0 +1,90 @@
+"""A row of the table as a configuration: the shipped one for its data, with as many hidden layers as the row has.
+
+So what images, codes, rates and schedules are is said in one place, sim_configs/mnist.yaml and temporal_mnist.yaml.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from eventnet.config import load_config, with_overrides
+from eventnet.config.reading import write_yaml
+from eventnet.config.shipped import shipped_folder
+from eventnet.errors import InputError
+from eventnet.experiments.paper import AUTHORS_EPOCHS, HIDDEN_SIZE, ROWS, Row
+from eventnet.network import Rule
+from eventnet.sensors.images import open_images
+from eventnet.sensors.spec import Images
+
+ENGINE = "compiled"
+SUBSET = "subset"
+"""In place of a folder of data: the part of MNIST that is shipped."""
+
+_SHIPPED = {"mnist": "mnist", "temporal-mnist": "temporal_mnist"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all rows have in common. `data`: the folder of mnist/, `SUBSET`, or None: where `load_mnist` looks."""
+
+    epochs: int = AUTHORS_EPOCHS
+    rule: str = Rule.PAST.value
+    data: str | None = None
+
+
+def choose_rows(patterns: Sequence[str]) -> tuple[Row, ...]:
+    """The rows meant by names such as mnist-pdnn-1 or patterns such as temporal-*; none given: all.
+
+    Raises InputError for one that means no row.
+    """
+    for pattern in patterns:
+        if not any(fnmatchcase(row.name, pattern) for row in ROWS):
+            remedy = f"use names from {ROWS[0].name} to {ROWS[-1].name}, or patterns such as 'temporal-mnist-pdnn-*'"
+            raise InputError("no such row", field="rows", value=pattern, remedy=remedy)
+    return tuple(row for row in ROWS if not patterns or any(fnmatchcase(row.name, each) for each in patterns))
+
+
+def config_text(row: Row, settings: Settings) -> str:
+    """The configuration of a row as YAML, from which both its kinds of network are made.
+
+    Raises InputError for a number of epochs, a rule or a folder that cannot be used.
+    """
+    if settings.rule not in list(Rule):
+        raise InputError(
+            "unknown learning rule", field="engine-rule", value=settings.rule, remedy=f"use one of {', '.join(Rule)}"
+        )
+    folder = None if settings.data in (None, SUBSET) else Path(settings.data)
+    shipped = load_config(shipped_folder() / f"{_SHIPPED[row.data]}.yaml")
+    document: dict[str, Any] = with_overrides(shipped, epochs=settings.epochs, data=folder).as_document()
+    document |= {"name": row.name, "engine": ENGINE}
+    document["learning"] = document["learning"] | {"rule": settings.rule}
+    if settings.data == SUBSET:
+        document["images"] = {name: images | {"dataset": "mnist-subset"} for name, images in document["images"].items()}
+    given = document["populations"]
+    (first, *_, last) = given
+    hidden = ["hidden", *(f"hidden{k}" for k in range(2, row.hidden_layers + 1))]
+    names = [first, *hidden, last]
+    document["populations"] = {name: {"size": HIDDEN_SIZE} if name in hidden else given[name] for name in names}
+    document["projections"] = [{"from": a, "to": b} for a, b in pairwise(names)]
+    return write_yaml(document)
+
+
+def describe_data(settings: Settings) -> dict[str, str | int]:
+    """Which images are learned: name, numbers and a checksum, whatever folder they are in.
+
+    Raises InputError where they are not there or will not do.
+    """
+    name = "mnist-subset" if settings.data == SUBSET else "mnist"
+    folder = None if settings.data in (None, SUBSET) else Path(settings.data).expanduser().resolve()
+    images = Images(name, folder)
+    train, test = open_images(images, test=False), open_images(images, test=True)
+    checksum = 0
+    for array in (train.images, train.labels, test.images, test.labels):
+        checksum = zlib.crc32(array.tobytes(), checksum)
+    return {"name": name, "train": len(train.images), "test": len(test.images), "crc32": f"{checksum:08x}"}

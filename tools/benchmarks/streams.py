@@ -1,0 +1,60 @@
+"""Streams of arrays that are ready in memory: reading them is all that is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.engines.base import SampleBlock, TargetBlock
+
+BLOCK = 256
+
+
+@dataclass(frozen=True)
+class FullSamples:
+    """A sensor whose samples carry all channels: `values` float64 [n, channels]."""
+
+    times_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    @property
+    def n_channels(self) -> int:
+        return int(self.values.shape[1])
+
+    def blocks(self) -> Iterator[SampleBlock]:
+        for start in range(0, len(self.times_ns), BLOCK):
+            part = slice(start, start + BLOCK)
+            yield SampleBlock(self.times_ns[part], self.values[part])
+
+
+@dataclass(frozen=True)
+class Pulses:
+    """A sensor whose samples carry a few channels, each with the value 1: `channels[i]` at `times_ns[i]`."""
+
+    n_channels: int
+    times_ns: NDArray[np.int64]
+    channels: NDArray[np.int64]  # [n, as many in each sample], none of them twice
+
+    def blocks(self) -> Iterator[SampleBlock]:
+        width = self.channels.shape[1]
+        for start in range(0, len(self.times_ns), BLOCK):
+            part = self.channels[start : start + BLOCK]
+            offsets = np.arange(len(part) + 1) * width
+            yield SampleBlock(self.times_ns[start : start + BLOCK], np.ones(part.size), part.ravel(), offsets)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """A target: the class `labels[i]` at `times_ns[i]`, learned from where the network learns."""
+
+    times_ns: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    groups: tuple[str, ...] = ("all",)
+
+    def blocks(self) -> Iterator[TargetBlock]:
+        for start in range(0, len(self.times_ns), BLOCK):
+            times_ns, labels = self.times_ns[start : start + BLOCK], self.labels[start : start + BLOCK]
+            yield TargetBlock(times_ns, labels, np.zeros(len(labels), np.int64), np.ones(len(labels), bool))

@@ -23,8 +23,7 @@ from rich.console import Console
 
 from eventnet.config import Config, describe, dump, load_config
 from eventnet.engines.actor import ActorEngine
-from eventnet.engines.base import Engine, Recorder, State, Streams, TargetStream
-from eventnet.engines.compiled import CompiledEngine
+from eventnet.engines.base import Engine, OutcomeRecorder, State, Streams, TargetStream
 from eventnet.engines.dense import DenseEngine
 from eventnet.engines.streams import (
     Sample,
@@ -53,7 +52,6 @@ from eventnet.sensors.spec import (
     TableLabels,
     TableSource,
 )
-from eventnet.trace.events import EventBatch, Kind, Outcome
 from eventnet.trace.store import RunWriter, read_provenance
 from eventnet.training import (
     DIRECTIONS,
@@ -70,8 +68,9 @@ COMPILING_S = 2.0
 """A first step that takes longer has compiled kernels."""
 
 
-def _compiled(network: Network, streams: Streams, recorders: Sequence[Recorder]) -> Engine:
+def _compiled(network: Network, streams: Streams, recorders: Sequence[OutcomeRecorder]) -> Engine:
     # only here, since it loads Numba, which takes longer than many a run without it
+    from eventnet.engines.compiled import CompiledEngine
 
     return CompiledEngine(network, streams, recorders)
 
@@ -90,31 +89,6 @@ class Interrupted(Exception):
         self.path = path
 
 
-class PassCounter:
-    """How often a dense network would recompute: once at each instant at which any stream has a sample."""
-
-    def __init__(self) -> None:
-        self.passes = 0
-        self._last_ns = -1
-
-    def events(self, batch: EventBatch) -> None:
-        """Count the instants of samples and losses."""
-        if batch.kind in (Kind.SAMPLE, Kind.LOSS) and batch.time_ns != self._last_ns:
-            self._last_ns = batch.time_ns
-            self.passes += 1
-
-    def outcome(self, outcome: Outcome) -> None:
-        """Outcomes come with a loss, which is counted."""
-
-    def state(self) -> State:
-        """What a checkpoint needs."""
-        return {"passes": self.passes, "last_ns": self._last_ns}
-
-    def load_state(self, state: State) -> None:
-        """Go on from a `state()`."""
-        self.passes, self._last_ns = state["passes"], state["last_ns"]
-
-
 @dataclass
 class _Ongoing:
     """A run under way. `epochs` None: streams are gone through once, and nothing is tested."""
@@ -126,7 +100,6 @@ class _Ongoing:
     until_ns: int
     writer: RunWriter
     scores: ScoreKeeper
-    passes: PassCounter
     epochs: Epochs | None
     wall_s: float = 0.0
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # of the streams, when it was saved
@@ -145,7 +118,6 @@ class _Ongoing:
         return {
             "engine": self.engine.state(),
             "scores": self.scores.state(),
-            "passes": self.passes.state(),
             "epochs": None if self.epochs is None else self.epochs.state(),
             "counts": self.stream_counts() if self.epochs else {},
             "wall_s": self.wall_s,
@@ -154,7 +126,6 @@ class _Ongoing:
     def load_state(self, state: State) -> None:
         self.engine.load_state(state["engine"])
         self.scores.load_state(state["scores"])
-        self.passes.load_state(state["passes"])
         if self.epochs is not None:
             self.epochs.load_state(state["epochs"])
         self.counts = state["counts"]
@@ -288,15 +259,15 @@ def _engine_name(name: object, place: str | None = None) -> str:
 def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None) -> _Ongoing:
     """A run at its beginning, or where its `state` was saved."""
     graph = derive(config.network)
-    scores, passes = ScoreKeeper(groups_of(graph, streams)), PassCounter()
+    scores = ScoreKeeper(groups_of(graph, streams))
     until_ns, network, epochs = end_of(config, streams), config.network, None
     if config.training is not None:
         epochs = Epochs(config.training, len(open_images(config.training.images, test=False).order), until_ns)
         if state is not None:
             epochs.load_state(state["epochs"])
         network = network_in(network, config.training, epochs.number)
-    engine = ENGINES[name](network, streams, (writer, scores, passes))
-    ongoing = _Ongoing(config, name, engine, streams, until_ns, writer, scores, passes, epochs)
+    engine = ENGINES[name](network, streams, (writer.recorder, scores))
+    ongoing = _Ongoing(config, name, engine, streams, until_ns, writer, scores, epochs)
     if state is not None:
         ongoing.load_state(state)
     return ongoing
@@ -407,7 +378,7 @@ def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callab
 def _change_codes(ongoing: _Ongoing, network: Network) -> None:
     """Go on with an engine of another network, which differs in its codes only."""
     state = ongoing.engine.state()
-    recorders = (ongoing.writer, ongoing.scores, ongoing.passes)
+    recorders = (ongoing.writer.recorder, ongoing.scores)
     ongoing.engine = ENGINES[ongoing.engine_name](network, ongoing.streams, recorders)
     ongoing.engine.load_state(state)
 
@@ -470,7 +441,7 @@ def _compile(engine: Engine, until_ns: int, console: Console) -> None:
 def _summary(ongoing: _Ongoing) -> dict[str, Any]:
     engine = ongoing.engine
     is_dense = isinstance(engine, DenseEngine)
-    forward = engine.passes if isinstance(engine, DenseEngine) else ongoing.passes.passes
+    forward = engine.passes
     return summary(
         derive(ongoing.config.network),
         engine.totals,

@@ -20,7 +20,7 @@ import numpy as np
 from eventnet.engines.base import Engine, Parameters, State, Streams
 from eventnet.network import Code, Network, Population, derive
 from eventnet.sensors.spec import ImageLabels, Images, ImageSource, SensorSpec, TargetSpec
-from eventnet.trace.events import EventBatch, Outcome
+from eventnet.trace.events import Outcome
 from eventnet.trace.files import write_text
 
 Stream = TypeVar("Stream", SensorSpec, TargetSpec)
@@ -92,14 +92,11 @@ def _changed_code(code: Code, change: ChangedCode) -> Code:
 
 
 class RightAnswers:
-    """Counts answers and right ones; a `Recorder`."""
+    """Counts answers and right ones; an `OutcomeRecorder`."""
 
     def __init__(self) -> None:
         self.labelled = 0
         self.correct = 0
-
-    def events(self, batch: EventBatch) -> None:
-        """Events say nothing of answers."""
 
     def outcome(self, outcome: Outcome) -> None:
         """Count one answer."""

@@ -9,6 +9,7 @@ from eventnet.coding.signal import (
     k_alpha,
     k_beta,
     kp_kd,
+    mean_size,
     quantize,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "k_alpha",
     "k_beta",
     "kp_kd",
+    "mean_size",
     "quantize",
 ]

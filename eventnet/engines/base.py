@@ -6,9 +6,9 @@ recorders that the caller passes in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,12 +71,25 @@ Streams = Mapping[str, SensorStream | TargetStream]
 """The stream of every sensor and target of the network, by its name."""
 
 
-class Recorder(Protocol):
-    """Is told what happens as it happens. Recorders change nothing: the same spikes with or without them."""
+class OutcomeRecorder(Protocol):
+    """Is told outcomes as they come. Recorders change nothing: the same spikes with or without them."""
+
+    def outcome(self, outcome: Outcome) -> None: ...
+
+
+class Recorder(OutcomeRecorder, Protocol):
+    """Is told events too, which may cost more than simulating them: an engine with no such recorder hands none over."""
 
     def events(self, batch: EventBatch) -> None: ...
 
-    def outcome(self, outcome: Outcome) -> None: ...
+
+Recorders = Sequence[OutcomeRecorder]
+"""All that want to be told; those among them that are a `Recorder` are told events too."""
+
+
+def hearing_events(recorders: Recorders) -> tuple[Recorder, ...]:
+    """Those that want to be told events."""
+    return tuple(cast(Recorder, recorder) for recorder in recorders if hasattr(recorder, "events"))
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,11 @@ class Engine(Protocol):
     @property
     def totals(self) -> Totals:
         """Counts of all events so far, whether or not anything recorded them."""
+        ...
+
+    @property
+    def passes(self) -> int:
+        """At how many instants so far any stream had a sample: how often a dense network would recompute."""
         ...
 
     def run(self, until_ns: int) -> None:

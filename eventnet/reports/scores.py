@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.base import State
-from eventnet.trace.events import EventBatch, Outcome
+from eventnet.trace.events import Outcome
 
 MAX_CHUNKS = 512
 _SAMPLES, _LABELLED, _CORRECT, _LOSS = range(4)
@@ -33,7 +33,7 @@ class Score:
 
 
 class ScoreKeeper:
-    """Keeps the score of every target and group; a `Recorder` that looks at outcomes only.
+    """Keeps the score of every target and group; an `OutcomeRecorder`.
 
     `groups` names the groups of every target, in the order of the network's targets. Memory does not grow
     with the run: a group's samples are summed in at most `MAX_CHUNKS` chunks of equal length, which double
@@ -57,9 +57,6 @@ class ScoreKeeper:
     def n_learned(self) -> int:
         """Those of them that were learned from."""
         return self._n_learned
-
-    def events(self, batch: EventBatch) -> None:
-        """Events say nothing of the score."""
 
     def outcome(self, outcome: Outcome) -> None:
         """Count one outcome."""

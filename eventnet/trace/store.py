@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from eventnet import __version__
-from eventnet.engines.base import State
+from eventnet.engines.base import OutcomeRecorder, State
 from eventnet.errors import InputError, RunError
 from eventnet.network.graph import Graph
 from eventnet.trace.events import SCHEMA_VERSION, EventBatch, Outcome
@@ -132,6 +132,11 @@ class RunWriter:
         writer._write_status("running", saved["time_ns"], "")
         state: State = saved["state"]
         return writer, state
+
+    @property
+    def recorder(self) -> OutcomeRecorder:
+        """What an engine is to tell: events too only where they are written."""
+        return self if self._trace else _OutcomesOnly(self)
 
     def events(self, batch: EventBatch) -> None:
         """Record a batch. Raises RunError where ids go backward, which would be a fault of the engine."""
@@ -324,3 +329,13 @@ def _check_same_network(path: Path, graph: Graph, provenance: Mapping[str, Any])
             place=str(path / "provenance.json"),
             remedy="resume with the run's own config.yaml",
         )
+
+
+class _OutcomesOnly:
+    """A writer that does not hear events."""
+
+    def __init__(self, writer: RunWriter) -> None:
+        self._writer = writer
+
+    def outcome(self, outcome: Outcome) -> None:
+        self._writer.outcome(outcome)

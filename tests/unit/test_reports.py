@@ -102,7 +102,8 @@ def test_the_summary_agrees_with_a_count_event_by_event(totals: Totals) -> None:
         bills = prices.bills(np.full(n, batch.kind), np.full(n, batch.owner), batch.values)
         for k, name in enumerate(COUNTS):
             sums[name] += int(bills[:, k].sum())
-        word = batch.kind.name.lower().split("_")[-1 if "UPDATE" in batch.kind.name else 0]
+        learned = batch.kind in (Kind.ACCRUE, Kind.SETTLE) or "UPDATE" in batch.kind.name
+        word = "update" if learned else batch.kind.name.lower().split("_")[0]
         if word in adds and "ENCODE" not in batch.kind.name:
             adds[word] += int(bills[:, 0].sum())
         if batch.kind in (Kind.FORWARD, Kind.BACKWARD):

@@ -235,7 +235,7 @@ def _slow_stream(name: str, settings: Settings, learning: Learning | None, targe
     order = np.arange(len(images))
     _, parameters = _first_epoch(settings.learning, images, labels, order)
     shown = images[: WARMING + SLOW_IMAGES]
-    frames = np.concatenate([block.reshape(len(block), -1) for block in fade(shown, SLOW_FRAMES)])
+    frames = np.concatenate([block.reshape(len(block), -1).astype(np.float32) for block in fade(shown, SLOW_FRAMES)])
     frame_labels = fade_labels(labels[: len(shown)], SLOW_FRAMES)
     frame_ns, first = IMAGE_NS // SLOW_FRAMES, WARMING * SLOW_FRAMES
     times_ns = np.arange(len(frames)) * frame_ns
@@ -252,16 +252,14 @@ def _slow_stream(name: str, settings: Settings, learning: Learning | None, targe
         details.update(_per_image(engine, before, n // SLOW_FRAMES))
         return took / n * 1e6
 
-    ready = np.ascontiguousarray(frames, np.float32)
-
     def dense(skip_zeros: bool, start: int = first) -> float:
         if learning is None:
-            return seconds(lambda: ordinary.predict(ready[start:], skip_zeros)) / n * 1e6
-        return seconds(lambda: ordinary.train(ready[start:], frame_labels[start:], ETA, skip_zeros)) / n * 1e6
+            return seconds(lambda: ordinary.predict(frames[start:], skip_zeros)) / n * 1e6
+        return seconds(lambda: ordinary.train(frames[start:], frame_labels[start:], ETA, skip_zeros)) / n * 1e6
 
     ordinary = DenseNetwork(SIZES, weights=list(parameters.weights.values()), biases=_biases(parameters))
     for skip_zeros in (False, True):
-        dense(skip_zeros, start=len(ready) - 1)
+        dense(skip_zeros, start=len(frames) - 1)
     took = in_turns({"ours": ours, "dense": lambda: dense(False), "skip zeros": lambda: dense(True)}, settings.repeats)
     return _beside_both(name, "us/frame", took, targets, details)
 

@@ -15,10 +15,10 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class FullSamples:
-    """A sensor whose samples carry all channels: `values` float64 [n, channels]."""
+    """A sensor whose samples carry all channels: `values` float64 or float32 [n, channels]."""
 
     times_ns: NDArray[np.int64]
-    values: NDArray[np.float64]
+    values: NDArray[np.float64] | NDArray[np.float32]
 
     @property
     def n_channels(self) -> int:

@@ -9,14 +9,14 @@ the queue; taking them off delivers them and asks the receivers to decide, later
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventnet.coding import adapt_step
+from eventnet.coding import adapt_step, mean_size
 from eventnet.engines.actor.build import make_neurons, make_synapses
 from eventnet.engines.actor.loss import loss_of
 from eventnet.engines.actor.neuron import Array, Clock, Indices, Neurons
@@ -24,7 +24,7 @@ from eventnet.engines.actor.scheduler import Scheduler
 from eventnet.engines.actor.spike_queue import Pending, SpikeQueue, What
 from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.engines.actor.synapse import Spikes, Synapses
-from eventnet.engines.base import Parameters, Recorder, State, Streams
+from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_events
 from eventnet.engines.divergence import LARGEST_SPIKE, diverged
 from eventnet.engines.streams import (
     Sample,
@@ -48,12 +48,13 @@ NO_TIME = -1
 class ActorEngine:
     """A network of spiking actors, driven by streams."""
 
-    def __init__(self, network: Network, streams: Streams, recorders: Sequence[Recorder] = ()) -> None:
+    def __init__(self, network: Network, streams: Streams, recorders: Recorders = ()) -> None:
         """Raises InputError where the network cannot be simulated or a stream does not fit it."""
         self.graph = derive(network)
         check_streams(self.graph, streams)
         graph = self.graph
         self._recorders = tuple(recorders)
+        self._event_recorders = hearing_events(recorders)
         self.totals = Totals.empty(max(len(graph.populations), len(graph.projections)))
         self.queue = SpikeQueue()
         self.neurons = make_neurons(graph)
@@ -68,6 +69,7 @@ class ActorEngine:
         self._backward_rank = _ranks(graph.backward_order)
         self._forward_wakes, self._backward_wakes = self._make_wakes()
         self._next_event = 0
+        self._passes, self._last_pass_ns = 0, NO_TIME
         self._learning_enabled = True
         self._accrues = network.learning is not None and network.learning.rule is Rule.ACCRUAL
         self._reason = [NO_CAUSE] * len(graph.populations)  # the last event that reached each population
@@ -109,6 +111,11 @@ class ActorEngine:
             for projection, synapses in zip(self.graph.projections, self.synapses, strict=True)
         }
 
+    @property
+    def passes(self) -> int:
+        """At how many instants so far any stream had a sample."""
+        return self._passes
+
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens before `until_ns`; RunError at the first state that is not finite."""
         self._scheduler.run(until_ns)
@@ -141,6 +148,7 @@ class ActorEngine:
     def _sample(self, time_ns: int, group: list[Pending]) -> None:
         """1. A sensor's neurons take new values."""
         i = group[0].rank
+        self._count_pass(time_ns)
         _, channels, values = self._samples[i]
         self._touch(i, time_ns, channels)
         self.neurons[i].hold(channels, values)
@@ -148,6 +156,10 @@ class ActorEngine:
         first = self._emit(time_ns, Phase.SAMPLE, Kind.SAMPLE, i, reached, values, 1.0, NO_CAUSE)
         self._reason[i] = first + reached.size - 1
         self._ask_forward(i, time_ns, channels)
+
+    def _count_pass(self, time_ns: int) -> None:
+        self._passes += time_ns != self._last_pass_ns
+        self._last_pass_ns = time_ns
 
     def _forward_arrival(self, time_ns: int, group: list[Pending]) -> None:
         """2a. Forward spikes that travelled reach their dendrites."""
@@ -185,6 +197,7 @@ class ActorEngine:
     def _target_sample(self, time_ns: int, group: list[Pending]) -> None:
         """3. The loss, and its gradient with respect to z."""
         i = group[0].rank
+        self._count_pass(time_ns)
         _, value, group_index, learn = self._target_samples[i]
         neurons = self.neurons[i]
         z = neurons.pre_activation(time_ns)
@@ -503,9 +516,9 @@ class ActorEngine:
         self._repeat(item, self.graph.backward_period_ns[self._target[k]])
 
     def _size_of_signal(self, i: int, time_ns: int, forward: bool) -> float:
-        """mean|x| over a population, or mean|e| of the errors last encoded, summed in the order of the neurons."""
+        """mean|x| over a population, or mean|e| of the errors last encoded."""
         signal = self.neurons[i].activation(time_ns) if forward else self.neurons[i].error_axon.x_last
-        return float(np.cumsum(np.abs(signal), dtype=np.float64)[-1]) / signal.size
+        return mean_size(signal)
 
     def _read(self, i: int, probe: Probe, time_ns: int) -> Array:
         neurons = self.neurons[i]
@@ -532,11 +545,11 @@ class ActorEngine:
         first = self._next_event
         self._next_event += neurons.size
         self.totals.charge(kind, owner, values)
-        if self._recorders:
+        if self._event_recorders:
             if isinstance(causes, int):
                 causes = np.full(neurons.size, causes, np.int64)
             batch = EventBatch(first, time_ns, phase, kind, owner, neurons, values, scale, causes)
-            for recorder in self._recorders:
+            for recorder in self._event_recorders:
                 recorder.events(batch)
         return first
 
@@ -569,6 +582,7 @@ class ActorEngine:
         return {
             "now_ns": self.now_ns,
             "next_event": self._next_event,
+            "passes": (self._passes, self._last_pass_ns),
             "learning_enabled": self._learning_enabled,
             "reason": list(self._reason),
             "reason_back": list(self._reason_back),
@@ -586,6 +600,7 @@ class ActorEngine:
     def load_state(self, state: State) -> None:
         """Go on from a `state()` of an engine of the same network and streams, to the bit."""
         self._next_event = state["next_event"]
+        self._passes, self._last_pass_ns = state["passes"]
         self._learning_enabled = state["learning_enabled"]
         self._reason = list(state["reason"])
         self._reason_back = list(state["reason_back"])

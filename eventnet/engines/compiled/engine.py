@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventnet.engines.base import Parameters, Recorder, State, Streams
+from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_events
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed
 from eventnet.engines.compiled.kernels.compiling import Sim
@@ -29,7 +29,7 @@ class CompiledEngine:
     States are its own: one engine does not load the other's.
     """
 
-    def __init__(self, network: Network, streams: Streams, recorders: Sequence[Recorder] = ()) -> None:
+    def __init__(self, network: Network, streams: Streams, recorders: Recorders = ()) -> None:
         """Raises InputError where the network cannot be simulated or a stream does not fit it."""
         self.graph = derive(network)
         check_streams(self.graph, streams)
@@ -38,7 +38,8 @@ class CompiledEngine:
         net = make_tables(self.graph)
         arrays = make_arrays(self.graph, net)
         work = make_work(net, arrays)
-        out = make_out(net, bool(self._recorders))
+        self._hearing = hearing_events(recorders)
+        out = make_out(net, self._recording())
         self._pools = pooled(self._head(), net, arrays, work, make_feed(self.graph), out)
         self._feeder = Feeder(self.graph, streams, self._pools.feed)
         self._now_ns = 0
@@ -60,6 +61,11 @@ class CompiledEngine:
             for k, projection in enumerate(self.graph.projections)
         }
 
+    @property
+    def passes(self) -> int:
+        """At how many instants so far any stream had a sample."""
+        return int(self._pools.ints[layout.PASSES])
+
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens before `until_ns`; RunError at the first state that is not finite."""
         if until_ns <= self._now_ns:
@@ -70,7 +76,7 @@ class CompiledEngine:
         while ended != layout.DONE:
             ended = run(self._sim(feed), until_ns)
             # before anything is raised, so that recorders have all that came before
-            drain(self._pools.out, self._recorders)
+            drain(self._pools.out, self._recorders, self._hearing)
             fault = int(self._pools.ints[layout.FAULT])
             if ended == layout.NEEDS_SAMPLES:
                 feed = self._feeder.extend(fault)
@@ -114,6 +120,11 @@ class CompiledEngine:
             "totals": self.totals.state(),
         }
 
+    def live_state(self) -> State:
+        """The counters and arrays of `state()` without copying them: to look at before the engine goes on."""
+        counters, arrays = self._pools.ints[: layout.N_COUNTERS], self._pools.state._asdict()
+        return {"now_ns": self._now_ns, "counters": counters, "arrays": arrays}
+
     def load_state(self, state: State) -> None:
         """Go on from a `state()` of a compiled engine of the same network and streams, to the bit."""
         self._now_ns = state["now_ns"]
@@ -127,6 +138,11 @@ class CompiledEngine:
         pools = self._pools
         travelling, numbers = pools.state.travelling, pools.state.travelling_numbers
         return Sim(pools.ints, pools.doubles, pools.floats, feed.rows, feed.values, feed.channels, travelling, numbers)
+
+    def _recording(self) -> int:
+        if self._hearing:
+            return layout.EVENTS_TOO
+        return layout.OUTCOMES_ONLY if self._recorders else layout.NOTHING
 
     def _head(self) -> dict[int, int]:
         graph = self.graph
@@ -143,5 +159,5 @@ class CompiledEngine:
             layout.N_OWNERS: max(n, m),
             layout.LARGEST_SIZE: max(p.size for p in graph.populations),
             layout.RULE: rule_of(graph),
-            layout.RECORDING: bool(self._recorders),
+            layout.RECORDING: self._recording(),
         }

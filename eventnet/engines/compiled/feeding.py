@@ -19,7 +19,7 @@ Floats = NDArray[np.floating]
 Kind = TypeVar("Kind", bound=np.generic)
 
 ROW_WIDTH = 7
-WINDOW_VALUES = 1 << 16
+WINDOW_VALUES = 1 << 17
 WINDOW_ROWS = 1024
 """A stream is read ahead by so many values or samples at a time, whichever is less."""
 
@@ -121,8 +121,8 @@ class Feeder:
         for part in parts:
             rows = self._room.rows[n_rows : n_rows + len(part.rows)]
             rows[...] = part.rows
-            rows[:, layout.VALUE] += np.where(rows[:, layout.VALUE] >= 0, n_values, 0)
-            rows[:, layout.CHANNEL] += np.where(rows[:, layout.CHANNEL] >= 0, n_channels, 0)
+            _count_from(rows[:, layout.VALUE], n_values)
+            _count_from(rows[:, layout.CHANNEL], n_channels)
             self._room.values[n_values : n_values + part.values.size] = part.values
             self._room.channels[n_channels : n_channels + part.channels.size] = part.channels
             n_rows += len(part.rows)
@@ -187,17 +187,16 @@ def _rest(window: _Window, n: int) -> _Window:
     if n == 0:
         return window
     rows = window.rows[n:].copy()
-    value = _first_used(rows, layout.VALUE, window.values.size)
-    channel = _first_used(rows, layout.CHANNEL, window.channels.size)
-    return _Window(rows, window.values[value:], window.channels[channel:])
+    value, channel = int(rows[0, layout.VALUE]), int(rows[0, layout.CHANNEL])
+    _count_from(rows[:, layout.VALUE], -value)
+    _count_from(rows[:, layout.CHANNEL], -channel)
+    return _Window(rows, window.values[max(value, 0) :], window.channels[max(channel, 0) :])
 
 
-def _first_used(rows: Ints, column: int, end: int) -> int:
-    """The smallest offset in a column, `end` if there is none; offsets then count from it."""
-    used = rows[:, column] >= 0
-    first = int(rows[used, column][0]) if used.any() else end
-    rows[used, column] -= first
-    return first
+def _count_from(offsets: Ints, start: int) -> None:
+    """Move offsets, if there are any: all samples of a window have them or, -1, none has."""
+    if offsets[0] >= 0:
+        offsets += start
 
 
 def _sensor_windows(graph: Graph, population: int, stream: SensorStream) -> Iterator[_Window]:

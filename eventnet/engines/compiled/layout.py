@@ -13,8 +13,9 @@ for n populations. A *ring* holds the spikes under way through one direction of 
     UPDATING,
     ANY_STALE,
     FAULT,
-) = range(6)
-N_COUNTERS = 6  # those above change and are saved
+    PASSES,
+) = range(7)
+N_COUNTERS = 7  # those above change and are saved
 (
     N_POPULATIONS,
     N_PROJECTIONS,
@@ -25,7 +26,7 @@ N_COUNTERS = 6  # those above change and are saved
     LARGEST_SIZE,
     RULE,
     RECORDING,
-) = range(N_COUNTERS, 15)
+) = range(N_COUNTERS, 16)
 (
     SIDE_TABLE,
     SIDE_CONSTANTS,
@@ -93,9 +94,10 @@ N_COUNTERS = 6  # those above change and are saved
     COUNT_EVENTS,
     COUNT_UNITS,
     COUNT_SINGLES,
-) = range(15, 81)
-HEAD = 81
+) = range(16, 82)
+HEAD = 82
 NEVER_NS = 2**63 - 1
+NOTHING, OUTCOMES_ONLY, EVENTS_TOO = range(3)  # what is recorded
 NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hold
 
 # Tables.side_table: what does not change of a side
@@ -181,8 +183,9 @@ RECONSTRUCTION, PAST, FUTURE, ACCRUAL = range(4)  # stdp is the same sum as futu
     N_BIAS_STEPS,  # how many neurons' biases change in this instant
     BIAS_CAUSE,
     HAS_GRADIENT,
-) = range(15)
-SIDE_STATE_WIDTH = 15
+    ENCODED_TOGETHER,  # all its neurons encoded last at one time
+) = range(16)
+SIDE_STATE_WIDTH = 16
 N_TIMES = 4
 
 # Arrays.side_numbers

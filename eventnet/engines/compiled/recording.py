@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventnet.engines.base import Recorder
+from eventnet.engines.base import Recorder, Recorders
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.tables import Doubles, Ints, Tables
 from eventnet.trace.events import EventBatch, Kind, Outcome, Phase
@@ -33,7 +33,7 @@ class Out(NamedTuple):
     count_singles: Ints
 
 
-def make_out(net: Tables, recording: bool) -> Out:
+def make_out(net: Tables, recording: int) -> Out:
     """Buffers with room for the longest instant there can be, and then some."""
     n, m = len(net.population_table), len(net.projection_table)
     sizes = net.side_table[:n, layout.SIZE]
@@ -45,10 +45,12 @@ def make_out(net: Tables, recording: bool) -> Out:
     probed = int(sizes[net.probe_table[:, layout.PROBED]].sum())
     events = int(3 * sizes.sum() + 6 * n + 2 * spikes_by_projection + 3 * m + probed)
     batches = 10 * n + 8 * m + len(net.probe_table)
-    room_events = events + max(events, ROOM_EVENTS) if recording else 0
-    room_batches = batches + max(batches, ROOM_EVENTS // 8) if recording else 0
+    every = recording == layout.EVENTS_TOO
+    room_events = events + max(events, ROOM_EVENTS) if every else 0
+    room_batches = batches + max(batches, ROOM_EVENTS // 8) if every else 0
     room_outcomes = n + 1024 if recording else 0
-    limits = [room_batches - batches, room_events - events, room_outcomes - n]
+    # the cursor of what is not recorded stays at 0
+    limits = [max(room_batches - batches, 0), max(room_events - events, 0), max(room_outcomes - n, 0)]
     return Out(
         batches_told=np.zeros((room_batches, 7), np.int64),
         batch_scales=np.zeros(room_batches, np.float64),
@@ -58,16 +60,21 @@ def make_out(net: Tables, recording: bool) -> Out:
         outcomes_told=np.zeros((room_outcomes, 6), np.int64),
         losses=np.zeros(room_outcomes, np.float64),
         cursor=np.zeros(3, np.int64),
-        limits=np.array(limits if recording else [1, 1, 1], np.int64),
+        limits=np.array(limits, np.int64),
         count_events=np.zeros((len(Kind), max(n, m)), np.int64),
         count_units=np.zeros((len(Kind), max(n, m)), np.int64),
         count_singles=np.zeros((len(Kind), max(n, m)), np.int64),
     )
 
 
-def drain(out: Out, recorders: Sequence[Recorder]) -> None:
-    """Hand everything recorded on, in order, and empty the buffers."""
-    n_batches, n_events, _ = out.cursor.tolist()
+def drain(out: Out, recorders: Recorders, hearing: Sequence[Recorder]) -> None:
+    """Hand everything recorded on, in order, and empty the buffers; `hearing` are those of all that hear events."""
+    n_batches, n_events, n_outcomes = out.cursor.tolist()
+    if not hearing:
+        for outcome in range(n_outcomes):
+            _tell_outcome(out, outcome, recorders)
+        out.cursor[:] = 0
+        return
     # copies, since recorders keep what they are given
     neurons, causes = (each[:n_events].copy() for each in (out.told_neurons, out.told_causes))
     values = out.told_values[:n_events].copy()
@@ -77,19 +84,19 @@ def drain(out: Out, recorders: Sequence[Recorder]) -> None:
         scales, out.batches_told[:n_batches].tolist(), strict=True
     ):
         if kind == Kind.LOSS:
-            told = _outcome(out, outcome)
+            _tell_outcome(out, outcome, recorders)
             outcome += 1
-            for recorder in recorders:
-                recorder.outcome(told)
         part = slice(start, start + n)
         batch = EventBatch(
             first, time_ns, Phase(phase), Kind(kind), owner, neurons[part], values[part], scale, causes[part]
         )
-        for recorder in recorders:
+        for recorder in hearing:
             recorder.events(batch)
     out.cursor[:] = 0
 
 
-def _outcome(out: Out, place: int) -> Outcome:
+def _tell_outcome(out: Out, place: int, recorders: Recorders) -> None:
     time_ns, target, group, learned, predicted, label = out.outcomes_told[place].tolist()
-    return Outcome(time_ns, target, group, bool(learned), predicted, label, float(out.losses[place]))
+    told = Outcome(time_ns, target, group, bool(learned), predicted, label, float(out.losses[place]))
+    for recorder in recorders:
+        recorder.outcome(told)

@@ -226,6 +226,7 @@ def _first_sides(graph: Graph, net: Tables) -> Ints:
     rows[:, : layout.N_TIMES] = layout.NEVER_NS
     rows[:, layout.REASON] = -1
     rows[:, layout.SETTLED_NS] = -1
+    rows[:, layout.ENCODED_TOGETHER] = 1
     for side, row in enumerate(rows):
         phase_ns = clock_of(graph, side)[1]
         if wakes_by(graph, side, Wake.CLOCKED):

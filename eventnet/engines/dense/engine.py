@@ -22,7 +22,6 @@ outcomes, not of events; nothing in a dense network is an event.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
@@ -31,7 +30,7 @@ from numpy.typing import NDArray
 
 from eventnet.engines.base import (
     Parameters,
-    Recorder,
+    Recorders,
     SampleBlock,
     SensorStream,
     State,
@@ -65,7 +64,7 @@ class DenseEngine:
         self,
         network: Network,
         streams: Streams,
-        recorders: Sequence[Recorder] = (),
+        recorders: Recorders = (),
         *,
         eta: float | None = None,
     ) -> None:

@@ -6,6 +6,8 @@ each row has learned from.
 
 from __future__ import annotations
 
+import numpy as np
+
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
     areas_of,
@@ -18,11 +20,11 @@ from eventnet.engines.compiled.kernels.access import (
     synapse,
     trace_table,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel
 from eventnet.engines.compiled.kernels.recording import emit_one
-from eventnet.engines.compiled.kernels.summing import add_four_rows, add_row, take_row
 from eventnet.engines.compiled.kernels.tracing import decay_trace, decay_until, fold_trace
 from eventnet.engines.compiled.state import Floats, Number
+from eventnet.engines.compiled.tables import Ints
 from eventnet.engines.precision import AREAS_KEPT, SMALLEST_ACCRUAL_FACTOR
 from eventnet.trace.events import Kind
 
@@ -107,29 +109,70 @@ def _renew_row(weights: Floats, i: int, step: Number, areas: Floats, now: int, t
 @kernel
 def sum_renewed_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
     """Bring the rows of n spikes up to date and sum them as `sum_rows` does, four at a time while they are at hand."""
-    amounts, neurons = floats(sim, layout.SPIKE_AMOUNTS), ints(sim, layout.SPIKE_NEURONS)
-    weights, areas, latest = matrix(sim, k), areas_of(sim, k), synapse(sim, k)[layout.LATEST]
     offset, region = trace_table(sim, k)[layout.TRACE_OFFSET], projection(sim, k)[layout.REGION]
-    scaled, seen = floats(sim, layout.TRACES)[offset:], ints(sim, layout.SEEN)[offset:]
-    renewed = ints(sim, layout.RENEWED)[region : region + n]
-    eta = total.dtype.type(doubles(sim, layout.ETAS)[0])
-    n_renewed, summed = 0, 0
+    synapse(sim, k)[layout.N_RENEWED] = _renew_and_sum(
+        matrix(sim, k),
+        areas_of(sim, k),
+        total,
+        ints(sim, layout.SPIKE_NEURONS)[at : at + n],
+        floats(sim, layout.SPIKE_AMOUNTS)[at : at + n],
+        floats(sim, layout.TRACES)[offset:],
+        ints(sim, layout.SEEN)[offset:],
+        ints(sim, layout.RENEWED)[region : region + n],
+        synapse(sim, k)[layout.LATEST],
+        total.dtype.type(doubles(sim, layout.ETAS)[0]),
+    )
+
+
+@apart
+def _renew_and_sum(
+    weights: Floats,
+    areas: Floats,
+    total: Floats,
+    neurons: Ints,
+    amounts: Floats,
+    scaled: Floats,
+    seen: Ints,
+    renewed: Ints,
+    latest: int,
+    eta: Number,
+) -> int:
+    n, m, n_renewed = neurons.shape[0], weights.shape[1], 0
     for p in range(n):
-        i = neurons[at + p]
-        renewed[p] = seen[i] != latest
-        if seen[i] != latest:
-            _renew_row(weights, i, eta * scaled[i], areas, latest, seen[i])
-            seen[i] = latest
-            n_renewed += 1
-        if p == 0:
-            take_row(weights, i, amounts[at], total)
-            summed = 1
-        elif p + 1 - summed == 4:
-            add_four_rows(weights, neurons, amounts, at + summed, total)
-            summed = p + 1
-    for p in range(at + summed, at + n):
-        add_row(weights, neurons[p], amounts[p], total)
-    synapse(sim, k)[layout.N_RENEWED] = n_renewed
+        renewed[p] = seen[neurons[p]] != latest
+        n_renewed += renewed[p]
+    i, amount = neurons[0], amounts[0]
+    step, then = eta * scaled[i], seen[i]
+    for j in range(m):
+        w = weights[i, j] - step * (areas[latest, j] - areas[then, j])
+        weights[i, j] = w
+        total[j] = w * amount
+    p = 1
+    while p + 3 < n:
+        i0, i1, i2, i3 = neurons[p], neurons[p + 1], neurons[p + 2], neurons[p + 3]
+        a0, a1, a2, a3 = amounts[p], amounts[p + 1], amounts[p + 2], amounts[p + 3]
+        step0, step1, step2, step3 = eta * scaled[i0], eta * scaled[i1], eta * scaled[i2], eta * scaled[i3]
+        then0, then1, then2, then3 = seen[i0], seen[i1], seen[i2], seen[i3]
+        for j in range(m):
+            now = areas[latest, j]
+            w0 = weights[i0, j] - step0 * (now - areas[then0, j])
+            w1 = weights[i1, j] - step1 * (now - areas[then1, j])
+            w2 = weights[i2, j] - step2 * (now - areas[then2, j])
+            w3 = weights[i3, j] - step3 * (now - areas[then3, j])
+            weights[i0, j], weights[i1, j], weights[i2, j], weights[i3, j] = w0, w1, w2, w3
+            total[j] = (((total[j] + w0 * a0) + w1 * a1) + w2 * a2) + w3 * a3
+        p += 4
+    while p < n:
+        i, amount = neurons[p], amounts[p]
+        step, then = eta * scaled[i], seen[i]
+        for j in range(m):
+            w = weights[i, j] - step * (areas[latest, j] - areas[then, j])
+            weights[i, j] = w
+            total[j] += w * amount
+        p += 1
+    for p in range(n):
+        seen[neurons[p]] = latest
+    return n_renewed
 
 
 @kernel
@@ -140,11 +183,12 @@ def sum_owing_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
     offset = trace_table(sim, k)[layout.TRACE_OFFSET]
     scaled, seen = floats(sim, layout.TRACES)[offset:], ints(sim, layout.SEEN)[offset:]
     eta = total.dtype.type(doubles(sim, layout.ETAS)[0])
+    now, columns, sent = areas[latest], neurons[at : at + n], amounts[at : at + n]
     for i in range(weights.shape[0]):
-        step, then = eta * scaled[i], seen[i]
-        j = neurons[at]
-        held = (weights[i, j] - step * (areas[latest, j] - areas[then, j])) * amounts[at]
-        for p in range(at + 1, at + n):
-            j = neurons[p]
-            held += (weights[i, j] - step * (areas[latest, j] - areas[then, j])) * amounts[p]
+        row, then, step = weights[i], areas[seen[i]], eta * scaled[i]
+        j = np.uint64(columns[0])
+        held = (row[j] - step * (now[j] - then[j])) * sent[0]
+        for p in range(1, n):
+            j = np.uint64(columns[p])
+            held += (row[j] - step * (now[j] - then[j])) * sent[p]
         total[i] = held

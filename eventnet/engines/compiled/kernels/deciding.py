@@ -30,7 +30,8 @@ from eventnet.trace.events import Kind, Phase
 FORWARD_PHASE, BACKWARD_PHASE = constant(Phase.FORWARD), constant(Phase.BACKWARD)
 ENCODE, ERROR_ENCODE = constant(Kind.ENCODE), constant(Kind.ERROR_ENCODE)
 FORWARD, BACKWARD = constant(Kind.FORWARD), constant(Kind.BACKWARD)
-BLOCK = 16
+BLOCK = 64
+UNSIGNED_32, UNSIGNED_64 = constant(2**31 - 1), constant(2**63 - 1)
 
 
 @kernel
@@ -144,12 +145,14 @@ def _encode(sim: Sim, side: int, n_who: int) -> int:
     alpha, period_ns = side_constants(sim, side)[layout.ALPHA], side_table(sim, side)[layout.PERIOD]
     now_ns = sim.ints[layout.NOW_NS]
     k_beta = x.dtype.type(side_numbers(sim, side)[layout.K_BETA])
-    if n_who == ALL_NEURONS and _are_equal(t_last):
+    changing = side_state(sim, side)
+    if n_who == ALL_NEURONS and changing[layout.ENCODED_TOGETHER]:
         r = x.dtype.type(decay(alpha, now_ns - t_last[0], period_ns))
         _quantize_all(x, x_last, phi, s, r, k_beta)
         t_last[:] = now_ns
         n = size
     else:
+        changing[layout.ENCODED_TOGETHER] = n_who == ALL_NEURONS
         n = size if n_who == ALL_NEURONS else n_who
         elapsed_ns = -1
         r = x.dtype.type(0.0)
@@ -172,21 +175,33 @@ def _encode(sim: Sim, side: int, n_who: int) -> int:
 
 @kernel
 def _pick_spikes(s: Floats, places: Ints, sizes: Doubles) -> int:
-    """List where s is not zero, and what it is there; how many there are.
+    """List where s is not zero, and what it is there; how many there are."""
+    if s.itemsize == 4:
+        fired = _list_nonzero(s.view(np.int32), UNSIGNED_32, places)
+    else:
+        fired = _list_nonzero(s.view(np.int64), UNSIGNED_64, places)
+    for p in range(fired):
+        sizes[p] = s[places[p]]
+    return fired
 
-    Zeros are passed over by the block, and within a block without a branch, which would be mispredicted.
+
+@kernel
+def _list_nonzero(bits: Ints, unsigned: int, places: Ints) -> int:
+    """List where numbers of these bits, `unsigned` being all but the sign's, are not zero; how many there are.
+
+    Zeros are passed over by the block, and within a block without a branch, which would be mispredicted. Bits are
+    compared faster than floating-point numbers.
     """
     fired = 0
-    for first in range(0, s.shape[0], BLOCK):
-        end = min(first + BLOCK, s.shape[0])
-        some = 0
-        for p in range(first, end):
-            some |= s[p] != 0.0
+    for first in range(0, bits.shape[0], BLOCK):
+        block = bits[first : first + BLOCK]
+        some = np.int64(0)
+        for p in range(block.shape[0]):
+            some |= block[p] & unsigned
         if some:
-            for p in range(first, end):
-                places[fired] = p
-                sizes[fired] = s[p]
-                fired += s[p] != 0.0
+            for p in range(block.shape[0]):
+                places[fired] = first + p
+                fired += (block[p] & unsigned) != 0
     return fired
 
 
@@ -196,14 +211,6 @@ def _any_too_large(sizes: Doubles) -> bool:
     for p in range(sizes.shape[0]):
         bad |= not abs(sizes[p]) <= LARGEST_SPIKE
     return bad != 0
-
-
-@kernel
-def _are_equal(times_ns: Ints) -> bool:
-    different = 0
-    for j in range(times_ns.shape[0]):
-        different |= times_ns[j] ^ times_ns[0]
-    return different == 0
 
 
 @kernel
@@ -285,12 +292,20 @@ def _plan_bias_step(sim: Sim, i: int, n_who: int, e: Floats, cause: int) -> None
     n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
     now_ns, period_ns = sim.ints[layout.NOW_NS], side_table(sim, back)[layout.PERIOD]
     eta = e.dtype.type(doubles(sim, layout.ETAS)[1])
+    steps, neurons = (
+        floats(sim, layout.BIAS_STEPS)[first : first + n],
+        ints(sim, layout.BIAS_NEURONS)[first : first + n],
+    )
+    t_last = ints(sim, layout.T_LAST)[start : start + side_table(sim, i)[layout.SIZE]]
+    elapsed_ns, periods = np.int64(-1), 0.0
     for p in range(n):
         j = p if n_who == ALL_NEURONS else who[p]
-        elapsed_ns = min(now_ns - ints(sim, layout.T_LAST)[start + j], period_ns)
-        ints(sim, layout.BIAS_NEURONS)[first + p] = j
+        neurons[p] = j
+        if now_ns - t_last[j] != elapsed_ns:  # mostly as for the neuron before
+            elapsed_ns = now_ns - t_last[j]
+            periods = min(elapsed_ns, period_ns) / period_ns
         # rounded to the network's dtype, then times a float64, as arrays do it
-        floats(sim, layout.BIAS_STEPS)[first + p] = np.float64(eta * e[p]) * (elapsed_ns / period_ns)
+        steps[p] = np.float64(eta * e[p]) * periods
     side_state(sim, back)[layout.N_BIAS_STEPS] = n
     side_state(sim, back)[layout.BIAS_CAUSE] = cause
     sim.ints[layout.UPDATING] = 1

@@ -15,6 +15,7 @@ from numba import njit
 
 from eventnet.coding import adapt_step
 from eventnet.coding.prediction import Clock, Drive, Signal, catch_up, predict
+from eventnet.coding.signal import MEAN_LANES
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
     doubles,
@@ -131,6 +132,10 @@ def _instant(sim: Sim) -> int:
     """Everything that is due now, phase after phase; the population whose state is no longer finite, or -1."""
     now_ns, n = sim.ints[layout.NOW_NS], sim.ints[layout.N_POPULATIONS]
     n_streams = sim.ints[layout.N_STREAMS]
+    sampled = False
+    for stream in range(n_streams):
+        sampled |= ints(sim, layout.NEXT_NS)[stream] == now_ns
+    sim.ints[layout.PASSES] += sampled
     for stream in range(sim.ints[layout.N_SENSORS]):
         if ints(sim, layout.NEXT_NS)[stream] == now_ns:
             _take_sample(sim, stream)
@@ -214,7 +219,7 @@ def _take_sample(sim: Sim, stream: int) -> None:
         for p in range(n):
             held[channels[p]] = values[p]
     first = begin(sim, SAMPLE_PHASE, SAMPLE, i, n, 1.0)
-    if sim.ints[layout.RECORDING]:
+    if sim.ints[layout.RECORDING] == layout.EVENTS_TOO:
         for p in range(n):
             ints(sim, layout.TOLD_NEURONS)[place + p] = p if first_channel < 0 else sim.channels[first_channel + p]
             doubles(sim, layout.TOLD_VALUES)[place + p] = values[p]
@@ -257,10 +262,25 @@ def _adapt(sim: Sim, side: int, i: int) -> None:
 
 @kernel
 def _mean_size(x: Floats) -> float:
-    total = 0.0
-    for j in range(x.shape[0]):
-        total += np.float64(abs(x[j]))
-    return float(total / x.shape[0])
+    """As `eventnet.coding.mean_size` has it."""
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    whole = x.shape[0] - x.shape[0] % MEAN_LANES
+    for j in range(0, whole, MEAN_LANES):
+        eight = x[j : j + MEAN_LANES]
+        s0, s1 = s0 + np.float64(abs(eight[0])), s1 + np.float64(abs(eight[1]))
+        s2, s3 = s2 + np.float64(abs(eight[2])), s3 + np.float64(abs(eight[3]))
+        s4, s5 = s4 + np.float64(abs(eight[4])), s5 + np.float64(abs(eight[5]))
+        s6, s7 = s6 + np.float64(abs(eight[6])), s7 + np.float64(abs(eight[7]))
+    rest = x[whole:]
+    n = rest.shape[0]
+    s0 += np.float64(abs(rest[0])) if n > 0 else 0.0
+    s1 += np.float64(abs(rest[1])) if n > 1 else 0.0
+    s2 += np.float64(abs(rest[2])) if n > 2 else 0.0
+    s3 += np.float64(abs(rest[3])) if n > 3 else 0.0
+    s4 += np.float64(abs(rest[4])) if n > 4 else 0.0
+    s5 += np.float64(abs(rest[5])) if n > 5 else 0.0
+    s6 += np.float64(abs(rest[6])) if n > 6 else 0.0
+    return float((((((((s0 + s1) + s2) + s3) + s4) + s5) + s6) + s7) / x.shape[0])
 
 
 @phase

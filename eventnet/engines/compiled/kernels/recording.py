@@ -27,7 +27,7 @@ def begin(sim: Sim, phase: int, kind: int, owner: int, n: int, scale: float) -> 
     first = sim.ints[layout.NEXT_EVENT]
     sim.ints[layout.NEXT_EVENT] = first + n
     ints(sim, layout.COUNT_EVENTS)[kind * sim.ints[layout.N_OWNERS] + owner] += n
-    if sim.ints[layout.RECORDING]:
+    if sim.ints[layout.RECORDING] == layout.EVENTS_TOO:
         b, start = ints(sim, layout.CURSOR)[layout.BATCHES], ints(sim, layout.CURSOR)[layout.EVENTS]
         batch = row_of(sim, layout.BATCHES_TOLD, b, 7)
         batch[layout.FIRST_EVENT] = first
@@ -51,7 +51,7 @@ def emit_one(sim: Sim, phase: int, kind: int, owner: int, value: float, cause: i
     if (COUNTED_KINDS >> kind) & 1:
         ints(sim, layout.COUNT_UNITS)[kind * sim.ints[layout.N_OWNERS] + owner] += np.int64(abs(value))
         ints(sim, layout.COUNT_SINGLES)[kind * sim.ints[layout.N_OWNERS] + owner] += abs(value) == 1.0
-    if sim.ints[layout.RECORDING]:
+    if sim.ints[layout.RECORDING] == layout.EVENTS_TOO:
         ints(sim, layout.TOLD_NEURONS)[start] = NO_NEURON
         doubles(sim, layout.TOLD_VALUES)[start] = value
         ints(sim, layout.TOLD_CAUSES)[start] = cause
@@ -72,7 +72,7 @@ def emit_spikes(sim: Sim, phase: int, kind: int, owner: int, at: int, n: int, sc
         singles += size == 1
     ints(sim, layout.COUNT_UNITS)[kind * sim.ints[layout.N_OWNERS] + owner] += units
     ints(sim, layout.COUNT_SINGLES)[kind * sim.ints[layout.N_OWNERS] + owner] += singles
-    if sim.ints[layout.RECORDING]:
+    if sim.ints[layout.RECORDING] == layout.EVENTS_TOO:
         for p in range(n):
             ints(sim, layout.TOLD_NEURONS)[start + p] = ints(sim, layout.SPIKE_NEURONS)[at + p]
             doubles(sim, layout.TOLD_VALUES)[start + p] = sizes[at + p]
@@ -95,7 +95,7 @@ def emit_chosen_spikes(sim: Sim, phase: int, kind: int, owner: int, at: int, n: 
     begin(sim, phase, kind, owner, int(count), scale)
     ints(sim, layout.COUNT_UNITS)[kind * sim.ints[layout.N_OWNERS] + owner] += units
     ints(sim, layout.COUNT_SINGLES)[kind * sim.ints[layout.N_OWNERS] + owner] += singles
-    if sim.ints[layout.RECORDING]:
+    if sim.ints[layout.RECORDING] == layout.EVENTS_TOO:
         for p in range(n):
             if marks[chosen + p]:
                 ints(sim, layout.TOLD_NEURONS)[start] = ints(sim, layout.SPIKE_NEURONS)[at + p]
@@ -109,7 +109,7 @@ def emit_values(sim: Sim, phase: int, kind: int, owner: int, n: int) -> int:
     """Events of neurons 0 to n - 1 whose values the caller writes from the returned place on, where one is given."""
     start = ints(sim, layout.CURSOR)[layout.EVENTS]
     begin(sim, phase, kind, owner, n, 1.0)
-    if not sim.ints[layout.RECORDING]:
+    if sim.ints[layout.RECORDING] != layout.EVENTS_TOO:
         return -1
     for p in range(n):
         ints(sim, layout.TOLD_NEURONS)[start + p] = p
@@ -120,7 +120,7 @@ def emit_values(sim: Sim, phase: int, kind: int, owner: int, n: int) -> int:
 @kernel
 def emit_outcome(sim: Sim, target: int, group: int, learn: int, predicted: int, label: int, loss: float) -> None:
     """An outcome; it belongs before the loss that is emitted next."""
-    if not sim.ints[layout.RECORDING]:
+    if sim.ints[layout.RECORDING] == layout.NOTHING:
         return
     place = ints(sim, layout.CURSOR)[layout.OUTCOMES]
     row = row_of(sim, layout.OUTCOMES_TOLD, place, 6)

@@ -63,6 +63,7 @@ def settle(sim: Sim, side: int, until_ns: int, neurons: Ints) -> None:
     """Bring neurons over their ticks before `until_ns`, at which they sent nothing."""
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
     part = slice(start, start + size)
+    side_state(sim, side)[layout.ENCODED_TOGETHER] = 0
     bad = catch_up_kernel(
         until_ns,
         ints(sim, layout.T_LAST)[part],

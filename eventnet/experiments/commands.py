@@ -49,8 +49,9 @@ def table_f(
         Path, typer.Option("--out", metavar="DIR", help="Where results and all that is unfinished are kept.")
     ] = Path("runs/table-f"),
     engine_rule: Annotated[
-        str, typer.Option(metavar="RULE", help="How the spiking networks learn: past, or another of the rules.")
-    ] = "past",
+        str,
+        typer.Option(metavar="RULE", help="How the spiking networks learn: accrual, past, or another of the rules."),
+    ] = "accrual",
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")] = False,
 ) -> None:
     """Appendix F: spiking and ordinary networks of one to four layers on MNIST and Temporal MNIST.

@@ -12,6 +12,7 @@ exactly the sums of the bills. What each count means is said in docs/semantics.m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,10 @@ COUNTED = frozenset(set(Kind) - {Kind.SAMPLE, Kind.LOSS, Kind.ADAPT_FORWARD, Kin
 _IS_COUNTED = np.array([kind in COUNTED for kind in Kind])
 
 
+N_LOOKED_UP = 32
+"""Bills of spikes of smaller size are looked up."""
+
+
 @dataclass(frozen=True)
 class BillTable:
     """Prices, int64 [n_kinds, n_owners, n_counts]; owners are populations or projections, as the kind says."""
@@ -73,6 +78,26 @@ class BillTable:
             + np.where(one, self.single[kinds, owners], self.multiple[kinds, owners])
         )
         return bills
+
+    def columns(
+        self, kinds: NDArray[np.integer], owners: NDArray[np.integer], values: NDArray[np.floating]
+    ) -> list[NDArray[np.int64]]:
+        """The bills of n events as an int64 [n] for each of `COUNTS`; looked up, since most spikes are small."""
+        size = np.where(_IS_COUNTED[kinds], np.abs(values), 0.0).astype(np.int64)
+        small = np.minimum(size, N_LOOKED_UP - 1)
+        places = (kinds * self.fixed.shape[1] + owners) * N_LOOKED_UP + small
+        found = [column[places] for column in self._lookup]
+        large = np.flatnonzero(size >= N_LOOKED_UP)
+        if large.size:
+            for column, bill in zip(found, self.bills(kinds[large], owners[large], values[large]).T, strict=True):
+                column[large] = bill
+        return found
+
+    @cached_property
+    def _lookup(self) -> list[NDArray[np.int64]]:
+        """For each count, the bill by kind, owner and |v|, [n_kinds * n_owners * N_LOOKED_UP]."""
+        kinds, owners, sizes = np.indices((*self.fixed.shape[:2], N_LOOKED_UP)).reshape(3, -1)
+        return [column.copy() for column in self.bills(kinds, owners, sizes.astype(np.float64)).T]
 
 
 @dataclass

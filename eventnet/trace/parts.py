@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,14 +31,14 @@ ROW_GROUP_ROWS = 2**16
 _PART_KEY = b"eventnet.part"
 _READ_ERRORS = (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError)
 """What pyarrow raises for a file that is cut short or changed."""
-_CHECKED = ds.ParquetFileFormat(
+CHECKED = ds.ParquetFileFormat(
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
 )
 
 
 class PartWriter:
     """Writes one growing table into `directory`; rows are buffered until a part is full or `write_tail` is
-    called.
+    called. A full part is written by a thread while the run goes on, one at a time.
     """
 
     def __init__(self, directory: Path, name: str, schema: pa.Schema, part_rows: int) -> None:
@@ -47,6 +49,8 @@ class PartWriter:
         self._buffer: list[pa.Table] = []
         self._n_buffered = 0
         self._n_parts = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"write-{name}")
+        self._writing: tuple[Future[None], pa.Table] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -54,19 +58,37 @@ class PartWriter:
         return self._n_parts * self._part_rows + self._n_buffered
 
     def append(self, rows: pa.Table) -> None:
-        """Add rows of the table's schema; writes a part each time one is full."""
+        """Add rows of the table's schema; has a part written each time one is full. What went wrong with writing the
+        part before is raised here, or by `write_tail`.
+        """
         self._buffer.append(rows)
         self._n_buffered += rows.num_rows
         while self._n_buffered >= self._part_rows:
             table = pa.concat_tables(self._buffer)
-            self._write(part_path(self._directory, self._name, self._n_parts), table.slice(0, self._part_rows))
+            path, full = part_path(self._directory, self._name, self._n_parts), table.slice(0, self._part_rows)
+            self._finish_writing()
+            self._writing = self._thread.submit(self._write, path, full, self._n_parts), full
             rest = table.slice(self._part_rows)
             self._buffer, self._n_buffered = [rest], rest.num_rows
             self._n_parts += 1
 
     def write_tail(self) -> None:
-        """Replace the tail by the rows since the last full part."""
-        self._write(self._directory / "tail.parquet", pa.concat_tables([self._schema.empty_table(), *self._buffer]))
+        """Replace the tail by the rows since the last full part, which is there by then."""
+        self._finish_writing()
+        rows = pa.concat_tables([self._schema.empty_table(), *self._buffer])
+        self._write(self._directory / "tail.parquet", rows, self._n_parts)
+
+    def _finish_writing(self) -> None:
+        """Wait for the part that is being written; where that fails, its rows go back into the buffer."""
+        if self._writing is None:
+            return
+        (writing, rows), self._writing = self._writing, None
+        try:
+            writing.result()
+        except BaseException:
+            self._buffer, self._n_buffered = [rows, *self._buffer], rows.num_rows + self._n_buffered
+            self._n_parts -= 1
+            raise
 
     def go_back_to(self, n_rows: int) -> None:
         """Take up a table left by another process as it was after `n_rows` rows, dropping all later ones.
@@ -105,18 +127,14 @@ class PartWriter:
                 columns.append(column)
         return pa.Table.from_arrays(columns, schema=self._schema)
 
-    def _write(self, path: Path, rows: pa.Table) -> None:
-        metadata = {**self._schema.metadata, _PART_KEY: str(self._n_parts).encode()}
-        rising = [name for name in ("event", "time_ns", "cause") if name in self._schema.names]
+    def _write(self, path: Path, rows: pa.Table, part: int) -> None:
+        metadata = {**self._schema.metadata, _PART_KEY: str(part).encode()}
         with replacing(path) as temporary:
             pq.write_table(
                 rows.combine_chunks().replace_schema_metadata(metadata),
                 temporary,
                 row_group_size=ROW_GROUP_ROWS,
-                compression="zstd",
-                use_dictionary=[name for name in self._schema.names if name not in rising],
-                column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
-                write_page_checksum=True,
+                **encoding(self._schema),
             )
 
 
@@ -141,7 +159,7 @@ class Parts:
         wanted = None if columns is None else list(columns)
         for path in self.parts:
             try:
-                yield from ds.dataset(str(path), format=_CHECKED).to_batches(columns=wanted, filter=where)
+                yield from ds.dataset(str(path), format=CHECKED).to_batches(columns=wanted, filter=where)
             except _READ_ERRORS as error:
                 raise _damage(path, error, len(self.parts) - 1) from error
         if self.tail is not None:
@@ -150,9 +168,21 @@ class Parts:
     def read_part(self, path: Path) -> pa.Table:
         """All rows of one part. Raises InputError naming it where it is damaged."""
         try:
-            return ds.dataset(str(path), format=_CHECKED).to_table()
+            return ds.dataset(str(path), format=CHECKED).to_table()
         except _READ_ERRORS as error:
             raise _damage(path, error, len(self.parts) - 1) from error
+
+
+def encoding(schema: pa.Schema) -> dict[str, Any]:
+    """How the columns of a table are written to Parquet, as arguments of pyarrow's writers."""
+    rising = [name for name in ("event", "time_ns", "cause") if name in schema.names]
+    return {
+        "compression": "zstd",
+        "use_dictionary": [name for name in schema.names if name not in rising],
+        "column_encoding": dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
+        "write_page_checksum": True,
+        "write_statistics": [name for name in ("event", "time_ns") if name in schema.names],  # what is searched for
+    }
 
 
 def part_path(directory: Path, name: str, index: int) -> Path:
@@ -228,7 +258,7 @@ def _check_part(path: Path, name: str, read_all: bool, n_others: int) -> pq.File
         footer = pq.read_metadata(path)
         _check_schema(path, name, footer.schema.to_arrow_schema(), footer.metadata)
         if read_all:
-            ds.dataset(str(path), format=_CHECKED).to_table()
+            ds.dataset(str(path), format=CHECKED).to_table()
     except InputError:
         raise
     except _READ_ERRORS as error:

@@ -83,7 +83,6 @@ class EventRows:
         owners = np.repeat(np.array(owner, np.int64), sizes)
         value = np.concatenate(values)
         projected = _OWNED_BY_PROJECTION[kinds]
-        bills = self._prices.bills(kinds, owners, value)
         columns = {
             "event": np.repeat(np.array(first, np.int64), sizes) + places,
             "time_ns": np.repeat(np.array(time_ns, np.int64), sizes),
@@ -96,7 +95,7 @@ class EventRows:
             "scale": np.repeat(np.array(scale, np.float64), sizes),
             "cause": np.concatenate(causes),
         }
-        columns |= {count: np.ascontiguousarray(bills[:, k]) for k, count in enumerate(COUNTS)}
+        columns |= dict(zip(COUNTS, self._prices.columns(kinds, owners, value), strict=True))
         return pa.Table.from_pydict(columns, schema=self.schema)
 
     def _names(

@@ -282,7 +282,7 @@ def test_a_row_that_cannot_be_finished_does_not_stop_the_others(data: Path, tmp_
         (("--seeds", "0"), ("seeds", "out of range", "1 to")),
         (("--epochs", "0"), ("epochs", "out of range", "1 to")),
         (("--engine-rule", "hebb"), ("engine-rule", "hebb", "past")),
-        (("--data", "not/there"), ("data", "no such folder", "not/there")),
+        (("--data", "not/there"), ("data", "no such folder")),
         (("--data", "."), ("mnist", "the folder given", "eventnet data fetch mnist")),
     ],
 )
@@ -326,7 +326,7 @@ def _nothing(_out: Path) -> None:
     ("change", "options", "words"),
     [
         (_nothing, ("--epochs", "4"), ("settings.json", "begun with epochs 3", "(got 4)", "another --out")),
-        (_nothing, ("--engine-rule", "stdp"), ("settings.json", "begun with rule past", "stdp")),
+        (_nothing, ("--engine-rule", "stdp"), ("settings.json", "begun with rule accrual", "stdp")),
         (_nothing, ("--data", "subset"), ("settings.json", "begun with data", "mnist-subset")),
         (_damage("settings.json", "{"), (), ("settings.json", "is damaged")),
         (_damage("machines.json", "[]"), (), ("machines.json", "is damaged")),

@@ -9,12 +9,20 @@ from numpy.typing import NDArray
 
 from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_events
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed
+from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed, with_room
 from eventnet.engines.compiled.kernels.compiling import Sim
 from eventnet.engines.compiled.kernels.instants import prepare, run
-from eventnet.engines.compiled.pools import pooled
+from eventnet.engines.compiled.pools import pooled, repooled
 from eventnet.engines.compiled.recording import drain, make_out
-from eventnet.engines.compiled.state import grow_ring, load_arrays, make_arrays, make_work, save_arrays, weights_at
+from eventnet.engines.compiled.state import (
+    Arrays,
+    grow_ring,
+    load_arrays,
+    make_arrays,
+    make_work,
+    save_arrays,
+    weights_at,
+)
 from eventnet.engines.compiled.tables import make_tables, rule_of
 from eventnet.engines.divergence import diverged
 from eventnet.engines.streams import check_streams
@@ -41,7 +49,7 @@ class CompiledEngine:
         self._hearing = hearing_events(recorders)
         out = make_out(net, self._recording())
         self._pools = pooled(self._head(), net, arrays, work, make_feed(self.graph), out)
-        self._feeder = Feeder(self.graph, streams, self._pools.feed)
+        self._feeder = Feeder(self.graph, streams)
         self._now_ns = 0
         out = self._pools.out
         self.totals = Totals(out.count_events, out.count_units, out.count_singles)
@@ -71,17 +79,19 @@ class CompiledEngine:
         if until_ns <= self._now_ns:
             return
         until_ns = min(until_ns, layout.NEVER_NS)
-        feed = self._feeder.feed()
+        if self._feeder.begin():
+            self._lay_out()
         ended = layout.NEEDS_ROOM
         while ended != layout.DONE:
-            ended = run(self._sim(feed), until_ns)
+            ended = run(Sim(self._pools.ints, self._pools.doubles, self._pools.floats), until_ns)
             # before anything is raised, so that recorders have all that came before
             drain(self._pools.out, self._recorders, self._hearing)
             fault = int(self._pools.ints[layout.FAULT])
             if ended == layout.NEEDS_SAMPLES:
-                feed = self._feeder.extend(fault)
+                self._feeder.extend(fault, self._pools.feed)
+                self._lay_out()
             elif ended == layout.NEEDS_RING:
-                self._pools = self._pools._replace(state=grow_ring(self._pools.state, fault))
+                self._move(state=grow_ring(self._pools.state, fault))
             elif ended == layout.DIVERGED:
                 raise diverged(self.graph, fault, int(self._pools.ints[layout.NOW_NS]))
             elif ended == layout.MISPREDICTED:
@@ -116,7 +126,7 @@ class CompiledEngine:
             "now_ns": self._now_ns,
             "counters": self._pools.ints[: layout.N_COUNTERS].copy(),
             "arrays": save_arrays(self._pools.state),
-            "positions": self._feeder.positions(),
+            "positions": self._feeder.positions(self._pools.feed),
             "totals": self.totals.state(),
         }
 
@@ -129,15 +139,23 @@ class CompiledEngine:
         """Go on from a `state()` of a compiled engine of the same network and streams, to the bit."""
         self._now_ns = state["now_ns"]
         self._pools.ints[: layout.N_COUNTERS] = state["counters"]
-        arrays = load_arrays(self._pools.net, self._pools.state, state["arrays"])
-        self._pools = self._pools._replace(state=arrays)
-        self._feeder = Feeder(self.graph, self._streams, self._pools.feed, list(state["positions"]))
+        self._move(state=load_arrays(self._pools.net, self._pools.state, state["arrays"]))
+        self._feeder = Feeder(self.graph, self._streams, list(state["positions"]))
         self.totals.load_state(state["totals"])
 
-    def _sim(self, feed: Feed) -> Sim:
-        pools = self._pools
-        travelling, numbers = pools.state.travelling, pools.state.travelling_numbers
-        return Sim(pools.ints, pools.doubles, pools.floats, feed.rows, feed.values, feed.channels, travelling, numbers)
+    def _lay_out(self) -> None:
+        """Have what was read of the streams where kernels find it."""
+        feed = with_room(self._pools.feed, *self._feeder.room())
+        if feed is not self._pools.feed:
+            self._move(feed=feed)
+        self._feeder.lay_out(self._pools.feed)
+
+    def _move(self, *, state: Arrays | None = None, feed: Feed | None = None) -> None:
+        """Go on in other pools, since something needs more room."""
+        self._pools = repooled(self._pools, state=state, feed=feed)
+        out = self._pools.out
+        self.totals.events, self.totals.units = out.count_events, out.count_units
+        self.totals.singles = out.count_singles
 
     def _recording(self) -> int:
         if self._hearing:

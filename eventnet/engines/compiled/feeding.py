@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,7 @@ from eventnet.engines.streams import check_samples, check_targets, check_times, 
 from eventnet.network import Graph
 
 Floats = NDArray[np.floating]
-Kind = TypeVar("Kind", bound=np.generic)
 
-ROW_WIDTH = 7
 WINDOW_VALUES = 1 << 17
 WINDOW_ROWS = 1024
 """A stream is read ahead by so many values or samples at a time, whichever is less."""
@@ -30,9 +27,9 @@ class Feed(NamedTuple):
     driven: Ints  # [streams] the population that it drives
     streams: Ints  # [streams, .]
     next_ns: Ints  # [streams] time of the next sample, NEVER_NS at the end
-    rows: Ints  # [samples, .]
-    values: Floats
-    channels: Ints
+    sample_rows: Ints  # [room, .]
+    sample_values: Floats  # [room]
+    sample_channels: Ints  # [room]
 
 
 class _Window(NamedTuple):
@@ -50,17 +47,28 @@ def make_feed(graph: Graph) -> Feed:
         driven=np.array(driven, np.int64),
         streams=np.zeros((len(driven), layout.STREAMS_WIDTH), np.int64),
         next_ns=np.full(len(driven), layout.NEVER_NS, np.int64),
-        rows=np.zeros((0, ROW_WIDTH), np.int64),
-        values=np.zeros(0, graph.network.dtype),
-        channels=np.zeros(0, np.int64),
+        sample_rows=np.zeros((0, layout.SAMPLE_ROWS_WIDTH), np.int64),
+        sample_values=np.zeros(0, graph.network.dtype),
+        sample_channels=np.zeros(0, np.int64),
+    )
+
+
+def with_room(feed: Feed, rows: int, values: int, channels: int) -> Feed:
+    """A feed with room for so many of each and more, windows empty, where it has less; else the same."""
+    if len(feed.sample_rows) >= rows and feed.sample_values.size >= values and feed.sample_channels.size >= channels:
+        return feed
+    return feed._replace(
+        sample_rows=np.zeros((2 * rows, layout.SAMPLE_ROWS_WIDTH), np.int64),
+        sample_values=np.zeros(2 * values, feed.sample_values.dtype),
+        sample_channels=np.zeros(2 * channels, np.int64),
     )
 
 
 class Feeder:
     """Keeps a window of every stream that reaches beyond the sample which comes next, or to the stream's end."""
 
-    def __init__(self, graph: Graph, streams: Streams, feed: Feed, positions: list[int] | None = None) -> None:
-        """`positions` are the numbers of samples already taken. Nothing is read before `feed` is called."""
+    def __init__(self, graph: Graph, streams: Streams, positions: list[int] | None = None) -> None:
+        """`positions` are the numbers of samples already taken. Nothing is read before `begin` is called."""
         network = graph.network
         sensors, targets = sorted(graph.sensor_of), sorted(graph.target_of)
         windows = [
@@ -71,72 +79,62 @@ class Feeder:
         ]
         starts = positions or [0] * len(windows)
         self._readers = [_Reader(each, start) for each, start in zip(windows, starts, strict=True)]
-        self._feed = feed
-        feed.streams[...] = 0
-        feed.next_ns[...] = layout.NEVER_NS
-        self._fed = False
-        self._room = _Room(feed.rows, feed.values, feed.channels)
+        self._begun = False
 
-    def positions(self) -> list[int]:
+    def positions(self, feed: Feed) -> list[int]:
         """How many samples of each stream have been taken."""
-        return [reader.first + n for reader, n in zip(self._readers, self._taken(), strict=True)]
+        taken = _taken(feed) if self._begun else [0] * len(self._readers)
+        return [reader.first + n for reader, n in zip(self._readers, taken, strict=True)]
 
-    def feed(self) -> Feed:
-        """The present windows, read on first use; InputError where a stream's first block does not fit."""
-        if not self._fed:
-            for reader in self._readers:
-                reader.extend()
-            self._flatten()
-            self._fed = True
-        return self._feed
+    def begin(self) -> bool:
+        """Read the first part of every stream, once; InputError where one does not fit. Whether it did."""
+        if self._begun:
+            return False
+        for reader in self._readers:
+            reader.extend()
+        self._begun = True
+        return True
 
-    def extend(self, stream: int) -> Feed:
-        """The windows, that of `stream` longer than before; InputError where what follows does not fit."""
-        for reader, n in zip(self._readers, self._taken(), strict=True):
+    def extend(self, stream: int, feed: Feed) -> None:
+        """Forget what was taken and let the window of `stream` go on; InputError where what follows does not fit."""
+        for reader, n in zip(self._readers, _taken(feed), strict=True):
             reader.drop(n)
-        self._feed.streams[:, layout.FIRST_ROW] = self._feed.streams[:, layout.ROW]
         self._readers[stream].extend()
-        self._flatten()
-        return self._feed
 
-    def _taken(self) -> list[int]:
-        taken: list[int] = (self._feed.streams[:, layout.ROW] - self._feed.streams[:, layout.FIRST_ROW]).tolist()
-        return taken
+    def room(self) -> tuple[int, int, int]:
+        """How many rows, values and channels the windows have."""
+        parts = [part for reader in self._readers for part in reader.parts]
+        return (
+            sum(len(part.rows) for part in parts),
+            sum(part.values.size for part in parts),
+            sum(part.channels.size for part in parts),
+        )
 
-    def _flatten(self) -> None:
-        """Lay out all windows one after the other, in the arrays that are there if they are large enough."""
+    def lay_out(self, feed: Feed) -> None:
+        """Write all windows one after the other into a feed that has room for them."""
         lengths = np.array([reader.length for reader in self._readers], np.int64)
-        table, ends = self._feed.streams, np.cumsum(lengths)
+        table, ends = feed.streams, np.cumsum(lengths)
         table[:, layout.END_ROW] = ends
         table[:, layout.FIRST_ROW] = table[:, layout.ROW] = ends - lengths
         table[:, layout.ENDS] = [reader.ended for reader in self._readers]
-        self._feed.next_ns[:] = [
+        feed.next_ns[:] = [
             reader.parts[0].rows[0, layout.TIME] if reader.parts else layout.NEVER_NS for reader in self._readers
         ]
-        parts = [part for reader in self._readers for part in reader.parts]
-        self._room.values = _with_room(self._room.values, sum(part.values.size for part in parts))
-        self._room.channels = _with_room(self._room.channels, sum(part.channels.size for part in parts))
-        self._room.rows = _with_room(self._room.rows, sum(len(part.rows) for part in parts))
         n_rows = n_values = n_channels = 0
-        for part in parts:
-            rows = self._room.rows[n_rows : n_rows + len(part.rows)]
+        for part in (part for reader in self._readers for part in reader.parts):
+            rows = feed.sample_rows[n_rows : n_rows + len(part.rows)]
             rows[...] = part.rows
             _count_from(rows[:, layout.VALUE], n_values)
             _count_from(rows[:, layout.CHANNEL], n_channels)
-            self._room.values[n_values : n_values + part.values.size] = part.values
-            self._room.channels[n_channels : n_channels + part.channels.size] = part.channels
+            feed.sample_values[n_values : n_values + part.values.size] = part.values
+            feed.sample_channels[n_channels : n_channels + part.channels.size] = part.channels
             n_rows += len(part.rows)
             n_values, n_channels = n_values + part.values.size, n_channels + part.channels.size
-        self._feed = self._feed._replace(rows=self._room.rows, values=self._room.values, channels=self._room.channels)
 
 
-@dataclass
-class _Room:
-    """The arrays that windows are laid out in, mostly longer than those."""
-
-    rows: Ints
-    values: Floats
-    channels: Ints
+def _taken(feed: Feed) -> list[int]:
+    taken: list[int] = (feed.streams[:, layout.ROW] - feed.streams[:, layout.FIRST_ROW]).tolist()
+    return taken
 
 
 class _Reader:
@@ -177,11 +175,6 @@ class _Reader:
 _NO_VALUES, _NO_CHANNELS = np.zeros(0, np.float64), np.zeros(0, np.int64)
 
 
-def _with_room(array: NDArray[Kind], n: int) -> NDArray[Kind]:
-    """An array that is at least n long, the same if it is."""
-    return array if len(array) >= n else np.zeros((2 * n, *array.shape[1:]), array.dtype)
-
-
 def _rest(window: _Window, n: int) -> _Window:
     """A window without its first n samples."""
     if n == 0:
@@ -212,7 +205,7 @@ def _sensor_windows(graph: Graph, population: int, stream: SensorStream) -> Iter
         values: Floats = block.values.ravel()
         channels = _NO_CHANNELS if dense else np.asarray(block.channels, np.int64)
         for start, end in _parts(cuts):
-            rows = np.zeros((end - start, ROW_WIDTH), np.int64)
+            rows = np.zeros((end - start, layout.SAMPLE_ROWS_WIDTH), np.int64)
             rows[:, layout.TIME] = times_ns[start:end]
             rows[:, layout.VALUE] = cuts[start:end] - cuts[start]
             rows[:, layout.CHANNEL] = -1 if dense else rows[:, layout.VALUE]
@@ -233,7 +226,7 @@ def _target_windows(graph: Graph, population: int, stream: TargetStream) -> Iter
         cuts = np.arange(n + 1, dtype=np.int64) * (0 if is_class else size)
         values = _NO_VALUES if is_class else np.asarray(block.values, np.float64).ravel()
         for start, end in _parts(cuts):
-            rows = np.zeros((end - start, ROW_WIDTH), np.int64)
+            rows = np.zeros((end - start, layout.SAMPLE_ROWS_WIDTH), np.int64)
             rows[:, layout.TIME] = times_ns[start:end]
             rows[:, layout.VALUE] = -1 if is_class else cuts[start:end] - cuts[start]
             rows[:, layout.CHANNEL] = -1

@@ -27,6 +27,7 @@ N_COUNTERS = 7  # those above change and are saved
     RULE,
     RECORDING,
 ) = range(N_COUNTERS, 16)
+N_NUMBERS = 16  # what is in the head before the places
 (
     SIDE_TABLE,
     SIDE_CONSTANTS,
@@ -65,6 +66,8 @@ N_COUNTERS = 7  # those above change and are saved
     SEEN,
     TREE,
     RINGS,
+    TRAVELLING,
+    TRAVELLING_NUMBERS,
     SPIKE_NEURONS,
     SPIKE_EVENTS,
     SPIKE_S,
@@ -82,6 +85,9 @@ N_COUNTERS = 7  # those above change and are saved
     DRIVEN,
     STREAMS,
     NEXT_NS,
+    SAMPLE_ROWS,
+    SAMPLE_VALUES,
+    SAMPLE_CHANNELS,
     BATCHES_TOLD,
     BATCH_SCALES,
     TOLD_NEURONS,
@@ -94,8 +100,8 @@ N_COUNTERS = 7  # those above change and are saved
     COUNT_EVENTS,
     COUNT_UNITS,
     COUNT_SINGLES,
-) = range(16, 82)
-HEAD = 82
+) = range(N_NUMBERS, 87)
+HEAD = 87
 NEVER_NS = 2**63 - 1
 NOTHING, OUTCOMES_ONLY, EVENTS_TOO = range(3)  # what is recorded
 NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hold
@@ -175,7 +181,7 @@ RECONSTRUCTION, PAST, FUTURE, ACCRUAL = range(4)  # stdp is the same sum as futu
     REASON,  # the last event that reached it
     SPIKES,  # how many it sent in this instant
     DECIDING,
-    FIRST_LISTED,  # channels of the sample that reached some of a sensor's neurons, in Feed.channels
+    FIRST_LISTED,  # channels of the sample that reached some of a sensor's neurons, in Feed.sample_channels
     N_LISTED,
     STALE,
     N_STALE,
@@ -212,7 +218,9 @@ RING_OFFSET, CAPACITY, FIRST, COUNT = range(4)
 RINGS_WIDTH = 4
 # Arrays.travelling, Arrays.travelling_numbers
 RING_TIME, RING_NEURON, RING_EVENT = range(3)
+TRAVELLING_WIDTH = 3
 RING_S, RING_SCALE = range(2)
+TRAVELLING_NUMBERS_WIDTH = 2
 
 # Work.vectors: working space for one population at a time
 V_X, V_Z, V_S, V_SUM, V_XHAT, V_EHAT, V_STEP, V_MASK, V_ZERO = range(9)
@@ -220,8 +228,9 @@ V_X, V_Z, V_S, V_SUM, V_XHAT, V_EHAT, V_STEP, V_MASK, V_ZERO = range(9)
 # Feed.streams
 FIRST_ROW, END_ROW, ROW, ENDS = range(4)
 STREAMS_WIDTH = 4
-# Feed.rows: VALUE and CHANNEL are offsets, -1 for a class and for all channels; the last three are those of targets
+# Feed.sample_rows: VALUE and CHANNEL are offsets, -1 for a class and for all channels; the last three are targets'
 TIME, VALUE, CHANNEL, N_VALUES, LABEL, GROUP, LEARN = range(7)
+SAMPLE_ROWS_WIDTH = 7
 
 # Out.batches_told, Out.outcomes_told, Out.cursor
 FIRST_EVENT, BATCH_TIME, BATCH_PHASE, BATCH_KIND, OWNER, START, N_EVENTS = range(7)

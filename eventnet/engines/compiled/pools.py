@@ -31,15 +31,11 @@ class Pools(NamedTuple):
     out: Out
 
 
-APART = ("rows", "values", "channels", "travelling", "travelling_numbers")
-"""Arrays that are replaced during a run and so are handed to kernels by themselves."""
-
-
 def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: Feed, out: Out) -> Pools:
     """Copy everything into pools; `head` are the entries of the head other than places."""
     dtype = state.bias.dtype
     groups = (net, state, work, feed, out)
-    named = {name: array for group in groups for name, array in group._asdict().items() if name not in APART}
+    named = {name: array for group in groups for name, array in group._asdict().items()}
     # of float64 only the arrays of the network's own type are in its pool, whatever that type is
     own = {name for group in groups for name, kind in get_type_hints(type(group)).items() if kind == Floats}
     kinds = {
@@ -66,3 +62,9 @@ def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: F
         pools["ints"][getattr(layout, name.upper())] = start
     moved: list[Any] = [g._replace(**{name: views[name] for name in g._fields if name in views}) for g in groups]
     return Pools(pools["ints"], pools["doubles"], pools["floats"], *moved)
+
+
+def repooled(pools: Pools, *, state: Arrays | None = None, feed: Feed | None = None) -> Pools:
+    """The same in new pools, but with another state or feed, whose arrays are of other sizes."""
+    head = dict(enumerate(pools.ints[: layout.N_NUMBERS].tolist()))
+    return pooled(head, pools.net, state or pools.state, pools.work, feed or pools.feed, pools.out)

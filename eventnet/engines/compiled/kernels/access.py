@@ -146,3 +146,24 @@ def side_numbers(sim: Sim, side: int) -> Doubles:
     """Numbers that change of a side."""
     start = sim.ints[layout.SIDE_NUMBERS] + side * layout.SIDE_NUMBERS_WIDTH
     return sim.doubles[start : start + layout.SIDE_NUMBERS_WIDTH]
+
+
+@view
+def sample_of(sim: Sim, row: int) -> Ints:
+    """A sample in its stream's window."""
+    start = sim.ints[layout.SAMPLE_ROWS] + row * layout.SAMPLE_ROWS_WIDTH
+    return sim.ints[start : start + layout.SAMPLE_ROWS_WIDTH]
+
+
+@view
+def traveller(sim: Sim, place: int) -> Ints:
+    """A spike on its way."""
+    start = sim.ints[layout.TRAVELLING] + place * layout.TRAVELLING_WIDTH
+    return sim.ints[start : start + layout.TRAVELLING_WIDTH]
+
+
+@view
+def traveller_numbers(sim: Sim, place: int) -> Doubles:
+    """What it carries."""
+    start = sim.ints[layout.TRAVELLING_NUMBERS] + place * layout.TRAVELLING_NUMBERS_WIDTH
+    return sim.doubles[start : start + layout.TRAVELLING_NUMBERS_WIDTH]

@@ -57,16 +57,11 @@ SOURCES = _digest()
 
 
 class Sim(NamedTuple):
-    """All that kernels work on: the pools, and what is replaced during a run (`pools.py`)."""
+    """All that kernels work on: three pools (`pools.py`). More arrays would be more to hand over at every call."""
 
     ints: NDArray[np.int64]
     doubles: NDArray[np.float64]
     floats: NDArray[np.floating]
-    rows: NDArray[np.int64]
-    values: NDArray[np.floating]
-    channels: NDArray[np.int64]
-    travelling: NDArray[np.int64]
-    travelling_numbers: NDArray[np.float64]
 
 
 def kernel(function: _Function) -> _Function:

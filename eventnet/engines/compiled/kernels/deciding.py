@@ -109,7 +109,7 @@ def _who(sim: Sim, side: int) -> int:
         return ALL_NEURONS
     if whom == layout.LISTED:
         first = row[layout.FIRST_LISTED]
-        n = _join(who, n, sim.channels[first : first + row[layout.N_LISTED]])
+        n = _join(who, n, ints(sim, layout.SAMPLE_CHANNELS)[first : first + row[layout.N_LISTED]])
     return n
 
 

@@ -16,6 +16,8 @@ from eventnet.engines.compiled.kernels.access import (
     side_state,
     side_table,
     synapse,
+    traveller,
+    traveller_numbers,
     vector,
 )
 from eventnet.engines.compiled.kernels.accruing import accrue, sum_owing_columns, sum_renewed_rows
@@ -84,11 +86,12 @@ def send(sim: Sim, ring: int, arrival_ns: int, at: int, n: int, scale: float) ->
         _set_arrival(sim, ring, arrival_ns)
     for p in range(at, at + n):
         place = row[layout.RING_OFFSET] + (row[layout.FIRST] + row[layout.COUNT]) % row[layout.CAPACITY]
-        sim.travelling[place, layout.RING_TIME] = arrival_ns
-        sim.travelling[place, layout.RING_NEURON] = ints(sim, layout.SPIKE_NEURONS)[p]
-        sim.travelling[place, layout.RING_EVENT] = ints(sim, layout.SPIKE_EVENTS)[p]
-        sim.travelling_numbers[place, layout.RING_S] = doubles(sim, layout.SPIKE_S)[p]
-        sim.travelling_numbers[place, layout.RING_SCALE] = scale
+        spike, numbers = traveller(sim, place), traveller_numbers(sim, place)
+        spike[layout.RING_TIME] = arrival_ns
+        spike[layout.RING_NEURON] = ints(sim, layout.SPIKE_NEURONS)[p]
+        spike[layout.RING_EVENT] = ints(sim, layout.SPIKE_EVENTS)[p]
+        numbers[layout.RING_S] = doubles(sim, layout.SPIKE_S)[p]
+        numbers[layout.RING_SCALE] = scale
         row[layout.COUNT] += 1
 
 
@@ -105,12 +108,13 @@ def arrive(sim: Sim, ring: int) -> None:
     at, n, scale = projection(sim, k)[layout.REGION if forward else layout.REGION_BACK], 0, 0.0
     while row[layout.COUNT] > 0:
         place = row[layout.RING_OFFSET] + row[layout.FIRST]
-        if sim.travelling[place, layout.RING_TIME] != now_ns:
+        spike, numbers = traveller(sim, place), traveller_numbers(sim, place)
+        if spike[layout.RING_TIME] != now_ns:
             break
-        scale = sim.travelling_numbers[place, layout.RING_SCALE]
-        s = sim.travelling_numbers[place, layout.RING_S]
-        neurons[at + n] = sim.travelling[place, layout.RING_NEURON]
-        events[at + n] = sim.travelling[place, layout.RING_EVENT]
+        scale = numbers[layout.RING_SCALE]
+        s = numbers[layout.RING_S]
+        neurons[at + n] = spike[layout.RING_NEURON]
+        events[at + n] = spike[layout.RING_EVENT]
         sizes[at + n] = s
         amounts[at + n] = s * scale
         row[layout.FIRST] = (row[layout.FIRST] + 1) % row[layout.CAPACITY]
@@ -118,7 +122,7 @@ def arrive(sim: Sim, ring: int) -> None:
         n += 1
     first_place = row[layout.RING_OFFSET] + row[layout.FIRST]
     empty = row[layout.COUNT] == 0
-    _set_arrival(sim, ring, layout.NEVER_NS if empty else sim.travelling[first_place, layout.RING_TIME])
+    _set_arrival(sim, ring, layout.NEVER_NS if empty else traveller(sim, first_place)[layout.RING_TIME])
     phase, kind = (FORWARD_ARRIVAL, FORWARD_ARRIVAL_KIND) if forward else (BACKWARD_ARRIVAL, BACKWARD_ARRIVAL_KIND)
     first = emit_spikes(sim, phase, kind, k, at, n, scale, OWN_CAUSES)
     for p in range(n):

@@ -24,6 +24,7 @@ from eventnet.engines.compiled.kernels.access import (
     probe_table,
     projection,
     ring_of,
+    sample_of,
     side_constants,
     side_numbers,
     side_state,
@@ -203,16 +204,16 @@ def _take_sample(sim: Sim, stream: int) -> None:
     i = ints(sim, layout.DRIVEN)[stream]
     start, size = side_table(sim, i)[layout.OFFSET], side_table(sim, i)[layout.SIZE]
     held = floats(sim, layout.HELD)[start : start + size]
-    sample = sim.rows[stream_of(sim, stream)[layout.ROW]]
+    sample = sample_of(sim, stream_of(sim, stream)[layout.ROW])
     n, first_channel = sample[layout.N_VALUES], sample[layout.CHANNEL]
-    values = sim.values[sample[layout.VALUE] : sample[layout.VALUE] + n]
+    values = floats(sim, layout.SAMPLE_VALUES)[sample[layout.VALUE] : sample[layout.VALUE] + n]
     place = ints(sim, layout.CURSOR)[layout.EVENTS]
     if first_channel < 0:
         touch(sim, i, sim.ints[layout.NOW_NS])
         for j in range(n):
             held[j] = values[j]
     else:
-        channels = sim.channels[first_channel : first_channel + n]
+        channels = ints(sim, layout.SAMPLE_CHANNELS)[first_channel : first_channel + n]
         if side_table(sim, i)[layout.SELF_WAKES]:
             settle(sim, i, sim.ints[layout.NOW_NS], channels)
             mark_stale(sim, i, n, channels)
@@ -221,7 +222,9 @@ def _take_sample(sim: Sim, stream: int) -> None:
     first = begin(sim, SAMPLE_PHASE, SAMPLE, i, n, 1.0)
     if sim.ints[layout.RECORDING] == layout.EVENTS_TOO:
         for p in range(n):
-            ints(sim, layout.TOLD_NEURONS)[place + p] = p if first_channel < 0 else sim.channels[first_channel + p]
+            ints(sim, layout.TOLD_NEURONS)[place + p] = (
+                p if first_channel < 0 else ints(sim, layout.SAMPLE_CHANNELS)[first_channel + p]
+            )
             doubles(sim, layout.TOLD_VALUES)[place + p] = values[p]
             ints(sim, layout.TOLD_CAUSES)[place + p] = NO_CAUSE
     side_state(sim, i)[layout.REASON] = first + n - 1
@@ -236,7 +239,7 @@ def _next_sample(sim: Sim, stream: int) -> None:
     row = stream_of(sim, stream)
     row[layout.ROW] += 1
     at_end = row[layout.ROW] == row[layout.END_ROW]
-    ints(sim, layout.NEXT_NS)[stream] = layout.NEVER_NS if at_end else sim.rows[row[layout.ROW], layout.TIME]
+    ints(sim, layout.NEXT_NS)[stream] = layout.NEVER_NS if at_end else sample_of(sim, row[layout.ROW])[layout.TIME]
 
 
 @kernel

@@ -7,7 +7,16 @@ import math
 import numpy as np
 
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.kernels.access import floats, ints, population, side_state, side_table, stream_of, vector
+from eventnet.engines.compiled.kernels.access import (
+    floats,
+    ints,
+    population,
+    sample_of,
+    side_state,
+    side_table,
+    stream_of,
+    vector,
+)
 from eventnet.engines.compiled.kernels.accruing import accrue
 from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase
 from eventnet.engines.compiled.kernels.delivering import ask_backward
@@ -27,7 +36,7 @@ def take_target(sim: Sim, stream: int) -> bool:
     i = ints(sim, layout.DRIVEN)[stream]
     start, size = side_table(sim, i)[layout.OFFSET], side_table(sim, i)[layout.SIZE]
     nonlinearity = population(sim, i)[layout.NONLINEARITY]
-    sample = sim.rows[stream_of(sim, stream)[layout.ROW]]
+    sample = sample_of(sim, stream_of(sim, stream)[layout.ROW])
     z = vector(sim, layout.V_Z)
     x = vector(sim, layout.V_X)
     read_z(sim, i, ALL_NEURONS, z)
@@ -39,7 +48,7 @@ def take_target(sim: Sim, stream: int) -> bool:
     label = sample[layout.LABEL]
     wanted = vector(sim, layout.V_S)
     first = max(sample[layout.VALUE], 0)
-    _want(wanted, size, label, sim.values[first : first + size])
+    _want(wanted, size, label, floats(sim, layout.SAMPLE_VALUES)[first : first + size])
     gradient = floats(sim, layout.GRADIENT)[start : start + size]
     for j in range(size):
         gradient[j] = x[j] - wanted[j]

@@ -21,6 +21,8 @@ ALL_NEURONS = constant(-1)
 @kernel
 def decay(k_alpha: float, elapsed_ns: int, period_ns: int) -> float:
     """r(D), as `eventnet.coding.decay` has it."""
+    if k_alpha == 0.0:
+        return 1.0 if elapsed_ns == 0 else 0.0  # what the power is, without the time that it takes
     return math.pow(k_alpha, elapsed_ns / period_ns)
 
 

@@ -125,18 +125,25 @@ def take_due(sim: Sim, side: int) -> int:
     who, now_ns = ints(sim, layout.WHO), sim.ints[layout.NOW_NS]
     n = 0
     while tree[1] == now_ns:
-        place = 1
-        while place < row[layout.LEAVES]:
-            place = 2 * place if tree[2 * place] == now_ns else 2 * place + 1
-        who[n] = place - row[layout.LEAVES]
-        _predict_at(tree, row[layout.LEAVES], who[n], layout.NEVER_NS)
+        who[n] = first_due(tree, row[layout.LEAVES])
+        predict_at(tree, row[layout.LEAVES], who[n], layout.NEVER_NS)
         n += 1
     side_state(sim, side)[layout.PREDICTED_NS] = tree[1]
     return n
 
 
 @kernel
-def _predict_at(tree: Ints, leaves: int, neuron: int, time_ns: int) -> None:
+def first_due(tree: Ints, leaves: int) -> int:
+    """The first neuron of those whose predictions are the earliest."""
+    earliest_ns, place = tree[1], 1
+    while place < leaves:
+        place = 2 * place + (tree[2 * place] != earliest_ns)
+    return int(place - leaves)
+
+
+@kernel
+def predict_at(tree: Ints, leaves: int, neuron: int, time_ns: int) -> None:
+    """Set or replace the prediction of a neuron."""
     place = leaves + neuron
     if tree[place] == time_ns:
         return
@@ -185,5 +192,5 @@ def _renew_side(sim: Sim, side: int, neurons: Ints) -> None:
         sim.ints[layout.FAULT] = side
     tree = ints(sim, layout.TREE)[row[layout.FIRST_NODE] : row[layout.FIRST_NODE] + 2 * leaves]
     for p in range(neurons.shape[0]):
-        _predict_at(tree, leaves, neurons[p], times_ns[p])
+        predict_at(tree, leaves, neurons[p], times_ns[p])
     side_state(sim, side)[layout.PREDICTED_NS] = tree[1]

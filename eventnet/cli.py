@@ -9,30 +9,32 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from eventnet import __version__
+from eventnet.command_line import (
+    TABLE_ROWS,
+    EndOption,
+    RunArgument,
+    SkipDamagedOption,
+    StartOption,
+    err,
+    open_traced,
+    out,
+    screenful,
+    time_option,
+)
 from eventnet.datasets.commands import data_app
 from eventnet.errors import InputError, RunError
-from eventnet.units import NS_PER, duration_ns
-
-if TYPE_CHECKING:
-    from eventnet.trace.queries import Run
-
-TABLE_ROWS = 50
-"""How many rows a table of events shows unless told otherwise."""
-
-# what is shown holds the user's names and texts: neither markup nor emoji codes (as in file.yaml:100:) are read in it
-out = Console(highlight=False, markup=False, emoji=False)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+from eventnet.experiments.commands import reproduce_app
+from eventnet.exports.commands import diff, export, sql
+from eventnet.operations.commands import ops
+from eventnet.reports.html.commands import report
 
 UsageError: Any = typer.BadParameter.__bases__[0]
 """Wrong options and arguments; typer exports only this subclass, and its base lives elsewhere in newer versions."""
@@ -50,6 +52,8 @@ app = typer.Typer(
       eventnet run watch                 run one of them
       eventnet spikes RUN --limit 20     what fired, in the directory RUN
       eventnet ops RUN --by population   what it cost
+      eventnet sql RUN "from events"     ask it anything, in SQL
+      eventnet diff RUN RUN              where two runs part
 
     [bold]Handwritten digits[/bold]
       eventnet run digits                a thousand of them, in a minute
@@ -64,6 +68,7 @@ app = typer.Typer(
 
 
 app.add_typer(data_app, name="data")
+app.add_typer(reproduce_app, name="reproduce")
 
 
 class EngineName(StrEnum):
@@ -82,17 +87,6 @@ class RowFormat(StrEnum):
     JSONL = "jsonl"
 
 
-class BillsBy(StrEnum):
-    """What costs are summed by."""
-
-    KIND = "kind"
-    POPULATION = "population"
-    PROJECTION = "projection"
-    DIRECTION = "direction"
-    EVENT = "event"
-
-
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, finished or not.")]
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="The folder of data sets. Default: EVENTNET_DATA, else the cache."),
@@ -181,7 +175,7 @@ def run(
             summary = resume_run(resume, err)
         else:
             loaded = load_config(find_config(str(config)))
-            until_ns = None if until is None else _time(until, "--until")
+            until_ns = time_option(until, "--until")
             evaluate = False if no_eval else None
             loaded = with_overrides(loaded, seed=seed, until_ns=until_ns, epochs=epochs, evaluate=evaluate, data=data)
             for warning in warnings_of(loaded):
@@ -228,10 +222,11 @@ def spikes(
     kind: Annotated[
         str | None, typer.Option(help="One kind of event in place of spikes: forward, backward, encode, loss, ...")
     ] = None,
-    start: Annotated[str | None, typer.Option(help="From this simulated time on, such as '1.5 s'.")] = None,
-    end: Annotated[str | None, typer.Option(help="Before this simulated time.")] = None,
+    start: StartOption = None,
+    end: EndOption = None,
     limit: LimitOption = None,
     form: FormatOption = RowFormat.TABLE,
+    skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """What fired, when, how strongly, and which event caused it.
 
@@ -241,41 +236,20 @@ def spikes(
     """
     from eventnet.reports.rows import Format, rows_of, write_spikes
 
-    found = _open_traced(run_dir).spikes(
+    found = open_traced(run_dir, skip_damaged).spikes(
         population,
         neuron=neuron,
         kind=kind,
-        start_ns=None if start is None else _time(start, "--start"),
-        end_ns=None if end is None else _time(end, "--end"),
+        start_ns=time_option(start, "--start"),
+        end_ns=time_option(end, "--end"),
         limit=limit,
     )
     rows = rows_of(found)
-    write_spikes(rows if limit is not None else _screenful(rows, form), Format(form.value), out)
+    write_spikes(rows if limit is not None else screenful(rows, form is RowFormat.TABLE), Format(form.value), out)
 
 
-@app.command()
-def ops(
-    run_dir: RunArgument,
-    by: Annotated[BillsBy, typer.Option(help="What to sum the costs by; event: each event's own bill.")] = BillsBy.KIND,
-    limit: LimitOption = None,
-    form: FormatOption = RowFormat.TABLE,
-) -> None:
-    """What events cost: additions, accumulates, multiply-accumulates, neuron operations, words read and written.
-
-    [bold]Examples[/bold]
-      eventnet ops RUN --by population
-      eventnet ops RUN --by event --format csv > bills.csv
-    """
-    from eventnet.reports.rows import Format, write_bills
-
-    if limit is not None and by is not BillsBy.EVENT:
-        raise InputError("limits events, not sums", field="--limit", value=limit, remedy="use it with --by event")
-    if limit is not None and limit < 0:
-        raise InputError("must not be negative", field="--limit", value=limit)
-    rows = _open_traced(run_dir).bills(by.value)
-    if by is BillsBy.EVENT:
-        rows = _screenful(rows, form) if limit is None else islice(rows, limit)
-    write_bills(rows, by.value, Format(form.value), out)
+for command in (ops, sql, export, diff, report):
+    app.command()(command)
 
 
 @app.command()
@@ -287,40 +261,6 @@ def configs() -> None:
     # an empty line in a file's opening comment becomes two spaces: its first paragraph says enough
     rows = [(name, text.partition("  ")[0]) for name, _, text in shipped_configs()]
     out.print(grid(("name", "what it shows"), rows, n_names=2))
-
-
-def _open_traced(run_dir: Path) -> Run:
-    """A run of which events can be listed."""
-    from eventnet.trace.queries import open_run
-
-    run = open_run(run_dir)
-    if run.provenance.get("engine") == EngineName.DENSE:
-        raise InputError(
-            "nothing in a dense network is an event, so there is none to list",
-            place=str(run_dir),
-            remedy="what it cost is in its summary.json",
-        )
-    return run
-
-
-def _screenful(rows: Iterable[dict[str, Any]], form: RowFormat) -> Iterator[dict[str, Any]]:
-    """All rows where a program reads them; in a table the first `TABLE_ROWS`, and a word where there are more."""
-    rows = iter(rows)
-    yield from islice(rows, TABLE_ROWS if form is RowFormat.TABLE else None)
-    if next(rows, None) is not None:
-        err.print(f"the first {TABLE_ROWS} rows; more with --limit, all with --format csv", soft_wrap=True)
-
-
-def _time(text: str, option: str) -> int:
-    try:
-        time_ns = duration_ns(text)
-    except ValueError as error:
-        raise InputError(
-            "is not a time", field=option, value=text, remedy=f"{error}, such as '10 s' ({', '.join(NS_PER)})"
-        ) from None
-    if time_ns < 0:
-        raise InputError("must not be negative", field=option, value=text)
-    return time_ns
 
 
 def main() -> None:

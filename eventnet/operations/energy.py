@@ -24,6 +24,9 @@ from eventnet.operations.bills import COUNTS
 ARITHMETIC = ("int_add", "int_multiply", "float_add", "float_multiply")
 DEFAULT_TABLE = "horowitz2014"
 DIRECTIONS = ("forward", "backward", "update")
+ARITHMETIC_COUNTS = ("acs", "macs", "neuron_ops")
+MEMORY_COUNTS = ("weight_reads", "weight_writes", "state_reads", "state_writes")
+"""The counts that cost energy; `adds_unit` counts the same work in another way and is not charged again."""
 _JOULE_PER_PJ = 1e-12
 
 
@@ -109,37 +112,53 @@ def footprint(graph: Graph) -> Footprint:
     return Footprint(weights, states)
 
 
-def energy(counts: Mapping[str, int], table: EnergyTable, words: Footprint | None = None) -> dict[str, Any]:
-    """An estimate in joules of what `counts` (those of `COUNTS`) cost, arithmetic and memory apart.
+def costs_pj(table: EnergyTable, words: Footprint | None = None) -> dict[str, float]:
+    """What one of each of `ARITHMETIC_COUNTS` and `MEMORY_COUNTS` costs in pJ, an estimate.
 
     Arithmetic is floating point: an accumulate is an add, a multiply-accumulate a multiply and an add, a
-    neuron operation the mean of both (they are adds and multiplies in about equal parts). `adds_unit` counts
-    the same work in another way and is not charged again. Memory: every word read or written at its share of
-    an access to the level that holds all weights, or all states (`words`; None: the largest level).
+    neuron operation the mean of both (they are adds and multiplies in about equal parts). Memory: every word
+    read or written costs its share of an access to the level that holds all weights, or all states (`words`;
+    None: the largest level).
     """
     add, multiply = table.arithmetic_pj["float_add"], table.arithmetic_pj["float_multiply"]
-    weights = table.level_for(None if words is None else words.weight_words)
-    states = table.level_for(None if words is None else words.state_words)
-    arithmetic_pj = {"acs": add, "macs": add + multiply, "neuron_ops": (add + multiply) / 2}
-    memory_pj = {
-        "weight_reads": table.word_pj(weights),
-        "weight_writes": table.word_pj(weights),
-        "state_reads": table.word_pj(states),
-        "state_writes": table.word_pj(states),
+    weight, state = (table.word_pj(level) for level in _levels_of(table, words))
+    return {
+        "acs": add,
+        "macs": add + multiply,
+        "neuron_ops": (add + multiply) / 2,
+        "weight_reads": weight,
+        "weight_writes": weight,
+        "state_reads": state,
+        "state_writes": state,
     }
-    arithmetic = {name: counts[name] * pj * _JOULE_PER_PJ for name, pj in arithmetic_pj.items()}
-    memory = {name: counts[name] * pj * _JOULE_PER_PJ for name, pj in memory_pj.items()}
+
+
+def energy(counts: Mapping[str, int], table: EnergyTable, words: Footprint | None = None) -> dict[str, Any]:
+    """An estimate in joules of what `counts` (those of `COUNTS`) cost, arithmetic and memory apart; see
+    `costs_pj`.
+    """
+    weights, states = _levels_of(table, words)
+    joules = {name: counts[name] * pj * _JOULE_PER_PJ for name, pj in costs_pj(table, words).items()}
+    arithmetic_j = sum(joules[name] for name in ARITHMETIC_COUNTS)
+    memory_j = sum(joules[name] for name in MEMORY_COUNTS)
     return {
         "estimate": True,
         "table": table.name,
         "source": table.source,
         "word_bits": table.word_bits,
         "levels": {"weights": weights.name, "states": states.name},
-        "arithmetic_j": sum(arithmetic.values()),
-        "memory_j": sum(memory.values()),
-        "total_j": sum(arithmetic.values()) + sum(memory.values()),
-        "joules": {**arithmetic, **memory},
+        "arithmetic_j": arithmetic_j,
+        "memory_j": memory_j,
+        "total_j": arithmetic_j + memory_j,
+        "joules": joules,
     }
+
+
+def _levels_of(table: EnergyTable, words: Footprint | None) -> tuple[MemoryLevel, MemoryLevel]:
+    """Where weights live, and where states do."""
+    if words is None:
+        return table.levels[-1], table.levels[-1]
+    return table.level_for(words.weight_words), table.level_for(words.state_words)
 
 
 def dense_cost(graph: Graph, n_forward_passes: int, n_backward_passes: int) -> dict[str, dict[str, int]]:

@@ -6,26 +6,36 @@ Filters are pushed down into the Parquet parts, and what is streamed needs the m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
+from numpy.typing import NDArray
 
 from eventnet.errors import InputError
-from eventnet.operations.bills import COUNTS, DIRECTION
-from eventnet.trace.events import Kind
+from eventnet.network.graph import Graph, derive
+from eventnet.operations.bills import COUNTS
+from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, way_of_kinds
 from eventnet.trace.files import read_json
 from eventnet.trace.parts import Parts, open_parts
 from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS
 from eventnet.trace.store import read_provenance
 
+if TYPE_CHECKING:
+    from eventnet.config import Config
+
 SPIKES = ("forward", "backward")
 """The kinds of event that are spikes."""
-BILLS_BY = ("kind", "population", "projection", "direction", "event")
+BILLS_BY = ("kind", "population", "projection", "direction", "sensor", "second", "label", "event")
+NS_PER_S = 10**9
+Sums = NDArray[Any]
+"""Of some events, int [n_ways, n_summed]: their number and their bills, by `WAYS` and `SUMMED`."""
 
 
 @dataclass(frozen=True)
@@ -113,51 +123,125 @@ class Run:
             [batch.replace_schema_metadata() for batch in self.outcome_parts.batches()], schema
         )
 
-    def bills(self, by: str = "kind") -> Iterator[dict[str, Any]]:
-        """What events cost, summed by kind, population, projection or direction, or event by event.
+    def config(self) -> Config:
+        """The run's own configuration; InputError where it names files that are no longer there."""
+        from eventnet.config import load_config  # only here: most questions need no configuration
+
+        return load_config(self.path / "config.yaml")
+
+    def networks(self) -> tuple[tuple[int, Graph], ...]:
+        """The network that ran, or those that did, each with the time in ns from which on it holds.
+
+        There are several where the codes of a run that trains change between epochs, and only those it has come to.
+        Raises InputError as `config` does.
+        """
+        from eventnet.training import EPOCHS_FILE, network_in
+
+        config = self.config()
+        training = config.training
+        if training is None:
+            return ((0, derive(config.network)),)
+        # the images of an epoch, as its record has them, since the data themselves may have gone
+        records = _epochs(self.path / EPOCHS_FILE)
+        epoch_ns = records[0]["images"] * training.image_ns if records else 0
+        begun = [1, *(change.epoch for change in training.schedule if 1 < change.epoch <= len(records) + 1)]
+        return tuple(((epoch - 1) * epoch_ns, derive(network_in(config.network, training, epoch))) for epoch in begun)
+
+    def bills(self, by: str = "kind", target: str | None = None) -> Iterator[dict[str, Any]]:
+        """What events cost, summed as `sums` sums them, or event by event.
 
         Rows are dicts: the name under the key `by` (None: events that have none), `events`, then the
-        `COUNTS`. Every event is in exactly one row, so the rows of each grouping add up to the same totals.
+        `COUNTS`. Every event is in exactly one row, or shared among rows in whole numbers that add up to it,
+        so the rows of each grouping add up to the same totals.
         """
-        if by not in BILLS_BY:
+        if by == "event":
+            return self._bill_of_each_event()
+        return (
+            {by: name, **dict(zip(SUMMED, sums.sum(axis=0).tolist(), strict=True))}
+            for name, sums in self.sums(by, target).items()
+        )
+
+    def sums(self, by: str = "kind", target: str | None = None) -> dict[Any, Sums]:
+        """What events cost, summed by one of `BILLS_BY` but `event`: by name (None: events that have none).
+
+        - `sensor`: by who pays, sensors and targets (`eventnet.operations.payers`, rounded to whole numbers that add
+          up); None: nobody.
+        - `second`: by second of simulated time, those in which something happened.
+        - `label`: by the class of the target sample that comes next, at the event's time or after; what comes after
+          the last is counted to the last. `target`: whose samples; None: those of the only target that has classes.
+
+        Raises InputError where the run has no trace, no such target or no classes, or, for `sensor`, its network
+        cannot be read.
+        """
+        if by not in BILLS_BY or by == "event":
             raise InputError(
-                "cannot be summed by this", field="by", value=by, remedy=f"use one of {', '.join(BILLS_BY)}"
+                "cannot be summed by this",
+                field="by",
+                value=by,
+                remedy=f"use one of {', '.join(each for each in BILLS_BY if each != 'event')}, or event for each one's",
             )
         trace = self._traced()
-        if by == "event":
-            return self._bill_of_each_event(trace)
-        return iter(self._summed_bills(trace, by))
+        if by == "sensor":
+            return self._sums_by_payer(trace)
+        if by == "second":
+            return _in_order(_grouped(trace, "time_ns", _seconds))
+        if by == "label":
+            return _in_order(_grouped(trace, "time_ns", self._labels(target)))
+        if by == "direction":
+            return _in_order(_grouped(trace, "kind", _ways), WAYS)
+        names = {"kind": KINDS, "population": self.populations, "projection": self.projections}[by]
+        return _in_order(_grouped(trace, by, lambda batch: batch.column(by)), (*names, None))
 
-    def _bill_of_each_event(self, trace: Parts) -> Iterator[dict[str, Any]]:
-        columns = ["event", "time_ns", "kind", "population", "projection", "neuron", "value", *COUNTS]
-        for batch in trace.batches(columns):
-            yield from batch.to_pylist()
+    def classes(self, target: str | None = None) -> pa.Table:
+        """The outcomes of a target with classes; `target` None: of the only one. InputError where there is none."""
+        outcomes = self.outcomes()
+        with_classes = set(outcomes.filter(pc.field("label") >= 0)["target"].to_pylist())
+        names = [each["name"] for each in self.provenance["targets"] if each["name"] in with_classes]
+        if target is not None:
+            _one_of(target, [each["name"] for each in self.provenance["targets"]], "target")
+        if not names or (target is not None and target not in names):
+            raise InputError(
+                "no target sample of this run has a class" if target is None else "its samples have no classes",
+                place=str(self.path),
+                field="label" if target is None else "target",
+                value=target,
+                remedy="sum by sensor or by second instead",
+            )
+        if target is None and len(names) > 1:
+            raise InputError(
+                "several targets have classes",
+                place=str(self.path),
+                field="target",
+                remedy=f"name one of {', '.join(names)}",
+            )
+        return outcomes.filter(pc.field("target") == (target or names[0]))
 
-    def _summed_bills(self, trace: Parts, by: str) -> list[dict[str, Any]]:
-        column = "kind" if by == "direction" else by
-        sums: dict[str | None, np.ndarray[Any, np.dtype[np.int64]]] = {}
-        totals = [("event", "count"), *((count, "sum") for count in COUNTS)]
-        for batch in trace.batches([column, "event", *COUNTS]):
-            grouped = pa.Table.from_batches([batch]).group_by(column).aggregate(totals)
-            for row in grouped.to_pylist():
-                name = _direction(row[column]) if by == "direction" else row[column]
-                bill = np.array([row[f"{each}_{how}"] for each, how in totals], np.int64)
-                sums[name] = sums.get(name, 0) + bill
-        order: dict[str, Sequence[str]] = {
-            "kind": KINDS,
-            "population": self.populations,
-            "projection": self.projections,
-            "direction": tuple(dict.fromkeys(DIRECTION.values())),
+    def _sums_by_payer(self, trace: Parts) -> dict[Any, Sums]:
+        from eventnet.operations.payers import COLUMNS, share_bills  # only here: it loads Numba
+
+        shared = share_bills(trace.batches(COLUMNS), self.networks())
+        return {
+            name: sums
+            for name, sums in zip(shared.payers, shared.whole(), strict=True)
+            if name is not None or sums.any()
         }
-        return [
-            {
-                by: name,
-                "events": int(sums[name][0]),
-                **dict(zip(COUNTS, sums[name][1:].tolist(), strict=True)),
-            }
-            for name in (*order[by], None)
-            if name in sums
-        ]
+
+    def _labels(self, target: str | None) -> Callable[[pa.RecordBatch], pa.Array]:
+        """The class of the target sample that comes next, for each event of a batch."""
+        outcomes = self.classes(target)
+        times, labels = outcomes["time_ns"].to_numpy(), outcomes["label"].to_numpy()
+
+        def label(batch: pa.RecordBatch) -> pa.Array:
+            coming = np.searchsorted(times, batch.column("time_ns").to_numpy())
+            found = labels[np.minimum(coming, len(times) - 1)]
+            return pa.array(found, mask=found < 0)
+
+        return label
+
+    def _bill_of_each_event(self) -> Iterator[dict[str, Any]]:
+        columns = ["event", "time_ns", "kind", "population", "projection", "neuron", "value", *COUNTS]
+        for batch in self._traced().batches(columns):
+            yield from batch.to_pylist()
 
     def _traced(self) -> Parts:
         if self.trace is None:
@@ -267,5 +351,45 @@ def _one_of(name: str, names: Sequence[str], field: str) -> None:
         raise InputError("there is none of this name", field=field, value=name, remedy=f"use one of {', '.join(names)}")
 
 
-def _direction(kind: str) -> str | None:
-    return DIRECTION.get(Kind[kind.upper()])
+def _grouped(trace: Parts, column: str, key: Callable[[pa.RecordBatch], pa.Array]) -> dict[Any, Sums]:
+    """Sums by key, which is made of `column` and `kind`, in the memory of one part."""
+    sums: dict[Any, Sums] = {}
+    totals = [("way", "count"), *((count, "sum") for count in COUNTS)]
+    for batch in trace.batches(list(dict.fromkeys([column, "kind", *COUNTS]))):
+        columns = {"key": key(batch), "way": _way_numbers(batch), **{count: batch.column(count) for count in COUNTS}}
+        grouped = pa.table(columns).group_by(["key", "way"]).aggregate(totals)
+        bills = np.stack([grouped[f"{name}_{how}"].to_numpy() for name, how in totals], axis=1)
+        for name, way, bill in zip(grouped["key"].to_pylist(), grouped["way"].to_pylist(), bills, strict=True):
+            sums.setdefault(name, np.zeros((N_WAYS, len(SUMMED)), np.int64))[way] += bill
+    return sums
+
+
+def _in_order(sums: dict[Any, Sums], names: Sequence[Any] | None = None) -> dict[Any, Sums]:
+    """In the order of `names`, or else rising, what has no name last."""
+    if names is None:
+        names = (*sorted(name for name in sums if name is not None), None)
+    return {name: sums[name] for name in names if name in sums}
+
+
+def _way_numbers(batch: pa.RecordBatch) -> pa.Array:
+    """For each event the number of its way in `WAYS`."""
+    kinds = batch.column("kind")
+    ways = way_of_kinds()[[KINDS.index(name) for name in kinds.dictionary.to_pylist()]]
+    return pa.array(ways).take(kinds.indices)
+
+
+def _ways(batch: pa.RecordBatch) -> pa.Array:
+    return pa.array(WAYS).take(_way_numbers(batch))
+
+
+def _seconds(batch: pa.RecordBatch) -> pa.Array:
+    return pc.divide(batch.column("time_ns"), NS_PER_S)
+
+
+def _epochs(file: Path) -> list[dict[str, Any]]:
+    """The records of the epochs that have ended; InputError where the file is damaged."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        return [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise InputError(f"is damaged: {error}", place=str(file), remedy="restore it from a copy") from error

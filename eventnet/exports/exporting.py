@@ -1,0 +1,94 @@
+"""What is exported and where to: the events that are chosen, and a file that is there whole or not at all.
+
+A format is a module of this package with one function, `write(run, selection, path)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from eventnet.errors import InputError, RunError
+from eventnet.trace.files import replacing
+from eventnet.trace.queries import Run
+from eventnet.trace.schema import EVENT_FIELDS
+
+EVENT_COLUMNS = tuple(name for name, _ in EVENT_FIELDS)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which events of a run: those of some populations (none given: all, and those of projections), in
+    start_ns <= t < end_ns (None: from the beginning, to the end).
+    """
+
+    populations: tuple[str, ...] = ()
+    start_ns: int | None = None
+    end_ns: int | None = None
+
+    def batches(
+        self, run: Run, columns: Sequence[str] = EVENT_COLUMNS, kinds: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The chosen events in order, the memory of one part at a time; batches may be empty.
+
+        `kinds`: lower-case names of `Kind`; None: all. Raises InputError where there is no such population, the time
+        ends before it starts, the run has no trace, or a part of it is damaged.
+        """
+        if self.start_ns is not None and self.end_ns is not None and self.end_ns < self.start_ns:
+            raise InputError("is before the start", field="--end", value=f"{self.end_ns} ns")
+        for name in self.populations:
+            run.event_batches(population=name, limit=0)  # which checks the name
+        wanted = [*columns, *({"population"} - set(columns) if self.populations else ())]
+        found = run.event_batches(kind=kinds, start_ns=self.start_ns, end_ns=self.end_ns, columns=wanted)
+        return (self._of_populations(batch) for batch in found)
+
+    def _of_populations(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not self.populations:
+            return batch
+        return batch.filter(pc.is_in(batch["population"].cast(pa.string()), pa.array(self.populations)))
+
+
+def export_run(run: Run, form: str, out: Path, selection: Selection, *, force: bool = False) -> None:
+    """Write the chosen events to `out`, which appears when it is complete. `form` names a module of this package.
+
+    Raises InputError for a place that will not do, a file that is there (unless `force`), a package that is not
+    installed and what `Selection.batches` refuses; RunError where the disk refuses.
+    """
+    with new_file(run, out, force) as temporary:
+        import_module(f"eventnet.exports.{form}").write(run, selection, temporary)
+
+
+@contextmanager
+def new_file(run: Run, out: Path, force: bool) -> Iterator[Path]:
+    """Give a temporary path to write to, which becomes `out` when all went well.
+
+    Raises InputError for a place that will not do and a file that is there (unless `force`), RunError where the disk
+    refuses.
+    """
+    _check_place(run, out, force)
+    try:
+        with replacing(out) as temporary:
+            yield temporary
+    except RunError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        problem = error.__cause__.strerror or error.__cause__
+        raise RunError(f"cannot write {out}: {problem}; make room or check permissions") from error
+
+
+def _check_place(run: Run, out: Path, force: bool) -> None:
+    place = {"place": str(out), "field": "--out"}
+    if out.is_dir():
+        raise InputError("is a directory", **place, remedy="give the name of a file")
+    if not out.parent.is_dir():
+        raise InputError("its directory does not exist", **place, remedy=f"make {out.parent} first")
+    if run.path.resolve() in out.resolve().parents:
+        raise InputError("is inside the run's directory", **place, remedy="write it somewhere else")
+    if out.exists() and not force:
+        raise InputError("is there already", **place, remedy="give another name, or --force to replace it")

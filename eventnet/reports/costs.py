@@ -1,0 +1,409 @@
+"""What a run cost, as rows whose columns say by name what is counted, in which unit and divided by what.
+
+    events with their bills -> sums -> measures of a convention -> rows -> a table, CSV or JSON
+
+Energy is an estimate from a table of costs; a column names that table in every row that has an energy.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow.csv import WriteOptions, write_csv
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from eventnet.errors import InputError
+from eventnet.network.graph import Graph
+from eventnet.operations.bills import COUNTS
+from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, Convention, Measure, measures, way_of_kinds
+from eventnet.operations.energy import EnergyTable, costs_pj, dense_cost, energy, footprint
+from eventnet.reports.answers import write_answer
+from eventnet.reports.grid import grid
+from eventnet.reports.numbers import count, joules
+from eventnet.reports.rows import BILL_EVENT_COLUMNS
+from eventnet.sensors.spec import ImageLabels
+from eventnet.trace.queries import BILLS_BY, Run, Sums
+from eventnet.trace.schema import KINDS
+
+COSTS_BY = (*BILLS_BY, "network")
+"""What costs can be summed by; `network`: this run beside dense networks."""
+ENERGY_TABLE = "energy_estimated_from"
+"""The column that names the table behind the energies of a row."""
+DENSE = "dense, "
+EVENT_ROWS = 2**14
+NAMED = ("kind", "population", "projection")
+"""Columns of events that hold names."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What costs are divided by: target samples, called `sample`, or `image` where each is one image; right ones."""
+
+    called: str
+    samples: int
+    correct: int
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Rows and what is needed to read them. `total`: the sums of all rows, None where rows are no parts of a whole.
+
+    `estimate`: table, source and levels of energies as `operations.energy.energy` gives them; None without energies.
+    `no_estimate` says why energies that the convention has are not known. `tables`: of events, which may be many, in
+    place of `rows`.
+    """
+
+    by: str
+    convention: Convention
+    measures: tuple[Measure, ...]
+    columns: tuple[str, ...]
+    rows: Iterable[Row]
+    total: Row | None
+    answers: Answers
+    estimate: Mapping[str, Any] | None
+    no_estimate: str
+    tables: Iterable[pa.Table] | None = None
+
+
+def costs_of(run: Run, by: str, convention: Convention, table: EnergyTable, target: str | None = None) -> Costs:
+    """What a run cost by one of `COSTS_BY`; `target`: whose classes `label` means, None: the only ones.
+
+    Energies are unknown (None) where the run's network cannot be read any more. Raises InputError as `Run.sums` and
+    `Run.networks` do.
+    """
+    pricing = _Pricing.of(run, convention, table)
+    if by == "event":
+        columns = (*BILL_EVENT_COLUMNS, *pricing.columns(divided=False))
+        tables = _event_tables(run, pricing)
+        return replace(pricing.costs(by, columns, (), None), tables=tables)
+    if by == "network":
+        rows = _network_rows(run, pricing)
+        return pricing.costs(by, ("network", "passes", "learning_passes", *pricing.columns()), rows, None)
+    sums = run.sums(by, target)
+    answers = _answers_by_label(run, target, pricing.answers.called) if by == "label" else {}
+    rows = [
+        {by: name, **_counted(answers.get(name)), "events": int(each[:, 0].sum())}
+        | pricing.row(each, None if by == "second" else answers.get(name, pricing.answers))
+        for name, each in sums.items()
+    ]
+    whole = sum(sums.values(), np.zeros((N_WAYS, len(SUMMED)), np.int64))
+    total = {"events": int(whole[:, 0].sum())} | pricing.row(whole, pricing.answers)
+    counted = ("samples", "correct") if by == "label" else ()
+    columns = (by, *counted, "events", *pricing.columns(divided=by != "second"))
+    return pricing.costs(by, columns, rows, total)
+
+
+@dataclass(frozen=True)
+class _Pricing:
+    """How sums of one run become the columns of a convention."""
+
+    convention: Convention
+    measures: tuple[Measure, ...]
+    answers: Answers
+    estimate: Mapping[str, Any] | None
+    no_estimate: str
+
+    @classmethod
+    def of(cls, run: Run, convention: Convention, table: EnergyTable) -> _Pricing:
+        words, why = None, ""
+        try:
+            words = footprint(run.networks()[0][1])
+        except InputError as error:
+            why = str(error)
+        prices = None if words is None else costs_pj(table, words)
+        found = measures(convention, prices)
+        if not any(each.is_energy for each in found):
+            return cls(convention, found, _answers(run), None, "")
+        estimate = None if words is None else energy(dict.fromkeys(COUNTS, 0), table, words)
+        return cls(convention, found, _answers(run), estimate, why)
+
+    @property
+    def divided(self) -> tuple[Measure, ...]:
+        return tuple(each for each in self.measures if each.divided)
+
+    def columns(self, divided: bool = True) -> tuple[str, ...]:
+        ways = (self.answers.called, "correct") if divided else ()
+        return (
+            *(each.name for each in self.measures),
+            *(f"{each.name}_per_{way}" for way in ways for each in self.divided),
+            *((ENERGY_TABLE,) if any(each.is_energy for each in self.measures) else ()),
+        )
+
+    def row(self, sums: Sums, answers: Answers | None) -> Row:
+        """The columns of one row; `answers`: what its costs are divided by, None: they are not."""
+        row: Row = {each.name: each.of(sums) for each in self.measures}
+        if answers is not None:
+            for way, n in ((self.answers.called, answers.samples), ("correct", answers.correct)):
+                for each in self.divided:
+                    value = row[each.name]
+                    row[f"{each.name}_per_{way}"] = None if value is None or n == 0 else value / n
+        if any(each.is_energy for each in self.measures):
+            row[ENERGY_TABLE] = None if self.estimate is None else self.estimate["table"]
+        return row
+
+    def costs(self, by: str, columns: Sequence[str], rows: Iterable[Row], total: Row | None) -> Costs:
+        return Costs(
+            by,
+            self.convention,
+            self.measures,
+            tuple(columns),
+            rows,
+            total,
+            self.answers,
+            self.estimate,
+            self.no_estimate,
+        )
+
+
+# --- rows
+
+
+def _event_tables(run: Run, pricing: _Pricing) -> Iterator[pa.Table]:
+    """Each event's own bill, in tables of some thousand rows."""
+    for batch in run.event_batches(columns=(*BILL_EVENT_COLUMNS, *COUNTS)):
+        for first in range(0, batch.num_rows, EVENT_ROWS):
+            part = batch.slice(first, EVENT_ROWS)
+            ways = way_of_kinds()[[KINDS.index(name) for name in part.column("kind").to_pylist()]]
+            sums = np.zeros((part.num_rows, N_WAYS, len(SUMMED)), np.int64)
+            sums[np.arange(part.num_rows), ways, 0] = 1
+            for k, name in enumerate(COUNTS):
+                sums[np.arange(part.num_rows), ways, 1 + k] = part.column(name).to_numpy()
+            named = {name: part.column(name) for name in BILL_EVENT_COLUMNS}
+            names = {name: each.cast(pa.string()) for name, each in named.items() if name in NAMED}
+            yield pa.table(named | names | _columns(pricing.row(sums, None), part.num_rows))
+
+
+def _columns(row: Row, n: int) -> dict[str, pa.Array]:
+    """Arrays as they are; one value for all rows as often."""
+    return {
+        name: pa.array(each) if isinstance(each, np.ndarray) else pa.array([each] * n) for name, each in row.items()
+    }
+
+
+def _network_rows(run: Run, pricing: _Pricing) -> list[Row]:
+    """This run, and the dense network of its layers, recomputed ever more rarely.
+
+    It learns from the samples that were learned from here. Nothing is known of its answers: they are taken to be right
+    as often as those of this run.
+    """
+    graph = run.networks()[0][1]
+    whole = sum(run.sums().values(), np.zeros((N_WAYS, len(SUMMED)), np.int64))
+    n_all, of_sensors = _instants(run, graph)
+    n_learned = int(pc.sum(run.outcomes()["learned"]).as_py() or 0)
+    passes = {f"{DENSE}each sample": n_all}
+    if of_sensors:
+        passes[f"{DENSE}slowest sensor"] = min(of_sensors.values())
+    if pricing.answers.samples:
+        passes[f"{DENSE}each answer"] = pricing.answers.samples
+    own: Row = {"network": "this run", "passes": None, "learning_passes": None}
+    rows = [own | pricing.row(whole, pricing.answers)]
+    for name, n_forward in passes.items():
+        cost = dense_cost(graph, n_forward, n_learned)
+        sums = np.array([[0, *(cost[way][name] for name in COUNTS)] if way else [0] * len(SUMMED) for way in WAYS])
+        known = {"network": name, "passes": n_forward, "learning_passes": n_learned}
+        rows.append(known | pricing.row(sums, pricing.answers))
+    return rows
+
+
+def _instants(run: Run, graph: Graph) -> tuple[int, dict[str, int]]:
+    """At how many instants there was a sample or an answer, and a sample of each sensor that had any."""
+    sensors = {graph.populations[i].name: graph.network.sensors[k].name for i, k in graph.sensor_of.items()}
+    seen: dict[str | None, int] = {}
+    last_ns: dict[str | None, int] = {}
+
+    def see(name: str | None, times: NDArray[np.int64]) -> None:
+        if len(times):
+            goes_on = last_ns.get(name) == int(times[0])
+            seen[name] = seen.get(name, 0) + 1 + int(np.count_nonzero(np.diff(times))) - goes_on
+            last_ns[name] = int(times[-1])
+
+    for batch in run.event_batches(kind=("sample", "loss"), columns=("time_ns", "kind", "population")):
+        times = batch.column("time_ns").to_numpy()
+        see(None, times)
+        is_sample = pc.equal(batch.column("kind"), "sample")
+        for population, name in sensors.items():
+            chosen = pc.and_(is_sample, pc.equal(batch.column("population"), population))
+            see(name, times[chosen.to_numpy(zero_copy_only=False)])
+    return seen.pop(None, 0), {str(name): n for name, n in seen.items()}
+
+
+# --- what costs are divided by
+
+
+def _answers(run: Run) -> Answers:
+    outcomes = run.outcomes()
+    right = pc.and_(pc.greater_equal(outcomes["label"], 0), pc.equal(outcomes["label"], outcomes["predicted"]))
+    return Answers("image" if _answers_images(run) else "sample", outcomes.num_rows, pc.sum(right).as_py() or 0)
+
+
+def _answers_images(run: Run) -> bool:
+    """Whether each target sample is the answer to one image."""
+    try:
+        sources = [target.source for target in run.config().targets.values()]
+    except InputError:
+        return False
+    return len(sources) == 1 and isinstance(sources[0], ImageLabels) and sources[0].labels_per_image == 1
+
+
+def _answers_by_label(run: Run, target: str | None, called: str) -> dict[int | None, Answers]:
+    outcomes = run.classes(target)
+    labels, predicted = outcomes["label"].to_numpy(), outcomes["predicted"].to_numpy()
+    found: dict[int | None, Answers] = {None: Answers(called, int(np.count_nonzero(labels < 0)), 0)}
+    for label in np.unique(labels[labels >= 0]).tolist():
+        of_label = labels == label
+        found[label] = Answers(called, int(of_label.sum()), int(np.count_nonzero(predicted[of_label] == label)))
+    return found
+
+
+def _counted(answers: Answers | None) -> Row:
+    return {} if answers is None else {"samples": answers.samples, "correct": answers.correct}
+
+
+# --- printed
+
+
+def write_costs(costs: Costs, form: str, console: Console, limit: int | None = None) -> bool:
+    """Write costs as `table`, `csv`, `json` (one array) or `jsonl`, at most `limit` rows (None: all).
+
+    A table is made for 80 columns, shows counts in short, ends with the total of all rows, and says what it means.
+    Returns whether rows were left out.
+    """
+    if costs.tables is not None and form == "csv":
+        return _write_csv(costs.columns, costs.tables, console.file, limit)
+    every = iter(costs.rows) if costs.tables is None else (row for each in costs.tables for row in each.to_pylist())
+    rows = islice(every, limit)
+    if form == "table":
+        console.print(_table(costs, rows))
+        console.print(Text("\n" + "\n".join(_footnotes(costs)), style="dim"))
+    else:
+        write_answer(costs.columns, ([row[name] for name in costs.columns] for row in rows), form, console)
+    return limit is not None and next(every, None) is not None
+
+
+def _write_csv(columns: Sequence[str], tables: Iterable[pa.Table], file: IO[str], limit: int | None) -> bool:
+    """Millions of rows, written by Arrow; returns whether rows were left out."""
+    options = WriteOptions(include_header=False, quoting_style="needed")
+    file.write(",".join(columns) + "\n")
+    left = limit
+    for table in tables:
+        part = table if left is None else table.slice(0, left)
+        buffer = io.BytesIO()
+        write_csv(part.select(list(columns)), buffer, options)
+        file.write(buffer.getvalue().decode("utf-8"))
+        if part.num_rows < table.num_rows:
+            return True
+        if left is not None:
+            left -= part.num_rows
+    return False
+
+
+def _table(costs: Costs, rows: Iterable[Row]) -> Table:
+    if costs.by == "network":
+        return _network_table(costs, rows)
+    shown = [each for each in costs.measures if each.head]
+    if costs.by == "event":
+        # names take much room: energy in one column, the last of its measures, which is of all that the others are of
+        shown = [each for each in shown if not each.is_energy] + [each for each in costs.measures if each.is_energy][
+            -1:
+        ]
+        heads = ("kind", "at", "event", *(_word(each) for each in shown))
+        cells = [
+            [row["kind"], row["population"] or row["projection"], str(row["event"]), *_cells(shown, row)]
+            for row in rows
+        ]
+        return grid(heads, cells, n_names=2)
+    counted = ("samples", "correct") if costs.by == "label" else ("events",)
+    heads = (_heading(costs.by), *counted, *(each.head for each in shown))
+    cells = [_line(_name(costs.by, row[costs.by]), counted, shown, row) for row in rows]
+    assert costs.total is not None
+    total = costs.total | {"samples": costs.answers.samples, "correct": costs.answers.correct}
+    return grid(heads, [*cells, _line("total", counted, shown, total)], lines_after=(len(cells) - 1,))
+
+
+def _line(name: str, counted: Sequence[str], shown: Sequence[Measure], row: Row) -> list[str]:
+    return [name, *(count(row[each]) for each in counted), *_cells(shown, row)]
+
+
+def _cells(shown: Sequence[Measure], row: Row) -> list[str]:
+    return [_cell(each, row[each.name]) for each in shown]
+
+
+def _cell(measure: Measure, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return joules(value * 1e-12) if measure.is_energy else count(value)
+
+
+def _heading(by: str) -> str:
+    return "sensor or target" if by == "sensor" else by
+
+
+def _name(by: str, name: object) -> str:
+    if name is None:
+        return "(nobody)" if by == "sensor" else "(none)"
+    return str(name)
+
+
+def _network_table(costs: Costs, rows: Iterable[Row]) -> Table:
+    """Networks side by side."""
+    rows = list(rows)
+    lines = [["passes", *("–" if row["passes"] is None else count(row["passes"]) for row in rows)]]
+    for way, words in ((costs.answers.called, costs.answers.called), ("correct", "right answer")):
+        lines += [
+            [f"{_word(each)}/{words}", *(_cell(each, row[f"{each.name}_per_{way}"]) for row in rows)]
+            for each in costs.measures
+            if each.divided
+        ]
+    heads = ("", *(row["network"].removeprefix(DENSE) for row in rows))
+    return grid(heads, lines, title="This run, and a dense network that is recomputed at", lines_after=(0,))
+
+
+def _word(measure: Measure) -> str:
+    return measure.head.removeprefix("apart: ") or "energy"
+
+
+_MEANINGS = {
+    Convention.COUNTS: "adds: unit additions; ops: neuron operations; words: read and written.",
+    Convention.PAPER: "Unit additions. Operations: forward and update, as in the paper; backward stands apart.",
+    Convention.NEUROBENCH: "Effective synaptic operations of the forward pass; what learning costs stands apart.",
+    Convention.HARDWARE: "Words of weights and states, read and written.",
+}
+
+
+def _footnotes(costs: Costs) -> Iterator[str]:
+    """What the table means, and what its total comes to for each answer."""
+    yield _MEANINGS[costs.convention]
+    if costs.by == "network":
+        yield "A dense network is taken to be right as often as this run."
+    if costs.by == "sensor":
+        yield "Targets pay for errors and what they change; see docs/operations.md."
+    if costs.total is not None:
+        answers = costs.answers
+        for way, words, n in (
+            (answers.called, answers.called, answers.samples),
+            ("correct", "right answer", answers.correct),
+        ):
+            if n:
+                each = (
+                    f"{_cell(measure, costs.total[f'{measure.name}_per_{way}'])} {_word(measure)}"
+                    for measure in costs.measures
+                    if measure.divided
+                )
+                yield f"Per {words} ({count(n)}): {', '.join(each)}."
+    if costs.estimate is not None:
+        levels = costs.estimate["levels"]
+        yield f"Energy (compute, memory) is an estimate: weights in {levels['weights']}, states in {levels['states']}."
+        yield f"Costs: {costs.estimate['source']}."
+    elif costs.no_estimate:
+        yield f"No estimate of energy: {costs.no_estimate}"

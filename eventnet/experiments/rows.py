@@ -34,7 +34,7 @@ class Settings:
     """What all rows have in common. `data`: the folder of mnist/, `SUBSET`, or None: where `load_mnist` looks."""
 
     epochs: int = AUTHORS_EPOCHS
-    rule: str = Rule.PAST.value
+    rule: str = Rule.ACCRUAL.value
     data: str | None = None
 
 

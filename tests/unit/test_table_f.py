@@ -45,7 +45,7 @@ SPIKING, ORDINARY = Row("mnist", "pdnn", 1), Row("mnist", "mlp", 1)
 COMMON = {
     "experiment": NAME,
     "epochs": 2,
-    "rule": "past",
+    "rule": "accrual",
     "engine": "compiled",
     "data": {"name": "mnist-subset", "train": 1000, "test": 500, "crc32": "0"},
 }
@@ -477,14 +477,14 @@ def test_the_page_says_what_the_json_says(document: dict[str, Any]) -> None:
 
 def test_the_command_that_gives_a_table(document: dict[str, Any]) -> None:
     assert document["command"] == (
-        "eventnet reproduce table-f --epochs 2 --seeds 3 --engine-rule past --data subset "
+        "eventnet reproduce table-f --epochs 2 --seeds 3 --engine-rule accrual --data subset "
         "--rows mnist-mlp-1 --rows temporal-mnist-pdnn-1"
     )
     all_rows = [{"row": row.name, "results": [{}]} for row in ROWS]
     settings = COMMON | {"data": {"name": "mnist"}}
     assert (
         command_of({"settings": settings, "rows": all_rows})
-        == "eventnet reproduce table-f --epochs 2 --seeds 1 --engine-rule past"
+        == "eventnet reproduce table-f --epochs 2 --seeds 1 --engine-rule accrual"
     )
 
 

@@ -74,6 +74,47 @@ def test_the_past_rule_also_reads_and_writes_a_product_at_each_synapse():
     assert past["state_reads"] - future["state_reads"] == past["state_writes"] - future["state_writes"] == 4
 
 
+@pytest.mark.parametrize(
+    ("kind", "owner", "value", "expected"),
+    [
+        # an input spike of 2 renews a row of four weights from two areas of four and its own trace
+        (
+            Kind.ROW_UPDATE,
+            0,
+            2,
+            {"adds_unit": 8, "macs": 4, "weight_reads": 4, "weight_writes": 4, "state_reads": 9, "state_writes": 1},
+        ),
+        # the area of two targets grows by e_hat
+        (Kind.ACCRUE, 2, 1, {"adds_unit": 2, "macs": 2, "state_reads": 4, "state_writes": 2}),
+        # three rows of two weights are renewed together
+        (
+            Kind.SETTLE,
+            2,
+            3,
+            {"adds_unit": 6, "macs": 6, "weight_reads": 6, "weight_writes": 6, "state_reads": 15, "state_writes": 3},
+        ),
+        # an output error spike reads four weights and, for each, two areas and its row's trace, and how far areas go
+        (
+            Kind.BACKWARD,
+            2,
+            1,
+            {"adds_unit": 4, "acs": 4, "macs": 4, "weight_reads": 4, "state_reads": 13, "state_writes": 4},
+        ),
+    ],
+)
+def test_bills_of_accrual_by_hand(kind, owner, value, expected):
+    assert bill(kind, owner, value, Rule.ACCRUAL) == expected
+
+
+def test_bills_looked_up_are_the_bills():
+    rng = np.random.default_rng(1)
+    prices = table(Rule.ACCRUAL)
+    kinds, owners = rng.integers(0, len(Kind), 2000), rng.integers(0, 3, 2000)
+    values = np.where(rng.random(2000) < 0.9, rng.integers(-40, 41, 2000), rng.integers(-(2**31), 2**31, 2000))
+    found = np.stack(prices.columns(kinds, owners, values.astype(float)), axis=1)
+    np.testing.assert_array_equal(found, prices.bills(kinds, owners, values.astype(float)))
+
+
 def test_totals_are_sums_of_bills_for_any_values():
     rng = np.random.default_rng(0)
     prices, totals = table(), Totals.empty(3)

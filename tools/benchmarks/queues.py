@@ -1,9 +1,10 @@
 """Events that wait: what the compiled engine does with ten thousand of them, beside queues that do nothing else.
 
 The yardsticks run the hold model: the earliest of n pending events is taken, and one is put in its place. Ours is
-timed from outside, over whole networks, so it does more for each event than keep it waiting: it encodes, sends, adds a
-row and counts.
+timed twice: by itself, as the kernels call it, with the same events as the yardsticks; and from outside, over whole
+networks, where it does more for each event than keep it waiting: it encodes, sends, adds a row and counts.
 
+- *its tree alone*: the hold model on the tree of predicted spikes.
 - *travelling*: inputs of which each spikes in every tick, into one neuron, with a delay of so many ticks that as many
   spikes are on their way as there are events pending. An event leaves, waits and arrives.
 - *predicted*: as many inputs that hold their value and wake by themselves. An event is foreseen, waits and fires.
@@ -22,6 +23,8 @@ from numpy.typing import NDArray
 from benchmarks.rows import Row, Settings, compared, in_turns, seconds
 from benchmarks.streams import FullSamples
 from eventnet.engines.compiled import CompiledEngine
+from eventnet.engines.compiled.kernels.waking import first_due, predict_at
+from eventnet.engines.compiled.layout import NEVER_NS
 from eventnet.network import Code, Network, Nonlinearity, Population, Projection, Sensor, Wake
 from eventnet.trace.events import Kind
 
@@ -33,6 +36,7 @@ PER_TICK = 1000
 TICKS = 1000
 LONGEST = 2 * TICK_NS * 10
 TARGET = 7e6
+TREE = "its tree alone"
 YARDSTICKS = ("heapq", "SimPy", "compiled binary heap")
 
 Ints = NDArray[np.int64]
@@ -40,12 +44,12 @@ Ints = NDArray[np.int64]
 
 def queues(settings: Settings) -> list[Row]:
     """Events a second with 10,000 pending."""
-    compiled = _Compiled()
+    compiled, tree = _Compiled(), _Tree()
     yardsticks = dict(zip(YARDSTICKS, (_heapq, _simpy, compiled.rate), strict=True))
-    works = {"travelling": _travelling, "predicted": _predicted, **yardsticks}
+    works = {TREE: tree.rate, "travelling": _travelling, "predicted": _predicted, **yardsticks}
     took = in_turns(works, settings.repeats)
     rows = []
-    for ours in ("travelling", "predicted"):
+    for ours in (TREE, "travelling", "predicted"):
         name, unit, mine = f"pending events, {ours}", "events/s", took[ours]
         rows.append(Row(name, unit, float(np.median(mine)), target=TARGET, bounded="ours", at_least=True))
         rows += [compared(name, unit, mine, took[each], each, None) for each in YARDSTICKS]
@@ -135,6 +139,28 @@ class _Compiled:
 
     def rate(self) -> float:
         return N_EVENTS / seconds(lambda: _hold(self._heap, self._steps, N_EVENTS))
+
+
+class _Tree:
+    """The tree of predicted spikes, as `eventnet.engines.compiled.kernels.waking` keeps it."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self._leaves = 1 << (PENDING - 1).bit_length()
+        self._tree = np.full(2 * self._leaves, NEVER_NS)
+        for neuron, time_ns in enumerate(rng.integers(0, LONGEST, PENDING).tolist()):
+            predict_at(self._tree, self._leaves, neuron, time_ns)
+        self._steps = rng.integers(1, LONGEST, 1 << 16)
+        _hold_in_tree(self._tree, self._leaves, self._steps, 10)
+
+    def rate(self) -> float:
+        return N_EVENTS / seconds(lambda: _hold_in_tree(self._tree, self._leaves, self._steps, N_EVENTS))
+
+
+@njit(cache=True)
+def _hold_in_tree(tree: Ints, leaves: int, steps: Ints, n_events: int) -> None:
+    for k in range(n_events):
+        predict_at(tree, leaves, first_due(tree, leaves), tree[1] + steps[k % len(steps)])
 
 
 @njit(cache=True)

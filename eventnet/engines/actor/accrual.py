@@ -1,14 +1,15 @@
-"""`accrual`: weights that a projection brings up to date row by row, when they are read.
+"""`accrual`: a row of weights learns when its input spikes, right after it was read, all that has come due since.
 
-`reconstruction` subtracts eta x_hat (outer) e_hat from the whole matrix at every tick. But between two spikes of
+`reconstruction` subtracts eta x_hat (outer) e_hat from the whole matrix at every tick. But between two spikes of a
 neuron i its x_hat only fades, like that of every other neuron, so in that time its row loses
 
     eta * scaled_i * (area now - area then),    area = the sum over ticks of factor * e_hat
 
-where x_hat = scaled * factor (`spike_trace.py`) and the area is one vector for all rows. An error spike costs nothing
-at the synapses, and a forward spike brings that one row up to date which it is about to read. It reads what
-`reconstruction` would have made of it by then. A row remembers which area it has learned from last, and the projection
-remembers the areas.
+where x_hat = scaled * factor (`spike_trace.py`) and the area is one vector for all rows. So an error spike costs
+nothing at the synapses. A row remembers which area it learned from last, and the projection remembers the areas.
+
+A forward spike reads its row before the row learns: a spike that takes a signal back then goes through the weights with
+which it was sent, which keeps learning stable (docs/stability.md). A backward spike reads weights with all that is due.
 """
 
 from __future__ import annotations

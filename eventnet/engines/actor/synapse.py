@@ -87,9 +87,10 @@ class Synapses:
         """What forward spikes put into the targets' dendrites, [n_target]; remembered for this instant's learning."""
         if self.rule is not None:
             self.arrived = spikes
+        delivered = weighted_rows(self.weights, spikes)
         if self.accrual is not None:
             self._renewed = spikes.where(self.accrual.renew(spikes.neurons))
-        return weighted_rows(self.weights, spikes)
+        return delivered
 
     def backward(self, spikes: Spikes) -> Array:
         """What backward spikes put into the sources' error dendrites, [n_source]."""

@@ -1,4 +1,4 @@
-"""`accrual`: rows of weights are brought up to date when they are read, as `engines/actor/accrual.py` explains.
+"""`accrual`: rows of weights are brought up to date after they are read, as `engines/actor/accrual.py` explains.
 
 The areas of a projection are [AREAS_KEPT, n_target]; `LATEST` says which is the area now, `Arrays.seen` which of them
 each row has learned from.
@@ -108,7 +108,7 @@ def _renew_row(weights: Floats, i: int, step: Number, areas: Floats, now: int, t
 
 @kernel
 def sum_renewed_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
-    """Bring the rows of n spikes up to date and sum them as `sum_rows` does, four at a time while they are at hand."""
+    """Sum the rows of n spikes as `sum_rows` does, and bring each up to date while it is at hand, four at a time."""
     offset, region = trace_table(sim, k)[layout.TRACE_OFFSET], projection(sim, k)[layout.REGION]
     synapse(sim, k)[layout.N_RENEWED] = _renew_and_sum(
         matrix(sim, k),
@@ -144,8 +144,8 @@ def _renew_and_sum(
     i, amount = neurons[0], amounts[0]
     step, then = eta * scaled[i], seen[i]
     for j in range(m):
-        w = weights[i, j] - step * (areas[latest, j] - areas[then, j])
-        weights[i, j] = w
+        w = weights[i, j]
+        weights[i, j] = w - step * (areas[latest, j] - areas[then, j])
         total[j] = w * amount
     p = 1
     while p + 3 < n:
@@ -155,19 +155,19 @@ def _renew_and_sum(
         then0, then1, then2, then3 = seen[i0], seen[i1], seen[i2], seen[i3]
         for j in range(m):
             now = areas[latest, j]
-            w0 = weights[i0, j] - step0 * (now - areas[then0, j])
-            w1 = weights[i1, j] - step1 * (now - areas[then1, j])
-            w2 = weights[i2, j] - step2 * (now - areas[then2, j])
-            w3 = weights[i3, j] - step3 * (now - areas[then3, j])
-            weights[i0, j], weights[i1, j], weights[i2, j], weights[i3, j] = w0, w1, w2, w3
+            w0, w1, w2, w3 = weights[i0, j], weights[i1, j], weights[i2, j], weights[i3, j]
+            weights[i0, j] = w0 - step0 * (now - areas[then0, j])
+            weights[i1, j] = w1 - step1 * (now - areas[then1, j])
+            weights[i2, j] = w2 - step2 * (now - areas[then2, j])
+            weights[i3, j] = w3 - step3 * (now - areas[then3, j])
             total[j] = (((total[j] + w0 * a0) + w1 * a1) + w2 * a2) + w3 * a3
         p += 4
     while p < n:
         i, amount = neurons[p], amounts[p]
         step, then = eta * scaled[i], seen[i]
         for j in range(m):
-            w = weights[i, j] - step * (areas[latest, j] - areas[then, j])
-            weights[i, j] = w
+            w = weights[i, j]
+            weights[i, j] = w - step * (areas[latest, j] - areas[then, j])
             total[j] += w * amount
         p += 1
     for p in range(n):

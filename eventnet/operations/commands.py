@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from eventnet.command_line import TABLE_ROWS, RunArgument, err, open_traced, out
+from eventnet.command_line import TABLE_ROWS, RunArgument, SkipDamagedOption, err, open_traced, out
 from eventnet.errors import InputError
 from eventnet.exports.commands import AnswerFormat
 
@@ -59,6 +59,7 @@ def ops(
     form: Annotated[
         AnswerFormat, typer.Option("--format", help="A table, CSV, one JSON array, or one JSON object a line.")
     ] = AnswerFormat.TABLE,
+    skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """What events cost: operations, words moved, and an estimate of the energy.
 
@@ -93,7 +94,7 @@ def ops(
     if target is not None and by is not CostsBy.LABEL:
         raise InputError("says whose classes", field="--target", value=target, remedy="use it with --by label")
     table = load_energy_table(energy_table)
-    costs = costs_of(open_traced(run_dir), by.value, Convention(convention.value), table, target)
+    costs = costs_of(open_traced(run_dir, skip_damaged), by.value, Convention(convention.value), table, target)
     is_screenful = limit is None and form is AnswerFormat.TABLE and by in LONG
     if is_screenful:
         limit = TABLE_ROWS

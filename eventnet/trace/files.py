@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
         _flush(path.parent)
     except OSError as error:
         raise RunError(
-            f"cannot write {path}: {error.strerror or error}; make room or check permissions, then resume"
+            f"cannot write {path}: {error.strerror or error}; make room there, or check permissions"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -208,7 +208,8 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
         if not skip_damaged:
             raise
         damaged[tail_path] = error.problem
-    paths = sorted(directory.glob(f"{name}-*.parquet"))
+    # other files may lie here too, such as a copy that someone made of a part
+    paths = sorted(path for path in directory.glob(f"{name}-*.parquet") if path.stem[len(name) + 1 :].isdecimal())
     tail_part = int(tail.schema.metadata[_PART_KEY]) if tail is not None else 0
     if tail is not None and part_path(directory, name, tail_part) in paths:
         tail = None  # left behind when its part appeared
@@ -257,6 +258,13 @@ def _check_part(path: Path, name: str, read_all: bool, n_others: int) -> pq.File
     try:
         footer = pq.read_metadata(path)
         _check_schema(path, name, footer.schema.to_arrow_schema(), footer.metadata)
+        written_as = part_path(path.parent, name, int(footer.metadata[_PART_KEY])).name
+        if written_as != path.name:
+            raise InputError(
+                f"is another part under this name: it was written as {written_as}",
+                place=str(path),
+                remedy="give each part its own name back, or open the run skipping damaged files",
+            )
         if read_all:
             ds.dataset(str(path), format=CHECKED).to_table()
     except InputError:

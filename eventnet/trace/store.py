@@ -298,7 +298,32 @@ def read_provenance(path: Path) -> dict[str, Any]:
     missing = {"trace", "part_events", "populations", "projections", "targets"} - provenance.keys()
     if missing:
         raise InputError(f"lacks {', '.join(sorted(missing))}", place=str(file), remedy="restore the file from a copy")
+    for field, types in _SHAPES.items():
+        _check_shape(file, field, provenance[field], types)
     return provenance
+
+
+_SHAPES: dict[str, dict[str, type]] = {
+    "populations": {"name": str, "size": int},
+    "projections": {"name": str, "source": str, "target": str},
+    "targets": {"name": str, "population": str, "groups": list},
+}
+"""What the lists in provenance.json hold. A network has populations; the other lists may be empty."""
+
+
+def _check_shape(file: Path, field: str, value: object, types: Mapping[str, type]) -> None:
+    fits = isinstance(value, list) and all(
+        isinstance(each, dict) and all(isinstance(each.get(name), kind) for name, kind in types.items())
+        for each in value
+    )
+    if not fits or (field == "populations" and not value):
+        raise InputError(
+            f"is damaged: each of its {field} must have {', '.join(types)}",
+            place=str(file),
+            field=field,
+            value=value,
+            remedy="restore the file from a copy",
+        )
 
 
 def _claim(path: Path) -> None:

@@ -363,3 +363,40 @@ def test_states_refuse_what_they_cannot_keep(tmp_path: Path) -> None:
         with pytest.raises(TypeError, match=place):
             save_state(tmp_path / "state.npz", bad)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("populations", 3),
+        ("populations", []),
+        ("populations", ["pixels"]),
+        ("populations", [{"size": 3}]),
+        ("projections", [{"name": "a", "source": "b"}]),
+        ("targets", [{"name": "t", "population": "o", "groups": "all"}]),
+    ],
+)
+def test_a_provenance_of_another_shape_names_the_field(tmp_path: Path, field: str, value: object) -> None:
+    path = tmp_path / "run"
+    with new_writer(path, small_graph()):
+        pass
+    file = path / "provenance.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {field: value}))
+    with pytest.raises(InputError, match=rf"provenance\.json: {field}: is damaged"):
+        open_run(path)
+
+
+def test_parts_that_changed_places_are_noticed_and_strangers_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    writer = new_writer(path, small_graph())
+    with writer:
+        record(writer, random_batches(small_graph(), 40_000, seed=1))
+    whole = open_run(path).events(columns=["event"])
+    first, second = (path / "trace" / f"events-00000{k}.parquet" for k in (0, 1))
+    (path / "trace" / "events-000000 (copy).parquet").write_bytes(first.read_bytes())
+    assert open_run(path).events(columns=["event"]) == whole
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    with pytest.raises(InputError, match=r"another part under this name.*events-000001"):
+        open_run(path)

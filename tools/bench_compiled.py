@@ -120,7 +120,7 @@ def _shown(value: float | None, form: Callable[[float], str]) -> str:
 
 def _machine() -> dict[str, Any]:
     return {
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "processor": llvmlite.binding.get_host_cpu_name(),
         "python": platform.python_version(),
         "numpy": np.__version__,

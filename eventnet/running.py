@@ -25,6 +25,7 @@ from eventnet.config import Config, describe, dump, load_config
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.base import Engine, OutcomeRecorder, State, Streams, TargetStream
 from eventnet.engines.dense import DenseEngine
+from eventnet.engines.divergence import LossWatch
 from eventnet.engines.streams import (
     Sample,
     TargetSample,
@@ -36,6 +37,7 @@ from eventnet.engines.streams import (
 )
 from eventnet.errors import InputError, RunError
 from eventnet.network import Graph, Network, derive
+from eventnet.reports.live import LiveView
 from eventnet.reports.numbers import count, percent
 from eventnet.reports.progress import RunProgress
 from eventnet.reports.scores import ScoreKeeper
@@ -100,6 +102,7 @@ class _Ongoing:
     until_ns: int
     writer: RunWriter
     scores: ScoreKeeper
+    watch: LossWatch
     epochs: Epochs | None
     wall_s: float = 0.0
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # of the streams, when it was saved
@@ -118,6 +121,7 @@ class _Ongoing:
         return {
             "engine": self.engine.state(),
             "scores": self.scores.state(),
+            "watch": self.watch.state(),
             "epochs": None if self.epochs is None else self.epochs.state(),
             "counts": self.stream_counts() if self.epochs else {},
             "wall_s": self.wall_s,
@@ -126,6 +130,7 @@ class _Ongoing:
     def load_state(self, state: State) -> None:
         self.engine.load_state(state["engine"])
         self.scores.load_state(state["scores"])
+        self.watch.load_state(state["watch"])
         if self.epochs is not None:
             self.epochs.load_state(state["epochs"])
         self.counts = state["counts"]
@@ -133,12 +138,19 @@ class _Ongoing:
 
 
 def start(
-    config: Config, *, engine: str | None, out: Path | None, trace: bool, command: list[str], console: Console
+    config: Config,
+    *,
+    engine: str | None,
+    out: Path | None,
+    trace: bool,
+    command: list[str],
+    console: Console,
+    live: bool = False,
 ) -> dict[str, Any]:
     """Run a configuration from the beginning to its end; returns the summary, which is also in the run directory.
 
-    `engine` None: the configuration's, or actor. `out` None: a new directory under runs/. Raises InputError, RunError,
-    or Interrupted where the user stopped it.
+    `engine` None: the configuration's, or actor. `out` None: a new directory under runs/. `live`: show a `LiveView`
+    where the console is a terminal. Raises InputError, RunError, or Interrupted where the user stopped it.
     """
     name = _engine_name(engine or config.engine or "actor")
     graph = derive(config.network)
@@ -154,16 +166,16 @@ def start(
         command=command,
         trace=trace,
     )
-    return _play(config, name, streams, writer, None, console)
+    return _play(config, name, streams, writer, None, console, live)
 
 
-def resume(path: Path, console: Console) -> dict[str, Any]:
+def resume(path: Path, console: Console, live: bool = False) -> dict[str, Any]:
     """Go on with an interrupted run from its last checkpoint; the trace becomes that of an uninterrupted run."""
     name = _engine_name(read_provenance(path).get("engine"), str(path / "provenance.json"))
     config = load_config(path / "config.yaml")
     streams = open_streams(config)
     writer, state = RunWriter.resume(path, derive(config.network))
-    return _play(config, name, streams, writer, state, console)
+    return _play(config, name, streams, writer, state, console, live)
 
 
 def check_data(config: Config) -> None:
@@ -266,15 +278,16 @@ def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state:
         if state is not None:
             epochs.load_state(state["epochs"])
         network = network_in(network, config.training, epochs.number)
-    engine = ENGINES[name](network, streams, (writer.recorder, scores))
-    ongoing = _Ongoing(config, name, engine, streams, until_ns, writer, scores, epochs)
+    watch = LossWatch(derive(network))
+    engine = ENGINES[name](network, streams, (writer.recorder, scores, watch))
+    ongoing = _Ongoing(config, name, engine, streams, until_ns, writer, scores, watch, epochs)
     if state is not None:
         ongoing.load_state(state)
     return ongoing
 
 
 def _play(
-    config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None, console: Console
+    config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None, console: Console, live: bool
 ) -> dict[str, Any]:
     """Run from the beginning or from a checkpoint's `state`. The engine is made here, so that a fault in what it reads
     first ends the run like any later one.
@@ -283,7 +296,7 @@ def _play(
         try:
             with _naming_files(config):
                 ongoing = _open(config, name, streams, writer, state)
-                _run_slices(ongoing, console, wish)
+                _run_slices(ongoing, console, wish, live)
         except OSError as error:
             raise RunError(f"cannot write the run to {writer.path}: {error.strerror or error}") from error
         now_ns = ongoing.engine.now_ns
@@ -324,7 +337,7 @@ def _source_of(config: Config, name: str) -> object:
     return source.source if isinstance(source, SensorTarget) else source
 
 
-def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool]) -> None:
+def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool], live: bool) -> None:
     """Run to the end or until a wish to stop, a slice at a time, each as long as takes about `SLICE_S`. Where an epoch
     ends, a slice does.
     """
@@ -334,7 +347,7 @@ def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool]) -
         _compile(ongoing.engine, until_ns if ongoing.epochs is None else ongoing.epochs.end_ns, console)
     before_s, began_s = ongoing.wall_s, time.monotonic()
     saved_s, slice_ns = began_s, FIRST_SLICE_NS
-    with RunProgress(console, until_ns, int(ongoing.engine.totals.events.sum())) as progress:
+    with _shown(ongoing, console, live) as progress:
         while not ongoing.is_over and not wish():
             engine, epochs = ongoing.engine, ongoing.epochs
             if epochs is not None and engine.now_ns == epochs.end_ns:
@@ -343,7 +356,7 @@ def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool]) -
                 began_s += time.monotonic() - test_began_s
                 continue
             slice_began_s = time.monotonic()
-            engine.run(min(until_ns if epochs is None else epochs.end_ns, engine.now_ns + slice_ns))
+            _advance(ongoing, min(until_ns if epochs is None else epochs.end_ns, engine.now_ns + slice_ns))
             now_s = time.monotonic()
             ongoing.wall_s = before_s + now_s - began_s
             progress.update(engine.now_ns, int(engine.totals.events.sum()), ongoing.scores.latest_percent())
@@ -353,6 +366,24 @@ def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool]) -
             if now_s - saved_s > CHECKPOINT_EVERY_S and engine.now_ns < until_ns:
                 ongoing.writer.checkpoint(ongoing.state(), engine.now_ns)
                 saved_s = time.monotonic()
+
+
+def _advance(ongoing: _Ongoing, until_ns: int) -> None:
+    """Run to `until_ns`; RunError where learning diverges, the same wherever slices are cut."""
+    try:
+        ongoing.engine.run(until_ns)
+    finally:
+        if ongoing.engine_name != "dense":  # which has neither rules nor codes to speak of
+            ongoing.watch.check()  # it sees earlier what the engine stops at, if that came in the same slice
+
+
+def _shown(ongoing: _Ongoing, console: Console, live: bool) -> RunProgress | LiveView:
+    """What the user sees while it runs."""
+    if not (live and console.is_terminal):
+        return RunProgress(console, ongoing.until_ns, int(ongoing.engine.totals.events.sum()))
+    heading = f"{ongoing.config.name}, {ongoing.engine_name} engine"
+    graph = derive(ongoing.config.network)
+    return LiveView(console, graph, lambda: ongoing.engine, ongoing.scores, ongoing.until_ns, heading=heading)
 
 
 def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callable[[], bool]) -> None:
@@ -378,7 +409,8 @@ def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callab
 def _change_codes(ongoing: _Ongoing, network: Network) -> None:
     """Go on with an engine of another network, which differs in its codes only."""
     state = ongoing.engine.state()
-    recorders = (ongoing.writer.recorder, ongoing.scores)
+    recorders = (ongoing.writer.recorder, ongoing.scores, ongoing.watch)
+    ongoing.watch.graph = derive(network)
     ongoing.engine = ENGINES[ongoing.engine_name](network, ongoing.streams, recorders)
     ongoing.engine.load_state(state)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from eventnet.config.config import Config
 from eventnet.network import Code, Graph, Projection, derive
-from eventnet.network.graph import guarded_rate
+from eventnet.network.stability import MEASURED_LENGTH, Guarded, guarded_rate, stabler_rules
 from eventnet.sensors.spec import (
     ArrayLabels,
     ArraySource,
@@ -150,11 +150,7 @@ def _change(change: CodeChange) -> str:
 
 
 def _warnings(config: Config, graph: Graph) -> list[str]:
-    warnings = [
-        f"{name} learns in momentary steps of {step:.3g}, above 0.016 where training was seen to diverge: "
-        "lower eta, lower k_alpha, or use the rule past"
-        for name, step in _guarded_rates(config, graph)
-    ]
+    warnings = _unsafe_steps(config)
     if config.network.learning is not None and not any(graph.learns):
         warnings.append("learning is set, but no projection that learns lies before a target")
     if config.is_endless:
@@ -162,13 +158,30 @@ def _warnings(config: Config, graph: Graph) -> list[str]:
     return warnings
 
 
-def _guarded_rates(config: Config, graph: Graph) -> list[tuple[str, float]]:
-    """Momentary steps that are too large, at the largest that the schedule of codes brings them to."""
+def _unsafe_steps(config: Config) -> list[str]:
+    """At most one warning, of all projections that learn in steps that are too large."""
+    learning, graphs = config.network.learning, _graphs(config)
+    least: dict[str, Guarded] = {}
+    for guarded in (each for graph in graphs for each in guarded_rate(graph)):
+        if guarded.projection not in least or guarded.safe_eta < least[guarded.projection].safe_eta:
+            least[guarded.projection] = guarded
+    if learning is None or not least:
+        return []
+    places = ", ".join(f"{name} (safe up to {each.safe_eta:.2g})" for name, each in least.items())
+    better = [f"rule: {rule} (safe up to {eta:.2g})" for rule, eta in stabler_rules(graphs, learning.rule)]
+    remedies = ["a smaller learning.eta", "a smaller k_alpha", *better]
+    return [
+        f"learning may diverge: eta {learning.eta:g} is large for the rule {learning.rule} and the k_alpha of "
+        f"{places}; take {', '.join(remedies[:-1])} or {remedies[-1]}. This was measured on images of mean squared "
+        f"length {MEASURED_LENGTH:g}, a new one each period; how large your inputs are is not known here: larger ones "
+        "allow less, and what changes slowly often more (docs/stability.md)"
+    ]
+
+
+def _graphs(config: Config) -> list[Graph]:
+    """The network as it is under each of the codes that its training brings."""
     training = config.training
     if training is None:
-        return guarded_rate(graph)
-    largest: dict[str, float] = {}
-    for epoch in dict.fromkeys((1, *(change.epoch for change in training.schedule))):
-        for name, step in guarded_rate(derive(network_in(config.network, training, epoch))):
-            largest[name] = max(step, largest.get(name, 0.0))
-    return list(largest.items())
+        return [derive(config.network)]
+    epochs = dict.fromkeys((1, *(change.epoch for change in training.schedule)))
+    return [derive(network_in(config.network, training, epoch)) for epoch in epochs]

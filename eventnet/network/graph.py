@@ -420,24 +420,15 @@ def _resolve_clocks(
     return [(period, phase % period) for period, phase in (resolved[i] for i in range(len(network.populations)))]
 
 
-def guarded_rate(graph: Graph) -> list[tuple[str, float]]:
-    """Learning projections whose momentary step eta / (1 - r_x r_e) exceeds the measured limit of 0.016.
-
-    Specification, section 5: `future` and `stdp` book the whole coming area at once, so that is their momentary step.
-    """
-    learning = graph.network.learning
-    if learning is None or learning.rule not in (Rule.FUTURE, Rule.STDP):
-        return []
-    return [
-        (graph.projections[k].name, step)
-        for k, learned in enumerate(graph.learns)
-        if learned and (step := learning.eta / (1.0 - decay_product(graph, k))) > 0.016
-    ]
-
-
 def decay_product(graph: Graph, projection: int) -> float:
     """r2 = r_x * r_e over one learning period, the period of the target population's backward code."""
+    r_x, r_e = decays(graph, projection)
+    return r_x * r_e
+
+
+def decays(graph: Graph, projection: int) -> tuple[float, float]:
+    """(r_x, r_e): what is left of a forward and of an error trace after one learning period of a projection."""
     source, target = graph.source_of(projection), graph.target_population_of(projection)
     period = graph.backward_period_ns[target]
     r_x = graph.populations[source].forward.k_alpha ** (period / graph.forward_period_ns[source])
-    return float(r_x * graph.populations[target].backward.k_alpha)
+    return float(r_x), float(graph.populations[target].backward.k_alpha)

@@ -216,7 +216,8 @@ def test_divergence(tmp_path: Path) -> None:
     result = eventnet_process("run", "wild.yaml", "--out", "run", cwd=tmp_path)
     assert_one_error(result, "diverged", "smaller learning.eta than 50", code=1)
     assert "rule: past" not in result.err  # it is the rule already
-    assert result.err.count("\n") == 2  # progress and the error; no warnings of numpy's
+    assert result.err.count("\n") == 3  # a warning of eta, progress and the error; no warnings of numpy's
+    assert result.err.startswith("warning: learning may diverge: eta 50 is large for the rule past")
     run = open_run(tmp_path / "run")
     assert run.status["state"] == "failed"
     assert "diverged" in run.status["message"]

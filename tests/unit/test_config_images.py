@@ -97,7 +97,7 @@ def test_describe_warns_of_a_rate_that_the_schedule_makes_too_large(tmp_path: Pa
     fast = GOOD.replace("eta: 0.001", "eta: 0.005")
     assert not warnings_of(fast[: fast.index("    - {epoch: 3")])
     assert warnings_of(fast)
-    assert all("above 0.016" in text for text in warnings_of(fast))
+    assert all("pixels->hidden (safe up to 0.00059)" in text for text in warnings_of(fast))
 
 
 BAD = {

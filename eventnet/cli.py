@@ -35,6 +35,7 @@ from eventnet.experiments.commands import reproduce_app
 from eventnet.exports.commands import diff, export, sql
 from eventnet.operations.commands import ops
 from eventnet.reports.html.commands import report
+from eventnet.why.commands import why
 
 UsageError: Any = typer.BadParameter.__bases__[0]
 """Wrong options and arguments; typer exports only this subclass, and its base lives elsewhere in newer versions."""
@@ -54,6 +55,8 @@ app = typer.Typer(
       eventnet ops RUN --by population   what it cost
       eventnet sql RUN "from events"     ask it anything, in SQL
       eventnet diff RUN RUN              where two runs part
+      eventnet why RUN EVENT             how a spike came about
+      eventnet report RUN --out a.html   a page to look at it
 
     [bold]Handwritten digits[/bold]
       eventnet run digits                a thousand of them, in a minute
@@ -129,6 +132,9 @@ def run(
     no_eval: Annotated[bool, typer.Option("--no-eval", help="No test after each epoch.")] = False,
     data: DataOption = None,
     no_trace: Annotated[bool, typer.Option("--no-trace", help="Record scores and totals, but no events.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="On a terminal: watch populations, costs and answers while it runs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with an interrupted run from its last checkpoint.")
@@ -172,7 +178,7 @@ def run(
                         value=str(value),
                         remedy="a run goes on as it was begun",
                     )
-            summary = resume_run(resume, err)
+            summary = resume_run(resume, err, live)
         else:
             loaded = load_config(find_config(str(config)))
             until_ns = time_option(until, "--until")
@@ -187,6 +193,7 @@ def run(
                 trace=not no_trace,
                 command=["eventnet", *sys.argv[1:]],
                 console=err,
+                live=live,
             )
     except Interrupted as stopped:
         err.print(f"stopped; go on with: eventnet run --resume {shlex.quote(str(stopped.path))}", soft_wrap=True)
@@ -248,7 +255,7 @@ def spikes(
     write_spikes(rows if limit is not None else screenful(rows, form is RowFormat.TABLE), Format(form.value), out)
 
 
-for command in (ops, sql, export, diff, report):
+for command in (ops, sql, export, diff, report, why):
     app.command()(command)
 
 

@@ -1,0 +1,42 @@
+"""`eventnet report`: a run as one page to look at.
+
+Everything heavy is imported where it is used, so that `eventnet --help` stays fast.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eventnet.command_line import RunArgument, SkipDamagedOption, err, say_what_is_damaged
+
+
+def report(
+    run_dir: RunArgument,
+    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="The HTML file to write.")],
+    energy_table: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A YAML file of energy costs. Default: Horowitz 2014.")
+    ] = None,
+    spikes: Annotated[
+        int | None, typer.Option(metavar="N", help="How many single spikes to show at most, the latest. Default: 2 M.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
+    skip_damaged: SkipDamagedOption = False,
+) -> None:
+    """One HTML file to look at a run with: spikes, costs, answers, the network. It needs no network and no other file.
+
+    [bold]Examples[/bold]
+      eventnet report RUN --out run.html
+      eventnet report RUN --out run.html --force --spikes 100000
+    """
+    from eventnet.operations.energy import load_energy_table
+    from eventnet.reports.html.page import SPIKES, write_report
+    from eventnet.trace.queries import open_run
+
+    table = load_energy_table(energy_table)
+    run = open_run(run_dir, skip_damaged)
+    say_what_is_damaged(run)
+    with err.status("reading the trace"):
+        write_report(run, out_file, table=table, spikes=SPIKES if spikes is None else spikes, force=force)

@@ -1,0 +1,577 @@
+"use strict";
+// The page's script: unpacks the columns of `packing.py` and draws. It asks nobody for anything.
+(() => {
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const END = data.end_ns;
+const SINGLE_AT_MOST = 20000;   // more spikes in view than this are shown as counts
+const NEAR = 12;                // how many pixels from a spike still mean it
+const GUTTER = 8, AXIS = 26, LANE_GAP = 20, CLOSEST_NS = 100;
+
+// --- numbers and times for people
+
+function scaled(value, units, space) {
+  const three = (v) => Math.abs(v) >= 99.95 ? Math.round(v).toLocaleString("en") : v.toFixed(Math.abs(v) >= 9.995 ? 1 : 2);
+  for (const [size, name] of units) if (Math.abs(value) >= 0.9995 * size) return three(value / size) + space + name;
+  const [size, name] = units[units.length - 1];
+  return three(value / size) + space + name;
+}
+function count(value) {
+  if (Math.abs(value) < 9999.5) {
+    return Number.isInteger(value) || Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : String(+value.toPrecision(3));
+  }
+  return scaled(value, [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]], "");
+}
+const joules = (pj) => pj === 0 ? "0 J" : scaled(pj * 1e-12, [[1, "J"], [1e-3, "mJ"], [1e-6, "µJ"], [1e-9, "nJ"], [1e-12, "pJ"]], " ");
+const many = (n, what) => `${count(n)} ${what}${n === 1 ? "" : "s"}`;
+const UNITS = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]];
+function unitOf(ns) { return UNITS.find(([size]) => Math.abs(ns) >= size) || UNITS[3]; }
+function exactTime(ns) {
+  const [size, unit] = unitOf(ns);
+  return `${+(ns / size).toPrecision(15)} ${unit}`;
+}
+function roundTime(ns, step, like = ns) {   // as exact as a step of a view needs, in the unit of another time
+  const [size, unit] = unitOf(Math.max(Math.abs(like), step));
+  const digits = Math.max(0, Math.min(9, Math.ceil(-Math.log10(step / size))));
+  return `${(ns / size).toFixed(digits)} ${unit}`;
+}
+function element(name, text, attributes) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  for (const [key, value] of Object.entries(attributes || {})) made.setAttribute(key, value);
+  return made;
+}
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+function rgb(name) {
+  const hex = colour(name);
+  return [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
+}
+
+// --- columns, see packing.py
+
+const TYPES = { Int8: Int8Array, Int16: Int16Array, Int32: Int32Array, Float64: Float64Array };
+async function unpack(column) {
+  const text = atob(column.data), bytes = new Uint8Array(text.length);
+  for (let k = 0; k < text.length; k++) bytes[k] = text.charCodeAt(k);
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const planes = new Uint8Array(await new Response(plain).arrayBuffer());
+  const Type = TYPES[column.type], size = Type.BYTES_PER_ELEMENT, n = column.n;
+  const ordered = new Uint8Array(planes.length);
+  for (let b = 0; b < size; b++) for (let k = 0; k < n; k++) ordered[k * size + b] = planes[b * n + k];
+  const values = new Type(ordered.buffer);
+  if (!column.differences) return values;
+  const sums = new Float64Array(n);
+  for (let k = 0, sum = 0; k < n; k++) sums[k] = sum += values[k];
+  return sums;
+}
+
+// --- spikes
+
+const raster = data.raster;
+const canvas = $("raster"), hover = $("hover");
+const firstRow = [0];
+for (const each of data.populations) firstRow.push(firstRow[firstRow.length - 1] + each.size);
+const view = { from: 0, to: END };
+let spikes = null, bins = null, lanes = [], chosen = -1, drawn = null;
+
+function populationOf(row) {
+  let k = 0;
+  while (firstRow[k + 1] <= row) k++;
+  return k;
+}
+function firstAtOrAfter(ns) {   // place of the first single spike at this time or later
+  let low = 0, high = spikes.time_ns.length;
+  while (low < high) { const middle = (low + high) >> 1; if (spikes.time_ns[middle] < ns) low = middle + 1; else high = middle; }
+  return low;
+}
+function placeOf(event) {
+  let low = 0, high = spikes.event.length;
+  while (low < high) { const middle = (low + high) >> 1; if (spikes.event[middle] < event) low = middle + 1; else high = middle; }
+  return spikes.event[low] === event ? low : -1;
+}
+function layOut(height) {   // lanes of populations, the larger ones higher but not in proportion
+  const only = $("population").value;
+  const shown = data.populations.map((each, k) => ({ ...each, index: k })).filter((each) => only === "" || each.index === +only);
+  const room = height - AXIS - LANE_GAP * shown.length;
+  const weights = shown.map((each) => Math.sqrt(each.size) + 1), all = weights.reduce((a, b) => a + b, 0);
+  let top = 0;
+  lanes = shown.map((each, k) => {
+    const lane = { ...each, top: top + LANE_GAP, height: Math.max(3, room * weights[k] / all) };
+    top += LANE_GAP + lane.height;
+    return lane;
+  });
+}
+const wanted = (isError) => isError ? $("errors").checked : $("forward").checked;
+const xOf = (ns, width) => GUTTER + (ns - view.from) / (view.to - view.from) * (width - 2 * GUTTER);
+const nsOf = (x, width) => view.from + (x - GUTTER) / (width - 2 * GUTTER) * (view.to - view.from);
+const yOf = (lane, row) => lane.top + (row - firstRow[lane.index] + 0.5) / lane.size * lane.height;
+
+function draw() {
+  const width = canvas.clientWidth, height = canvas.clientHeight, ratio = window.devicePixelRatio || 1;
+  if (!width) return;
+  canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio);
+  const paint = canvas.getContext("2d");
+  paint.scale(ratio, ratio);
+  layOut(height);
+  const isSingle = drawSpikes(paint, width);
+  paint.font = "600 12px system-ui, 'DejaVu Sans', sans-serif"; paint.textBaseline = "bottom"; paint.fillStyle = colour("--ink");
+  for (const lane of lanes) {
+    paint.textAlign = "left";
+    paint.fillText(`${lane.name} (${lane.size.toLocaleString("en")})`, GUTTER, lane.top - 3, width - 2 * GUTTER);
+  }
+  drawTimes(paint, width, height);
+  if (chosen >= 0) markChosen(paint, width);
+  canvas.dataset.startNs = view.from; canvas.dataset.endNs = view.to; canvas.dataset.single = isSingle;
+  canvas.dataset.lanes = JSON.stringify(lanes.map(({ name, top, height: h, size }) => ({ name, top, height: h, size })));
+  canvas.dataset.gutter = GUTTER;
+}
+function drawSpikes(paint, width) {
+  paint.fillStyle = colour("--ground");
+  for (const lane of lanes) paint.fillRect(0, lane.top, width, lane.height);
+  const step = (view.to - view.from) / 1000, span = `${roundTime(view.from, step, view.to)} to ${roundTime(view.to, step)}`;
+  drawn = null;
+  const areThere = spikes && view.from >= raster.single_from_ns && spikes.time_ns.length > 0;
+  if (!areThere) {
+    const n = bins ? drawBins(paint, width) : 0;
+    const why = raster.n_single < raster.n_spikes && spikes
+      ? ` Single spikes are here from ${exactTime(raster.single_from_ns)} on; more with eventnet report --spikes.` : "";
+    say(bins ? `${span}: about ${many(n, "spike")}, counted.${why}` : "reading the spikes");
+    return false;
+  }
+  const low = firstAtOrAfter(view.from), high = firstAtOrAfter(view.to);
+  const shows = new Uint8Array(data.populations.length);
+  for (const lane of lanes) shows[lane.index] = 1;
+  const laneOf = []; for (const lane of lanes) laneOf[lane.index] = lane;
+  const rowPopulation = rowsToPopulations();
+  let n = 0;
+  for (let k = low; k < high; k++) if (wanted(spikes.is_error[k]) && shows[rowPopulation[spikes.row[k]]]) n++;
+  if (n > SINGLE_AT_MOST) {
+    drawCounts(paint, width, low, high, laneOf, rowPopulation);
+    say(`${span}: ${many(n, "spike")}, counted. Zoom in for single ones.`);
+    return false;
+  }
+  const colours = [colour("--forward"), colour("--errors")];
+  const mark = n > 4000 ? 1.5 : n > 600 ? 2 : 3;
+  for (const isError of [0, 1]) {
+    if (!wanted(isError)) continue;
+    paint.fillStyle = colours[isError];
+    for (let k = low; k < high; k++) {
+      if (spikes.is_error[k] !== isError || !shows[rowPopulation[spikes.row[k]]]) continue;
+      const lane = laneOf[rowPopulation[spikes.row[k]]], tall = Math.max(2, Math.min(16, 0.8 * lane.height / lane.size));
+      paint.fillRect(xOf(spikes.time_ns[k], width) - mark / 2, yOf(lane, spikes.row[k]) - tall / 2, mark, tall);
+    }
+  }
+  drawn = { low, high, shows, laneOf, rowPopulation };
+  say(`${span}: ${many(n, "spike")}, each drawn.`);
+  return true;
+}
+let populationsOfRows = null;
+function rowsToPopulations() {
+  if (!populationsOfRows) {
+    populationsOfRows = new Int32Array(firstRow[firstRow.length - 1]);
+    for (let p = 0; p < data.populations.length; p++) populationsOfRows.fill(p, firstRow[p], firstRow[p + 1]);
+  }
+  return populationsOfRows;
+}
+function laneGrids(columns) {   // per lane, counts of [forward, errors] by [row, column]
+  return lanes.map((lane) => {
+    const rows = Math.max(1, Math.min(lane.size, Math.round(lane.height)));
+    return { lane, rows, columns, counts: [new Float32Array(rows * columns), new Float32Array(rows * columns)] };
+  });
+}
+function drawCounts(paint, width, low, high, laneOf, rowPopulation) {
+  const columns = Math.max(1, Math.floor((width - 2 * GUTTER) / 2)), grids = laneGrids(columns), gridOf = [];
+  for (const grid of grids) gridOf[grid.lane.index] = grid;
+  const perNs = columns / (view.to - view.from);
+  for (let k = low; k < high; k++) {
+    const isError = spikes.is_error[k], grid = gridOf[rowPopulation[spikes.row[k]]];
+    if (!grid || !wanted(isError)) continue;
+    const row = Math.floor((spikes.row[k] - firstRow[grid.lane.index]) * grid.rows / grid.lane.size);
+    grid.counts[isError][row * columns + Math.min(columns - 1, Math.floor((spikes.time_ns[k] - view.from) * perNs))]++;
+  }
+  for (const grid of grids) paintGrid(paint, grid, GUTTER, width - 2 * GUTTER);
+}
+function drawBins(paint, width) {   // the bins that come with the page, of all spikes
+  const per = END / raster.n_bins, first = Math.floor(view.from / per), last = Math.min(raster.n_bins, Math.ceil(view.to / per));
+  let n = 0;
+  for (const lane of lanes) {
+    const p = lane.index, group = raster.first_group[p], rows = (raster.first_group[p + 1] ?? raster.n_groups) - group;
+    const columns = last - first, grid = { lane, rows, columns, counts: [new Float32Array(rows * columns), new Float32Array(rows * columns)] };
+    for (const way of [0, 1]) {
+      if (!wanted(way)) continue;
+      for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
+        const found = bins[(way * raster.n_groups + group + r) * raster.n_bins + first + c];
+        grid.counts[way][r * columns + c] = found; n += found;
+      }
+    }
+    const left = xOf(first * per, width);
+    paint.save(); paint.beginPath(); paint.rect(GUTTER, lane.top, width - 2 * GUTTER, lane.height); paint.clip();
+    paintGrid(paint, grid, left, xOf(last * per, width) - left);
+    paint.restore();
+  }
+  return n;
+}
+function paintGrid(paint, { lane, rows, columns, counts }, left, width) {
+  const image = new ImageData(columns, rows), [forward, errors] = [rgb("--forward"), rgb("--errors")];
+  let most = 1;
+  for (let k = 0; k < rows * columns; k++) most = Math.max(most, counts[0][k] + counts[1][k]);
+  for (let k = 0; k < rows * columns; k++) {
+    const all = counts[0][k] + counts[1][k];
+    if (!all) continue;
+    const share = counts[1][k] / all;
+    for (let c = 0; c < 3; c++) image.data[4 * k + c] = forward[c] * (1 - share) + errors[c] * share;
+    image.data[4 * k + 3] = 35 + 220 * Math.sqrt(all / most);
+  }
+  const small = document.createElement("canvas");
+  small.width = columns; small.height = rows;
+  small.getContext("2d").putImageData(image, 0, 0);
+  paint.imageSmoothingEnabled = false;
+  paint.drawImage(small, left, lane.top, width, lane.height);
+}
+function steps(from, to, atMost) {   // round times between two
+  const raw = (to - from) / atMost, power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= raw), found = [];
+  for (let at = Math.ceil(from / step) * step; at <= to; at += step) found.push(at);
+  return [found, step];
+}
+function drawTimes(paint, width, height) {
+  const [times, step] = steps(view.from, view.to, Math.max(2, width / 130));
+  paint.fillStyle = colour("--soft"); paint.strokeStyle = colour("--line"); paint.lineWidth = 1;
+  paint.font = "12px system-ui, 'DejaVu Sans', sans-serif"; paint.textBaseline = "alphabetic";
+  for (const at of times) {
+    const x = Math.round(xOf(at, width)) + 0.5, text = roundTime(at, step, view.to), half = paint.measureText(text).width / 2;
+    paint.beginPath(); paint.moveTo(x, height - AXIS + 4); paint.lineTo(x, height - AXIS + 9); paint.stroke();
+    paint.textAlign = "center";
+    paint.fillText(text, Math.max(half, Math.min(width - half, x)), height - 3);
+  }
+}
+function markChosen(paint, width) {
+  const lane = lanes.find((each) => each.index === populationOf(spikes.row[chosen]));
+  const x = xOf(spikes.time_ns[chosen], width);
+  if (!lane || x < 0 || x > width) return;
+  paint.strokeStyle = colour("--chosen"); paint.lineWidth = 2;
+  paint.beginPath(); paint.arc(x, yOf(lane, spikes.row[chosen]), 8, 0, 2 * Math.PI); paint.stroke();
+}
+let lastSaid = "";
+function say(text) { if (text !== lastSaid) { $("raster-status").textContent = lastSaid = text; } }
+
+let isWaiting = false;
+function redraw() {
+  if (isWaiting || !raster) return;
+  isWaiting = true;
+  requestAnimationFrame(() => { isWaiting = false; draw(); });
+}
+function show(from, to) {
+  const span = Math.max(CLOSEST_NS, Math.min(END, to - from));
+  view.from = Math.max(0, Math.min(END - span, from));
+  view.to = view.from + span;
+  hover.hidden = true;
+  redraw();
+}
+function zoom(factor, at) {
+  const ns = at ?? (view.from + view.to) / 2, span = view.to - view.from, next = Math.max(CLOSEST_NS, Math.min(END, span / factor));
+  show(ns - (ns - view.from) / span * next, ns - (ns - view.from) / span * next + next);
+}
+const pan = (share) => show(view.from + share * (view.to - view.from), view.to + share * (view.to - view.from));
+
+function nearest(x, y) {   // the single spike that is meant by a place on the canvas, -1: none
+  if (!drawn) return -1;
+  const width = canvas.clientWidth, { low, high, shows, laneOf, rowPopulation } = drawn;
+  const first = Math.max(low, firstAtOrAfter(nsOf(x - NEAR, width))), end = Math.min(high, firstAtOrAfter(nsOf(x + NEAR, width)) + 1);
+  let best = -1, least = NEAR * NEAR;
+  for (let k = first; k < end; k++) {
+    const p = rowPopulation[spikes.row[k]];
+    if (!shows[p] || !wanted(spikes.is_error[k])) continue;
+    const dx = xOf(spikes.time_ns[k], width) - x, dy = yOf(laneOf[p], spikes.row[k]) - y, far = dx * dx + dy * dy;
+    if (far <= least) { least = far; best = k; }
+  }
+  return best;
+}
+function nameOf(k) {
+  const p = populationOf(spikes.row[k]);
+  return `${data.populations[p].name} ${spikes.row[k] - firstRow[p]}`;
+}
+const signed = (s) => (s > 0 ? "+" : "−") + Math.abs(s);
+function brief(k) {
+  return `event ${spikes.event[k]}: ${nameOf(k)} sent ${spikes.is_error[k] ? "an error of " : ""}${signed(spikes.s[k])} at ${exactTime(spikes.time_ns[k])}`;
+}
+function choose(k, moves) {
+  chosen = k;
+  const card = $("spike");
+  if (k < 0) { card.replaceChildren(element("p", "No spike is chosen.")); redraw(); return; }
+  const rows = [];
+  const row = (name, content) => { const cell = element("dd"); cell.append(...[content].flat()); rows.push(element("dt", name), cell); };
+  row("neuron", nameOf(k));
+  row("time", `${exactTime(spikes.time_ns[k])} (${spikes.time_ns[k]} ns)`);
+  row("spike", `${signed(spikes.s[k])}, each worth ${+spikes.scale[k].toPrecision(6)}${spikes.is_error[k] ? " of error" : ""}`);
+  const cause = spikes.cause[k] ? `event ${spikes.event[k] - spikes.cause[k]}` : "none: a clock or a sensor";
+  row("cause", cause);
+  const behind = spikes.behind[k] ? placeOf(spikes.event[k] - spikes.behind[k]) : -1;
+  if (behind >= 0) {
+    const go = element("button", brief(behind), { type: "button", class: "link" });
+    go.addEventListener("click", () => { choose(behind, true); canvas.focus(); });
+    row("spike behind it", go);
+  } else row("spike behind it", raster.n_single < raster.n_spikes ? "none, or one that is not in this page" : "none");
+  row("is the cause of", `${many(spikes.arrivals[k], "later arrival")}, ${many(spikes.decisions[k], "decision")}, ${many(spikes.changes[k], "row or column")
+    .replace("row or columns", "rows or columns")} of weights`);
+  const list = element("dl"); list.append(...rows);
+  const command = `${data.command} ${spikes.event[k]}`, line = element("div", undefined, { class: "command" });
+  const copy = element("button", "copy", { type: "button" });
+  copy.addEventListener("click", () => copyText(command, code, copy));
+  const code = element("code", command, { id: "why" });
+  line.append(element("span", "All of why:"), code, copy);
+  card.replaceChildren(element("h3", brief(k)), list, line);
+  if (moves) {
+    const p = populationOf(spikes.row[k]);
+    if ($("population").value !== "" && +$("population").value !== p) $("population").value = String(p);
+    $(spikes.is_error[k] ? "errors" : "forward").checked = true;
+    const span = view.to - view.from, at = spikes.time_ns[k];
+    if (at < view.from + 0.02 * span || at > view.to - 0.02 * span) show(at - span / 2, at + span / 2);
+  }
+  redraw();
+}
+async function copyText(text, from, button) {
+  try { await navigator.clipboard.writeText(text); button.textContent = "copied"; } catch {
+    const range = document.createRange(); range.selectNodeContents(from);
+    const selection = getSelection(); selection.removeAllRanges(); selection.addRange(range);
+    button.textContent = document.execCommand && document.execCommand("copy") ? "copied" : "selected: copy it";
+  }
+}
+function neighbour(step) {   // the next single spike that is shown, from the chosen one or from the middle of the view
+  if (!spikes || !spikes.time_ns.length) return;
+  const only = $("population").value;
+  let k = chosen >= 0 ? chosen + step : firstAtOrAfter((view.from + view.to) / 2) - (step < 0 ? 1 : 0);
+  for (; k >= 0 && k < spikes.time_ns.length; k += step) {
+    if (wanted(spikes.is_error[k]) && (only === "" || populationOf(spikes.row[k]) === +only)) { choose(k, true); return; }
+  }
+}
+function showHover(x, y) {
+  const k = nearest(x, y), lane = lanes.find((each) => y >= each.top && y <= each.top + each.height);
+  let text = "";
+  if (k >= 0) text = brief(k);
+  else if (lane && canvas.dataset.single === "false") {
+    const neuron = Math.min(lane.size - 1, Math.floor((y - lane.top) / lane.height * lane.size));
+    text = `${lane.name}, about neuron ${neuron}, ${roundTime(Math.max(0, nsOf(x, canvas.clientWidth)), (view.to - view.from) / 1000)}`;
+  }
+  hover.hidden = !text;
+  if (!text) return;
+  hover.textContent = text;
+  const room = canvas.clientWidth - hover.offsetWidth;
+  hover.style.left = `${Math.max(0, Math.min(room, x + 14))}px`;
+  hover.style.top = `${Math.max(0, y - hover.offsetHeight - 10)}px`;
+}
+
+function listen() {
+  const fingers = new Map();
+  let moved = 0, apart = 0;
+  const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    fingers.set(event.pointerId, place(event)[0]); moved = fingers.size > 1 ? NEAR : 0; apart = 0;
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const [x, y] = place(event);
+    if (!fingers.has(event.pointerId)) { showHover(x, y); return; }
+    const before = fingers.get(event.pointerId);
+    fingers.set(event.pointerId, x);
+    if (fingers.size === 2) {
+      const [a, b] = [...fingers.values()], now = Math.abs(a - b);
+      if (apart > 10 && now > 10) zoom(now / apart, nsOf((a + b) / 2, canvas.clientWidth));
+      apart = now;
+    } else {
+      moved += Math.abs(x - before);
+      if (moved > 4) { const by = (before - x) / (canvas.clientWidth - 2 * GUTTER); pan(by); }
+    }
+  });
+  const lift = (event) => fingers.delete(event.pointerId);
+  canvas.addEventListener("pointerup", (event) => {
+    const had = fingers.size;
+    lift(event);
+    if (had !== 1 || moved > 4) return;
+    const [x, y] = place(event), k = nearest(x, y);
+    if (k >= 0) choose(k, false);
+    else if (canvas.dataset.single === "false") zoom(4, nsOf(x, canvas.clientWidth));
+  });
+  canvas.addEventListener("pointercancel", lift);
+  canvas.addEventListener("pointerleave", () => { hover.hidden = true; });
+  canvas.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    zoom(Math.exp(-event.deltaY / 300), nsOf(place(event)[0], canvas.clientWidth));
+  }, { passive: false });
+  const chosenTime = () => chosen >= 0 && spikes.time_ns[chosen] >= view.from && spikes.time_ns[chosen] < view.to ? spikes.time_ns[chosen] : undefined;
+  const keys = {
+    ArrowLeft: () => pan(-0.2), ArrowRight: () => pan(0.2), "+": () => zoom(2, chosenTime()), "=": () => zoom(2, chosenTime()),
+    "-": () => zoom(0.5, chosenTime()), "0": () => show(0, END), n: () => neighbour(1), p: () => neighbour(-1),
+    ArrowUp: () => nextPopulation(-1), ArrowDown: () => nextPopulation(1), Escape: () => choose(-1, false),
+    Home: () => show(0, view.to - view.from), End: () => show(END - (view.to - view.from), END),
+  };
+  canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  $("back").addEventListener("click", keys.ArrowLeft); $("on").addEventListener("click", keys.ArrowRight);
+  $("in").addEventListener("click", keys["+"]); $("out").addEventListener("click", keys["-"]); $("all").addEventListener("click", keys["0"]);
+  for (const id of ["population", "forward", "errors"]) $(id).addEventListener("change", redraw);
+}
+function nextPopulation(step) {
+  const select = $("population");
+  select.selectedIndex = Math.max(0, Math.min(select.options.length - 1, select.selectedIndex + step));
+  redraw();
+}
+async function startRaster() {
+  if (!raster || !raster.n_spikes) {
+    for (const each of document.querySelectorAll("#spikes > :not(h2)")) each.hidden = true;
+    $("spikes").append(element("p", raster ? "No spike was sent." : "No trace was recorded."));
+    return;
+  }
+  data.populations.forEach((each, k) => $("population").append(element("option", each.name, { value: k })));
+  listen();
+  if (typeof DecompressionStream === "undefined") { say("This browser is too old to unpack the spikes: use one from 2023 or later."); return; }
+  bins = await unpack(raster.counts);
+  redraw();
+  const columns = Object.entries(raster.columns);
+  const found = await Promise.all(columns.map(([, column]) => unpack(column)));
+  spikes = Object.fromEntries(columns.map(([name], k) => [name, found[k]]));
+  redraw();
+}
+
+// --- charts over time: bars of costs, lines of answers
+
+const SVG = "http://www.w3.org/2000/svg";
+function drawnIn(parent, name, attributes, text) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+const series = (k) => `var(--c${k % 8})`;
+function frame(box, top, worded) {   // axes of a chart from time 0 to the end and from 0 to `top`
+  const width = box.clientWidth, height = box.clientHeight, left = 64, bottom = 22, right = 10, above = 8;
+  box.replaceChildren();
+  const svg = drawnIn(box, "svg", { viewBox: `0 0 ${width} ${height}`, height });
+  const x = (ns) => left + ns / END * (width - left - right), y = (value) => height - bottom - value / top * (height - bottom - above);
+  for (const value of steps(0, top, 4)[0]) {
+    drawnIn(svg, "line", { x1: left, x2: width - right, y1: y(value), y2: y(value), class: "axis" });
+    drawnIn(svg, "text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, worded(value));
+  }
+  const [times, step] = steps(0, END, Math.max(2, width / 130));
+  for (const at of times) drawnIn(svg, "text", { x: Math.min(x(at), width - 24), y: height - 4, "text-anchor": "middle" }, roundTime(at, step, END));
+  return { svg, x, y, width, left, right, height, bottom, above };
+}
+function legend(list, names) {
+  list.replaceChildren(...names.map((name, k) => {
+    const item = element("li"), dot = element("span", "", { class: "swatch" });
+    dot.style.background = series(k);
+    item.append(dot, name);
+    return item;
+  }));
+}
+function pointed(box, n, timeOf, told) {   // a cursor over the n places of a chart, by pointer and by arrow keys
+  let at = -1;
+  const go = (k) => { at = Math.max(0, Math.min(n() - 1, k)); told(at); };
+  box.addEventListener("pointermove", (event) => {
+    const chart = box.chart, box0 = box.getBoundingClientRect();
+    if (!chart || !n()) return;
+    go(timeOf((event.clientX - box0.left - chart.left) / (chart.width - chart.left - chart.right) * END));
+  });
+  box.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step || !n()) return;
+    event.preventDefault();
+    go(at < 0 ? 0 : at + step);
+  });
+}
+function moveCursor(chart, ns) {
+  if (chart.cursor) chart.cursor.remove();
+  chart.cursor = drawnIn(chart.svg, "line", { x1: chart.x(ns), x2: chart.x(ns), y1: chart.above, y2: chart.height - chart.bottom, class: "cursor" });
+}
+
+const costs = data.costs;
+function shownCosts() {
+  const measure = costs.measures[$("measure").selectedIndex], way = costs.ways[$("payer").selectedIndex];
+  return { measure, way, worded: measure.unit === "pJ" ? joules : count, values: way.values[measure.name] };
+}
+function drawCosts() {
+  const { way, worded, values } = shownCosts(), box = $("cost-chart"), per = END / costs.n_times;
+  const totals = Array.from({ length: costs.n_times }, (_, t) => values.reduce((sum, each) => sum + each[t], 0));
+  const chart = box.chart = frame(box, Math.max(...totals) || 1, worded);
+  for (let t = 0; t < costs.n_times; t++) {
+    let low = 0;
+    values.forEach((each, k) => {
+      if (each[t] <= 0) return;
+      const left = chart.x(t * per), right = chart.x((t + 1) * per);
+      drawnIn(chart.svg, "rect", { x: left, width: Math.max(0.5, right - left - (right - left > 4 ? 1 : 0)), y: chart.y(low + each[t]),
+        height: chart.y(low) - chart.y(low + each[t]), style: `fill:${series(k)}` });
+      low += each[t];
+    });
+  }
+  const sums = values.map((each) => each.reduce((a, b) => a + b, 0));
+  legend($("cost-legend"), way.names.map((name, k) => `${name}: ${worded(sums[k])}`));
+  $("cost-status").textContent = `All: ${worded(sums.reduce((a, b) => a + b, 0))}.`;
+}
+function startCosts() {
+  if (!costs) { $("costs").hidden = true; return; }
+  for (const each of costs.measures) $("measure").append(element("option", each.words));
+  for (const each of costs.ways) $("payer").append(element("option", each.words));
+  for (const id of ["measure", "payer"]) $(id).addEventListener("change", drawCosts);
+  const per = END / costs.n_times;
+  pointed($("cost-chart"), () => costs.n_times, (ns) => Math.floor(ns / per), (t) => {
+    const { way, worded, values } = shownCosts();
+    moveCursor($("cost-chart").chart, (t + 0.5) * per);
+    const parts = way.names.map((name, k) => `${name} ${worded(values[k][t])}`);
+    $("cost-status").textContent = `${roundTime(t * per, per / 10, END)} to ${roundTime((t + 1) * per, per / 10, END)}: ${parts.join(", ")}.`;
+  });
+  $("cost-chart").addEventListener("click", (event) => {
+    const chart = $("cost-chart").chart, x = event.clientX - $("cost-chart").getBoundingClientRect().left;
+    const t = Math.floor((x - chart.left) / (chart.width - chart.left - chart.right) * costs.n_times);
+    if (t >= 0 && t < costs.n_times && raster) show(t * per, (t + 1) * per);
+  });
+  drawCosts();
+}
+
+const answers = data.answers;
+const areLosses = answers.length > 0 && answers.every((each) => each.is_loss);
+const lines = answers.filter((each) => each.is_loss === areLosses);
+const middle = (line, k) => (line.begin_ns[k] + line.end_ns[k]) / 2;
+const answerWords = (value) => areLosses ? String(+value.toPrecision(4)) : `${value.toFixed(1)} %`;
+const lineName = (line) => lines.some((other) => other.target !== line.target) || lines.length === 1 ? `${line.target}, ${line.group}` : line.group;
+function drawAnswers() {
+  const known = lines.flatMap((line) => line.values).filter((value) => value !== null);
+  const box = $("answer-chart"), chart = box.chart = frame(box, areLosses ? Math.max(...known, 1e-12) : 100, (v) => areLosses ? String(+v.toPrecision(3)) : `${v} %`);
+  lines.forEach((line, s) => {
+    const points = line.values.map((value, k) => [chart.x(middle(line, k)), value]).filter(([, value]) => value !== null).map(([x, value]) => [x, chart.y(value)]);
+    drawnIn(chart.svg, "polyline", { points: points.map((each) => each.join()).join(" "), style: `fill:none;stroke:${series(s)};stroke-width:2` });
+    for (const [cx, cy] of points) drawnIn(chart.svg, "circle", { cx, cy, r: 2.5, style: `fill:${series(s)}` });
+  });
+}
+function startAnswers() {
+  if (!lines.length) { $("answers").hidden = true; return; }
+  const places = lines.flatMap((line, s) => line.values.map((value, k) => ({ s, k, ns: middle(line, k), value }))).filter((each) => each.value !== null);
+  places.sort((a, b) => a.ns - b.ns);
+  const closest = (ns) => places.reduce((best, each, k) => Math.abs(each.ns - ns) < Math.abs(places[best].ns - ns) ? k : best, 0);
+  pointed($("answer-chart"), () => places.length, closest, (at) => {
+    const { s, k, ns, value } = places[at], line = lines[s], step = END / 1000;
+    moveCursor($("answer-chart").chart, ns);
+    $("answer-status").textContent = `${lineName(line)}, ${roundTime(line.begin_ns[k], step, END)} to ${roundTime(line.end_ns[k], step, END)}: `
+      + `${areLosses ? "mean loss " : ""}${answerWords(value)}${areLosses ? "" : " right"} of ${many(line.samples[k], "sample")}.`;
+  });
+  legend($("answer-legend"), lines.map(lineName));
+  $("answer-hint").textContent = areLosses ? "The mean loss of consecutive samples, before anything was learned from them."
+    : "Right answers of consecutive samples, before anything was learned from them.";
+  drawAnswers();
+}
+
+function drawAll() {
+  redraw();
+  if (costs) drawCosts();
+  if (lines.length) drawAnswers();
+}
+window.addEventListener("resize", drawAll);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+startCosts();
+startAnswers();
+startRaster().catch((error) => { say(`The spikes cannot be read: ${error.message}`); });
+})();

@@ -1,0 +1,61 @@
+"""`eventnet why`: a spike explains itself, or a weight.
+
+Everything heavy is imported where it is used, so that `eventnet --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from eventnet.command_line import RunArgument, err, open_traced, out
+from eventnet.errors import InputError
+
+
+def why(
+    run_dir: RunArgument,
+    event: Annotated[int | None, typer.Argument(metavar="EVENT", help="The number of a spike.")] = None,
+    weight: Annotated[
+        tuple[str, int, int] | None,
+        typer.Option("--weight", metavar="PROJECTION I J", help="In place of EVENT: the weight from neuron I to J."),
+    ] = None,
+    depth: Annotated[int, typer.Option(help="How many steps back to follow the spikes behind it.")] = 2,
+    breadth: Annotated[int, typer.Option(help="How many arrivals, spikes or changes to show and follow.")] = 4,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as one JSON object.")] = False,
+) -> None:
+    """How a spike came about and what came of it, or what made a weight what it is.
+
+    The run is replayed up to there; later questions are answered sooner.
+
+    [bold]Examples[/bold]
+      eventnet spikes RUN --population hidden --limit 5
+      eventnet why RUN 1234
+      eventnet why RUN 1234 --depth 4 --breadth 2
+      eventnet why RUN --weight "hidden->output" 3 0
+    """
+    from eventnet.reports.why import history_document, spike_document, write_history, write_spike
+    from eventnet.why.effects import effects
+    from eventnet.why.lineage import check_limits, trace_back
+    from eventnet.why.past import past_of
+    from eventnet.why.weight_history import weight_history
+
+    if (event is None) == (weight is None):
+        raise InputError("give the number of an event or --weight", field="EVENT", remedy="see eventnet why --help")
+    check_limits(depth, breadth)
+    with err.status("replaying the run; the first time ever, kernels are compiled, which takes half a minute"):
+        past = past_of(open_traced(run_dir))
+        if weight is not None:
+            history = weight_history(past, *weight)
+        elif event is not None:
+            lineage, came_of_it = trace_back(past, event, depth, breadth), effects(past, event, breadth)
+    if weight is not None:
+        if as_json:
+            print(json.dumps(history_document(history)))
+        else:
+            write_history(history, breadth, out)
+    elif as_json:
+        print(json.dumps(spike_document(lineage, came_of_it, breadth)))
+    else:
+        write_spike(lineage, came_of_it, breadth, out)

@@ -1,0 +1,106 @@
+"""A decision of a population made once more: its neurons as they were when they encoded, after all that had arrived.
+
+The actor engine's own neurons do it, so the numbers are the engine's to the bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.coding import prediction
+from eventnet.coding.prediction import catch_up
+from eventnet.engines.actor.loss import loss_of
+from eventnet.engines.actor.neuron import Array, Axon, Neurons, slope
+from eventnet.engines.actor.self_wake import error_drive, forward_drive
+from eventnet.engines.actor.synapse import weighted_rows
+from eventnet.network import Graph, Wake
+from eventnet.trace.events import Kind
+from eventnet.why.arrivals import deliveries
+from eventnet.why.events import Events
+from eventnet.why.moment import Moment
+from eventnet.why.past import Past
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A population that is about to encode.
+
+    `signal` [n] is what it encodes: activations, or errors if `backward`. `z` [n] is what its somas hold, `slope` [n]
+    h'(z). `wanted` is what its target wants of it, if it is an output that encodes its error: a class or values [n].
+    """
+
+    moment: Moment
+    population: int
+    backward: bool
+    neurons: Neurons
+    signal: Array
+    z: Array
+    slope: Array
+    wanted: int | NDArray[np.float64] | None
+
+    @property
+    def axon(self) -> Axon:
+        """The axons that encode."""
+        return self.neurons.error_axon if self.backward else self.neurons.axon
+
+    @property
+    def graph(self) -> Graph:
+        """The network at that time."""
+        return self.moment.graph
+
+
+def decide(past: Past, time_ns: int, population: int, backward: bool, neuron: int, end_event: int) -> Decision:
+    """Bring a population to its decision at `time_ns`, given all events of that instant before `end_event`.
+
+    Of the axons only that of `neuron` is brought over its silent ticks (`wake: exact`).
+    """
+    moment = past.before(time_ns)
+    events = past.log.between(moment.n_events, end_event)
+    neurons = moment.neurons(population)
+    _settle(moment.graph, neurons, population, backward, time_ns, neuron)
+    if neurons.held is None:
+        _receive(moment, events, neurons, population, backward=False)
+    else:
+        samples = events.where((events.kind == Kind.SAMPLE) & (events.owner == population))
+        neurons.hold(samples.neuron, samples.value)
+    z = neurons.pre_activation(time_ns)
+    wanted = None
+    if not backward:
+        signal = neurons.activation(time_ns)
+    elif population in moment.graph.target_of:
+        wanted = past.replay.wanted(population, time_ns)
+        signal = loss_of(neurons.nonlinearity, z, wanted)[1]
+    else:
+        _receive(moment, events, neurons, population, backward=True)
+        signal = neurons.error(time_ns)
+    return Decision(moment, population, backward, neurons, signal, z, slope(neurons.nonlinearity, z), wanted)
+
+
+def _settle(graph: Graph, neurons: Neurons, population: int, backward: bool, time_ns: int, neuron: int) -> None:
+    """`wake: exact`: take one neuron over the ticks at which it stayed silent, as its engine does before it decides."""
+    wakes_by_itself = not backward or population not in graph.target_of
+    if graph.wakes[population] is not Wake.EXACT or not wakes_by_itself:
+        return
+    axon = neurons.error_axon if backward else neurons.axon
+    drive = error_drive(neurons) if backward else forward_drive(neurons)
+    clock = prediction.Clock(axon.clock.k_alpha, axon.k_beta, axon.clock.period_ns, axon.clock.phase_ns)
+    catch_up(time_ns, axon.t_last_ns, axon.phi, axon.x_last, clock, drive, np.array([neuron], np.int64))
+
+
+def _receive(moment: Moment, events: Events, neurons: Neurons, population: int, *, backward: bool) -> None:
+    """Let the dendrites take what arrives in the instant."""
+    for delivery in deliveries(moment.graph, events, population, backward):
+        spikes = delivery.spikes
+        read = moment.read(delivery.projection, spikes.neurons, backward)
+        amounts = weighted_rows(read, replace(spikes, neurons=np.arange(len(spikes))))
+        dendrite = neurons.error_dendrite if backward else neurons.dendrite
+        dendrite.receive(code_of(moment.graph, delivery.projection, backward), amounts, moment.time_ns)
+
+
+def code_of(graph: Graph, projection: int, backward: bool) -> int:
+    """Which decoder of its receiver listens to a projection."""
+    source, target = graph.source_of(projection), graph.target_population_of(projection)
+    return graph.backward_codes[source].index(target) if backward else graph.forward_codes[target].index(source)

@@ -1,0 +1,78 @@
+"""A run that can be looked into: its events, and the state it was in at any of its times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from eventnet.errors import InputError
+from eventnet.trace.events import Kind
+from eventnet.trace.queries import Run, open_run
+from eventnet.why.driving import recorded_targets
+from eventnet.why.events import Event, EventLog
+from eventnet.why.moment import Moment
+from eventnet.why.replay import Regime, Replay, not_the_same
+from eventnet.why.shelf import Shelf
+
+SPIKES = (Kind.FORWARD, Kind.BACKWARD)
+
+
+@dataclass(frozen=True)
+class Past:
+    """What explanations are made from."""
+
+    run: Run
+    log: EventLog
+    replay: Replay
+
+    def spike(self, event: int) -> Event:
+        """The spike of this number. Raises InputError where there is no such event, or it is none."""
+        found = self.log.event(event)
+        if found.kind in SPIKES:
+            return found
+        remedy = "eventnet spikes lists the spikes of a run"
+        if found.kind in (Kind.FORWARD_ARRIVAL, Kind.BACKWARD_ARRIVAL, Kind.ROW_UPDATE, Kind.COLUMN_UPDATE):
+            cause = self.log.event(found.cause)
+            spike = cause.event if cause.kind in SPIKES else cause.cause
+            remedy = f"the spike behind it is event {spike}"
+        raise InputError(
+            f"this event is no spike, but of kind {found.kind.name.lower()}",
+            place=self.log.place,
+            field="EVENT",
+            value=event,
+            remedy=remedy,
+        )
+
+    def before(self, time_ns: int) -> Moment:
+        """The state just before the instant at `time_ns`. Raises InputError where the replay is not the run."""
+        moment = self.replay.at(time_ns)
+        expected = self.log.first_at(time_ns)
+        if moment.n_events != expected:
+            raise not_the_same(self.log.place, f"{moment.n_events} events before {time_ns} ns", str(expected))
+        return moment
+
+
+def open_past(path: Path | str) -> Past:
+    """Open the directory of a run. Raises InputError where it has no events, or its configuration cannot be read."""
+    return past_of(open_run(path))
+
+
+def past_of(run: Run) -> Past:
+    """The same for a run that is open."""
+    log = EventLog(run)
+    regimes = _regimes(run)
+    return Past(run, log, Replay(log, regimes, recorded_targets(run, regimes[0].network), Shelf(run)))
+
+
+def _regimes(run: Run) -> list[Regime]:
+    """The networks that a run had one after the other, and the scales that were set when they changed."""
+    training = run.config().training
+    changes = [] if training is None else [change for change in training.schedule if change.epoch > 1]
+    (_, first), *later = run.networks()
+    return [
+        Regime(0, first.network),
+        *(
+            Regime(start_ns, graph.network, change.forward.k_beta, change.backward.k_beta)
+            for (start_ns, graph), change in zip(later, changes, strict=False)
+        ),
+    ]

@@ -1,0 +1,223 @@
+"""A run once more: everything as it was at any of its times.
+
+A trace holds no residue, no decoder and no weight. All of them follow from the configuration and from what drove the
+run, so the compiled engine, which gives the actor engine's bits, goes through the run again, up to where somebody
+wants to look. On the way it leaves its state behind: in memory wherever somebody looked, and on the shelf
+(`shelf.py`) where parts of the trace begin.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.engines.base import State
+from eventnet.engines.compiled import CompiledEngine, layout
+from eventnet.engines.compiled.state import Arrays
+from eventnet.engines.compiled.tables import Tables, make_tables
+from eventnet.errors import InputError, RunError
+from eventnet.network import Network
+from eventnet.why.driving import Driving, RecordedTarget
+from eventnet.why.events import EventLog
+from eventnet.why.moment import Moment
+from eventnet.why.shelf import Shelf
+
+BYTES_KEPT = 2**27
+"""How much of memory states may take."""
+
+
+class Regime(NamedTuple):
+    """From `start_ns` on a run had this network; its scales were set to those given then, None leaving them."""
+
+    start_ns: int
+    network: Network
+    k_beta_forward: float | None = None
+    k_beta_backward: float | None = None
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """A stretch of a run that begins where a part of the trace does: the unit in which streams are loaded."""
+
+    number: int
+    start_ns: int
+    end_ns: int
+
+
+class Replay:
+    """Gives the `Moment` of any time of a run, in any order; near ones, one after the other, come fastest."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        regimes: Sequence[Regime],
+        targets: Mapping[str, RecordedTarget],
+        shelf: Shelf | None = None,
+    ) -> None:
+        """`targets` by name; `shelf` None: states are kept in memory only."""
+        self._log, self._regimes, self._shelf = log, regimes, shelf
+        self._driving = Driving(regimes[0].network, log, targets)
+        self._segments = _segments(log)
+        self._states: OrderedDict[int, State] = OrderedDict()  # by time, the latest used last
+        self._times_ns: list[int] = []  # of these states, ascending
+        self._segment: _Segment | None = None
+        self._regime = -1
+        self._engine, self._net = self._make_engine(0)
+        self._beginning = self._engine.state()
+        self._state_bytes = sum(array.nbytes for array in self._beginning["arrays"].values())
+
+    def at(self, time_ns: int) -> Moment:
+        """What was when all before `time_ns` had happened.
+
+        Raises InputError where the replay turns out not to be the run, RunError where the run diverged before.
+        """
+        if time_ns not in self._states:
+            self._go_to(time_ns)
+            self._keep(time_ns, self._engine.state())
+        self._states.move_to_end(time_ns)
+        return self._moment(self._states[time_ns])
+
+    def passing(self, time_ns: int) -> Moment:
+        """The same, but it holds only until the next call: for many looks in the order of time."""
+        self._go_to(time_ns)
+        return self._moment(self._engine.live_state())
+
+    def wanted(self, population: int, time_ns: int) -> int | NDArray[np.float64]:
+        """What the target of a population wanted at a time at which it had a sample: a class, or values [size]."""
+        return self._driving.targets[population].at(time_ns)
+
+    # -- going there --------------------------------------------------------------------------------------------------
+
+    def _go_to(self, time_ns: int) -> None:
+        """Bring the engine to a time, from the latest state there is before it."""
+        segment = self._segments[_at(self._segments, time_ns)]
+        nearest_ns = self._nearest(segment, time_ns)
+        if nearest_ns is None:
+            self._reach(segment)
+            nearest_ns = segment.start_ns
+        is_here = self._segment is segment and nearest_ns <= self._engine.now_ns <= time_ns
+        if not is_here:
+            self._resume(segment, self._states[nearest_ns])
+        self._run(time_ns)
+
+    def _nearest(self, segment: _Segment, time_ns: int) -> int | None:
+        """The time of the latest state that is kept of a segment up to `time_ns`."""
+        place = bisect_right(self._times_ns, time_ns) - 1
+        return self._times_ns[place] if place >= 0 and self._times_ns[place] >= segment.start_ns else None
+
+    def _reach(self, segment: _Segment) -> None:
+        """Have the state in which a segment begins."""
+        number = segment.number
+        here = -1 if self._segment is None else self._segment.number
+        while not self._has_start(self._segments[number]):
+            number -= 1
+            if number == here:
+                break
+        for each in self._segments[number : segment.number]:
+            if each.number != here:
+                self._resume(each, self._states[each.start_ns])
+            self._run(each.end_ns)
+            following = self._segments[each.number + 1]
+            state = self._engine.state()
+            state["positions"] = [0] * len(state["positions"])  # its streams begin there
+            n_events = int(state["counters"][layout.NEXT_EVENT])
+            expected = self._log.first_at(following.start_ns)
+            if n_events != expected:
+                found = f"{n_events} events before {following.start_ns} ns"
+                raise not_the_same(self._log.place, found, str(expected))
+            self._keep(following.start_ns, state)
+            if self._shelf is not None:
+                self._shelf.keep(following.number, state)
+
+    def _has_start(self, segment: _Segment) -> bool:
+        """Whether the state in which a segment begins is kept, in memory or, then taken from there, on the shelf."""
+        if segment.start_ns in self._states:
+            return True
+        state = self._beginning if segment.number == 0 else None
+        if state is None and self._shelf is not None:
+            state = self._shelf.load(segment.number)
+        if state is None or state["now_ns"] != segment.start_ns:
+            return False
+        self._keep(segment.start_ns, state)
+        return True
+
+    def _resume(self, segment: _Segment, state: State) -> None:
+        if self._segment is not segment:
+            self._driving.load(segment.start_ns, segment.end_ns)
+            self._segment = segment
+        self._use_regime(_at(self._regimes, state["now_ns"]))
+        self._engine.load_state(state)
+
+    def _run(self, until_ns: int) -> None:
+        """Run on, through changes of the codes on the way."""
+        for number in range(self._regime + 1, _at(self._regimes, until_ns) + 1):
+            regime = self._regimes[number]
+            self._engine.run(regime.start_ns)
+            state = self._engine.state()
+            self._use_regime(number)
+            self._engine.load_state(state)
+            self._engine.set_scales(regime.k_beta_forward, regime.k_beta_backward)
+        try:
+            self._engine.run(until_ns)
+        except RunError:
+            self._segment = None  # what diverged did so in the middle of an instant: nothing goes on from there
+            raise
+
+    def _use_regime(self, number: int) -> None:
+        if number != self._regime:
+            self._engine, self._net = self._make_engine(number)
+
+    def _make_engine(self, number: int) -> tuple[CompiledEngine, Tables]:
+        self._regime = number
+        engine = CompiledEngine(self._regimes[number].network, self._driving.streams)
+        return engine, make_tables(engine.graph)
+
+    def _keep(self, time_ns: int, state: State) -> None:
+        if time_ns not in self._states:
+            insort(self._times_ns, time_ns)
+        self._states[time_ns] = state
+        while len(self._states) * self._state_bytes > BYTES_KEPT and len(self._states) > 2:
+            oldest_ns, _ = self._states.popitem(last=False)
+            self._times_ns.remove(oldest_ns)
+
+    def _moment(self, state: State) -> Moment:
+        # the tables and the graph of that time: the engine may be in another regime by now
+        regime = _at(self._regimes, state["now_ns"])
+        if regime != self._regime:
+            self._resume(self._segments[_at(self._segments, state["now_ns"])], state)
+        counters = state["counters"]
+        return Moment(
+            time_ns=state["now_ns"],
+            n_events=int(counters[layout.NEXT_EVENT]),
+            learning_enabled=bool(counters[layout.LEARNING_ENABLED]),
+            graph=self._engine.graph,
+            net=self._net,
+            arrays=Arrays(**state["arrays"]),
+        )
+
+
+def not_the_same(place: str, found: str, recorded: str) -> InputError:
+    """What is said of a run that does not come out again as it was recorded."""
+    return InputError(
+        f"the run cannot be replayed: it comes out with {found}, but was recorded with {recorded}",
+        place=place,
+        remedy="explain it with the version of eventnet that its provenance.json names",
+    )
+
+
+def _segments(log: EventLog) -> list[_Segment]:
+    """A run cut where parts of its trace begin; an instant that two parts share belongs to the later segment."""
+    starts_ns = sorted({0, *log.part_starts_ns()})
+    ends_ns = [*starts_ns[1:], layout.NEVER_NS]
+    return [_Segment(number, *span) for number, span in enumerate(zip(starts_ns, ends_ns, strict=True))]
+
+
+def _at(stretches: Sequence[Regime] | Sequence[_Segment], time_ns: int) -> int:
+    """Which of these holds at a time; the first begins at 0."""
+    return bisect_right(stretches, time_ns, key=lambda each: each.start_ns) - 1

@@ -1,0 +1,479 @@
+"""`eventnet report`: the file that it writes, and what the page says in a browser when it is used."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventnet.trace.queries import Run, open_run
+from tests.cli.command import assert_only_error, eventnet_here, files_of
+from tests.recorded import rows_of, two_rates
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+WAIT_S = 30
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run and its report."""
+    folder = tmp_path_factory.mktemp("report")
+    two_rates(folder / "a run", until_s=4.0)
+    result = eventnet_here("report", str(folder / "a run"), "--out", str(folder / "run.html"))
+    assert (result.code, result.out) == (0, "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Run:
+    return open_run(folder / "a run")
+
+
+# --- the file
+
+
+class Page(HTMLParser):
+    """What is on a page: its embedded data, the visible texts of its elements, and whatever it would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.fetched: list[str] = []
+        self.open: list[str] = []
+        self.data: dict[str, Any] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        self.fetched += [str(value) for name, value in attributes if name in ("src", "href", "data", "srcset")]
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] == ["script"]:
+            self.data = self.data or json.loads(data)
+        elif self.open[-1:] != ["style"] and data.strip():
+            self.texts.append(data.strip())
+
+
+def page_of(file: Path) -> Page:
+    return Page(file.read_text(encoding="utf-8"))
+
+
+def test_the_page_needs_nothing_else(folder: Path) -> None:
+    text = (folder / "run.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.fetched == ["#raster"]
+    assert "default-src 'none'" in text
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert not re.search(r"url\(|@import", style)
+    assert not re.search(r"\bfetch\(|XMLHttpRequest|import\(|<!--slot", text)
+    # the one address is the name of SVG's elements
+    assert set(re.findall(r"https?://[^\"' ]+", text)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_the_page_has_the_runs_numbers(folder: Path, run: Run) -> None:
+    page, summary = page_of(folder / "run.html"), run.summary
+    assert summary is not None
+    assert page.data["raster"]["n_spikes"] == page.data["raster"]["n_single"]
+    spikes = {**summary["spikes"]["forward"]}
+    assert page.data["raster"]["n_spikes"] == sum(spikes.values()) + sum(summary["spikes"]["backward"].values())
+    by_name = {way["name"]: way["values"] for way in page.data["costs"]["ways"]}
+    for values in (by_name["population"], by_name["sensor"]):
+        total_pj = sum(map(sum, values["energy_pj"]))
+        assert total_pj == pytest.approx(summary["energy"]["total_j"] * 1e12, rel=1e-5)
+        assert sum(map(sum, values["events"])) == pytest.approx(summary["events"], rel=1e-5)
+    losses = [each for each in page.data["answers"] if each["is_loss"]]
+    total = sum(n * value for each in losses for n, value in zip(each["samples"], each["values"], strict=True))
+    assert total / sum(sum(each["samples"]) for each in losses) == pytest.approx(
+        summary["losses"]["ahead"]["all"]["mean"], rel=1e-9
+    )
+    assert "estimate" in page.texts
+    assert any("Horowitz" in text for text in page.texts)
+
+
+def test_names_of_the_users_cannot_break_the_page(tmp_path: Path) -> None:
+    name = "</script><b>&'\""
+    two_rates(tmp_path / "run", until_s=0.5)
+    for file in ("config.yaml", "provenance.json"):
+        path = tmp_path / "run" / file
+        path.write_text(path.read_text(encoding="utf-8").replace("two_rates", json.dumps(name)[1:-1]), encoding="utf-8")
+    (tmp_path / "<").mkdir()
+    run = (tmp_path / "run").rename(tmp_path / "<" / "script>run")
+    result = eventnet_here("report", str(run), "--out", str(tmp_path / "run.html"))
+    assert result.code == 0, result.err
+    page = page_of(tmp_path / "run.html")
+    assert name in page.texts
+    assert page.data["run"] == str(run)
+    assert page.data["command"] == f"eventnet why '{run}'"
+
+
+def test_fewer_spikes_on_demand(folder: Path, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "few.html"
+    assert eventnet_here("report", str(run.path), "--out", str(file), "--spikes", "100").code == 0
+    raster = page_of(file).data["raster"]
+    assert 0 < raster["n_single"] <= 100 < raster["n_spikes"]
+    assert raster["columns"]["event"]["n"] == raster["n_single"]
+    latest = [row["time_ns"] for row in rows_of(run) if row["kind"] in ("forward", "backward")][-raster["n_single"] :]
+    assert raster["single_from_ns"] == latest[0]
+
+
+def test_runs_with_less_to_show(tmp_path: Path) -> None:
+    for options, words in (
+        (("--no-trace",), "recorded without a trace"),
+        (("--engine", "dense"), "Nothing in a dense network is an event"),
+    ):
+        run, file = tmp_path / options[-1], tmp_path / f"{options[-1]}.html"
+        assert eventnet_here("run", "two_rates", "--until", "1 s", "--out", str(run), *options).code == 0
+        assert eventnet_here("report", str(run), "--out", str(file)).code == 0
+        page = page_of(file)
+        assert any(words in text for text in page.texts)
+        assert page.data["answers"][0]["target"] == "ahead"
+
+
+def test_a_run_that_was_killed_and_whose_network_is_gone(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "a run", tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()
+    status = tmp_path / "run" / "status.json"
+    status.write_text(status.read_text(encoding="utf-8").replace("complete", "running"), encoding="utf-8")
+    (tmp_path / "run" / "config.yaml").unlink()
+    assert eventnet_here("report", str(tmp_path / "run"), "--out", str(tmp_path / "run.html")).code == 0
+    page, whole = page_of(tmp_path / "run.html"), page_of(folder / "run.html")
+    assert [way["name"] for way in page.data["costs"]["ways"]] == ["population"]
+    assert page.data["raster"] == whole.data["raster"]
+    assert any("No energies" in text and "config.yaml" in text for text in page.texts)
+    assert any("killed" in text for text in page.texts)
+
+
+def test_a_run_of_months_is_refused(folder: Path, tmp_path: Path) -> None:
+    """The numbers of a browser are exact up to 2^53, in ns some hundred days."""
+    run = tmp_path / "run"
+    shutil.copytree(folder / "a run", run)
+    status = json.loads((run / "status.json").read_text(encoding="utf-8"))
+    (run / "status.json").write_text(json.dumps(status | {"time_ns": 2**53}), encoding="utf-8")
+    result = eventnet_here("report", str(run), "--out", str(tmp_path / "run.html"))
+    assert_only_error(result, str(run), "simulated time", "longer than a page can show")
+    assert not (tmp_path / "run.html").exists()
+
+
+def test_what_cannot_be_written_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    run, file = folder / "a run", tmp_path / "run.html"
+    file.write_text("mine", encoding="utf-8")
+    before = files_of(tmp_path)
+    for options, words in (
+        (("--out", str(file)), (str(file), "is there already", "--force")),
+        (("--out", str(tmp_path)), (str(tmp_path), "is a directory")),
+        (("--out", str(tmp_path / "no" / "run.html")), ("directory does not exist",)),
+        (("--out", str(run / "run.html")), ("inside the run",)),
+        (("--out", str(file), "--force", "--spikes", "-1"), ("--spikes", "-1", "negative")),
+        (("--out", str(file), "--force", "--energy-table", "none.yaml"), ("none.yaml",)),
+    ):
+        assert_only_error(eventnet_here("report", str(run), *options), *words)
+    shutil.copytree(run, tmp_path / "broken")
+    tail = tmp_path / "broken" / "trace" / "tail.parquet"
+    tail.write_bytes(tail.read_bytes()[:-40])
+    assert_only_error(eventnet_here("report", str(tmp_path / "broken"), "--out", str(file), "--force"), str(tail))
+    shutil.rmtree(tmp_path / "broken")
+    assert files_of(tmp_path) == before
+    assert eventnet_here("report", str(run), "--out", str(file), "--force").code == 0
+    # the whole page again, up to what measures no run
+    assert page_of(file).data == page_of(folder / "run.html").data
+
+
+# --- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser(folder: Path) -> Iterator[Any]:
+    """The report in a headless browser, as large as a laptop's."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("no Chromium with a chromedriver is installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for each in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1366,768"):
+        options.add_argument(each)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as found:
+        found.get((folder / "run.html").as_uri())
+        until(found, lambda: "each drawn" in text(found, "raster-status"))
+        yield found
+        assert found.get_log("browser") == []
+
+
+def until(browser: Any, condition: Any) -> None:
+    """Wait until something is so."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, WAIT_S, poll_frequency=0.02).until(lambda _: condition())
+
+
+def text(browser: Any, name: str) -> str:
+    return str(browser.find_element("id", name).text)
+
+
+def press(browser: Any, key: str) -> None:
+    """Press a key on the raster, and wait until the page has drawn."""
+    browser.find_element("id", "raster").send_keys(key)
+    browser.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))")
+
+
+def seen(browser: Any) -> tuple[float, float]:
+    """From when to when the raster shows, in ns."""
+    canvas = browser.find_element("id", "raster")
+    return float(canvas.get_attribute("data-start-ns")), float(canvas.get_attribute("data-end-ns"))
+
+
+def spikes_between(run: Run, start_ns: float, end_ns: float) -> list[dict[str, Any]]:
+    sent = (row for row in rows_of(run) if row["kind"] in ("forward", "backward"))
+    return [row for row in sent if start_ns <= row["time_ns"] < end_ns]
+
+
+def click(browser: Any, spike: dict[str, Any]) -> None:
+    """Click where a spike is drawn."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    canvas = browser.find_element("id", "raster")
+    start_ns, end_ns = seen(browser)
+    gutter, width = int(canvas.get_attribute("data-gutter")), canvas.size["width"]
+    lanes = {lane["name"]: lane for lane in json.loads(canvas.get_attribute("data-lanes"))}
+    lane = lanes[spike["population"]]
+    x = gutter + (spike["time_ns"] - start_ns) / (end_ns - start_ns) * (width - 2 * gutter)
+    y = lane["top"] + (spike["neuron"] + 0.5) / lane["size"] * lane["height"]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+    offset = round(x - width / 2), round(y - canvas.size["height"] / 2)
+    ActionChains(browser).move_to_element_with_offset(canvas, *offset).click().perform()
+
+
+def assert_shows(browser: Any, run: Run, spike: dict[str, Any]) -> None:
+    """What the page says of a spike is what the trace says."""
+    from eventnet.units import format_ns
+
+    said = text(browser, "spike")
+    error = "an error of " if spike["kind"] == "backward" else ""
+    sign = "+" if spike["value"] > 0 else "−"
+    where = f"{spike['population']} {spike['neuron']}"
+    headline = f"event {spike['event']}: {where} sent {error}{sign}{abs(spike['value']):.0f} at "
+    assert said.startswith(headline + format_ns(spike["time_ns"])), said
+    assert f"({spike['time_ns']} ns)" in said
+    assert ("none: a clock or a sensor" if spike["cause"] < 0 else f"event {spike['cause']}\n") in said
+    named = [row["kind"] for row in rows_of(run) if row["cause"] == spike["event"]]
+    arrivals = named.count("forward_arrival") + named.count("backward_arrival")
+    assert re.search(rf"is the cause of\n{arrivals} later arrivals?, ", said), said
+    assert text(browser, "hover") in ("", said.splitlines()[0])
+    assert text(browser, "why") == f"eventnet why '{run.path}' {spike['event']}"
+
+
+def test_the_whole_run_is_there_and_keys_zoom_and_move(browser: Any, run: Run) -> None:
+    press(browser, "0")
+    start_ns, end_ns = seen(browser)
+    assert (start_ns, end_ns) == (0, 4e9)
+    n = len(spikes_between(run, 0, 4e9))
+    assert f"{n:,} spikes, each drawn" in text(browser, "raster-status")
+    for _ in range(4):
+        press(browser, "+")
+    start_ns, end_ns = seen(browser)
+    assert end_ns - start_ns == pytest.approx(4e9 / 16)
+    assert f"{len(spikes_between(run, start_ns, end_ns))} spikes, each drawn" in text(browser, "raster-status")
+    press(browser, "\ue014")  # the right arrow
+    assert seen(browser)[0] == pytest.approx(start_ns + 0.2 * 0.25e9)
+    press(browser, "\ue012")  # the left one
+    assert seen(browser)[0] == pytest.approx(start_ns)
+    press(browser, "-")
+    assert seen(browser)[1] - seen(browser)[0] == pytest.approx(4e9 / 8)
+    press(browser, "0")
+    assert seen(browser) == (0, 4e9)
+
+
+@pytest.mark.parametrize("kind", ["forward", "backward"])
+def test_a_clicked_spike_is_read(kind: str, browser: Any, run: Run) -> None:
+    press(browser, "0")
+    for _ in range(5):
+        press(browser, "+")
+    start_ns, end_ns = seen(browser)
+    shown = spikes_between(run, start_ns + 0.2e8, end_ns - 0.2e8)
+    alone = [
+        spike
+        for spike in shown
+        if spike["kind"] == kind
+        and sum((each["time_ns"], each["neuron"]) == (spike["time_ns"], spike["neuron"]) for each in shown) == 1
+    ]
+    assert len(alone) > 5
+    for spike in (alone[0], alone[len(alone) // 2]):
+        click(browser, spike)
+        assert_shows(browser, run, spike)
+        assert text(browser, "hover").startswith(f"event {spike['event']}: ")
+
+
+def test_keys_walk_from_spike_to_spike_and_to_the_one_behind(browser: Any, run: Run) -> None:
+    press(browser, "0")
+    press(browser, "\ue00c")  # Escape
+    assert text(browser, "spike") == "No spike is chosen."
+    press(browser, "n")
+    every = spikes_between(run, 0, 4e9)
+    after = next(k for k, spike in enumerate(every) if spike["time_ns"] >= 2e9)
+    assert_shows(browser, run, every[after])
+    press(browser, "n")
+    assert_shows(browser, run, every[after + 1])
+    press(browser, "p")
+    press(browser, "p")
+    assert_shows(browser, run, every[after - 1])
+    rows = {row["event"]: row for row in rows_of(run)}
+    while "sent" not in text(browser, "spike").split("spike behind it\n")[1].splitlines()[0]:
+        press(browser, "n")
+    event = int(re.findall(r"^event (\d+):", text(browser, "spike"))[0])
+    behind = rows[rows[event]["cause"]]
+    while behind["kind"] not in ("forward", "backward"):
+        behind = rows[behind["cause"]]
+    browser.find_element("css selector", "#spike .link").click()
+    assert_shows(browser, run, behind)
+
+
+def test_populations_and_directions_can_be_left_out(browser: Any, run: Run) -> None:
+    press(browser, "0")
+    press(browser, "\ue015")  # the arrow down: the first population alone
+    name = run.populations[0]
+    n = sum(spike["population"] == name for spike in spikes_between(run, 0, 4e9))
+    assert f": {n} spikes, each drawn" in text(browser, "raster-status")
+    press(browser, "\ue013")
+    browser.find_element("id", "forward").click()
+    n = sum(spike["kind"] == "backward" for spike in spikes_between(run, 0, 4e9))
+    until(browser, lambda: f": {n:,} spikes, each drawn" in text(browser, "raster-status"))
+    browser.find_element("id", "forward").click()
+
+
+def test_the_tab_key_reaches_everything_in_order_and_focus_shows(browser: Any) -> None:
+    browser.execute_script("document.querySelector('.skip').focus()")
+    wanted = ["population", "forward", "errors", "back", "on", "out", "in", "all", "raster"]
+    reached: list[str] = []
+    for _ in range(30):
+        active = browser.switch_to.active_element
+        active.send_keys("\ue004")  # Tab
+        active = browser.switch_to.active_element
+        if active.get_attribute("id"):
+            reached.append(active.get_attribute("id"))
+        if reached[-1:] == ["raster"]:
+            outline = active.value_of_css_property("outline-style"), active.value_of_css_property("outline-width")
+            assert outline == ("solid", "3px")
+    assert reached[: len(wanted)] == wanted
+    assert {"measure", "payer", "cost-chart", "answer-chart"} <= set(reached)
+
+
+def test_charts_say_their_numbers_by_keyboard(browser: Any, folder: Path) -> None:
+    costs = page_of(folder / "run.html").data["costs"]
+    chart = browser.find_element("id", "cost-chart")
+    browser.find_element("css selector", "#measure option:last-child").click()
+    browser.find_element("css selector", "#payer option:last-child").click()
+    chart.send_keys("\ue014")
+    chart.send_keys("\ue014")
+    values = costs["ways"][-1]["values"]["events"]
+    said = text(browser, "cost-status")
+    for name, of_name in zip(costs["ways"][-1]["names"], values, strict=True):
+        assert f"{name} {of_name[1]:,.0f}" in said
+    browser.find_element("id", "answer-chart").send_keys("\ue014")
+    assert text(browser, "answer-status").startswith("ahead, all, ")
+
+
+def test_on_a_phone_nothing_sticks_out(browser: Any) -> None:
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    press(browser, "0")
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+    assert browser.find_element("css selector", ".downwards").is_displayed()
+    assert not browser.find_element("css selector", ".rightwards").is_displayed()
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_light_and_dark_are_two_colours(browser: Any) -> None:
+    grounds = []
+    for scheme in ("light", "dark"):
+        features = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", features)
+        body = browser.find_element("css selector", "body")
+        grounds.append((body.value_of_css_property("background-color"), body.value_of_css_property("color")))
+    (light, dark_ink), (dark, light_ink) = grounds
+
+    def brightness(colour: str) -> float:
+        return sum(map(float, re.findall(r"\d+", colour)[:3])) / 3
+
+    assert brightness(light) > 200 > 60 > brightness(dark_ink)
+    assert brightness(dark) < 60 < 200 < brightness(light_ink)
+
+
+INK = """
+const canvas = document.getElementById("raster"), ratio = canvas.width / canvas.clientWidth;
+const lane = JSON.parse(canvas.dataset.lanes).find((each) => each.name === arguments[0]);
+// not its edges, which lie between pixels
+const area = [0, lane.top + 2, canvas.clientWidth, lane.height - 4].map((each) => Math.round(each * ratio));
+const copy = document.createElement("canvas");
+[copy.width, copy.height] = [canvas.width, canvas.height];
+const paint = copy.getContext("2d", { willReadFrequently: true });
+paint.drawImage(canvas, 0, 0);
+const pixels = new Uint32Array(paint.getImageData(...area).data.buffer);
+return pixels.filter((each) => each !== pixels[0]).length / pixels.length;
+"""
+"""The share of a lane that is not its ground."""
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with more spikes than are shown one by one, and two reports: with all single spikes and with some."""
+    folder = tmp_path_factory.mktemp("longer")
+    two_rates(folder / "run", until_s=32.0)
+    assert eventnet_here("report", str(folder / "run"), "--out", str(folder / "all.html")).code == 0
+    few = ("--out", str(folder / "few.html"), "--spikes", "1000")
+    assert eventnet_here("report", str(folder / "run"), *few).code == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), [("all", "Zoom in for single ones"), ("few", "Single spikes are here from")]
+)
+def test_many_spikes_are_counted_until_zoomed_in(page: str, words: str, browser: Any, longer: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    run = open_run(longer / "run")
+    browser.get((longer / f"{page}.html").as_uri())
+    until(browser, lambda: words in text(browser, "raster-status"))
+    every = spikes_between(run, 0, 32e9)
+    assert len(every) > 20_000
+    assert f"{len(every) / 1000:.1f}k spikes, counted" in text(browser, "raster-status")
+    assert all(browser.execute_script(INK, name) > 0.1 for name in run.populations)
+    # the output sends errors only
+    browser.find_element("id", "errors").click()
+    until(browser, lambda: browser.execute_script(INK, "output") == 0)
+    assert browser.execute_script(INK, "fast") > 0.1
+    browser.find_element("id", "errors").click()
+    canvas = browser.find_element("id", "raster")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+    right = canvas.size["width"] // 2 - 12
+    ActionChains(browser).move_to_element_with_offset(canvas, right, 30).click().perform()
+    until(browser, lambda: seen(browser)[0] > 0)
+    assert seen(browser)[1] - seen(browser)[0] == pytest.approx(8e9)
+    for _ in range(3):
+        press(browser, "+")
+    press(browser, "\ue010")  # End
+    start_ns, end_ns = seen(browser)
+    assert end_ns == 32e9
+    shown = spikes_between(run, start_ns, end_ns)
+    if page == "few":
+        for _ in range(2):
+            press(browser, "+")
+        press(browser, "\ue010")
+        shown = spikes_between(run, *seen(browser))
+    assert f": {len(shown)} spikes, each drawn" in text(browser, "raster-status")
+    before = seen(browser)
+    ActionChains(browser).drag_and_drop_by_offset(canvas, 100, 0).perform()
+    until(browser, lambda: seen(browser)[0] < before[0])
+    moved = (before[0] - seen(browser)[0]) / (before[1] - before[0]) * (canvas.size["width"] - 16)
+    assert moved == pytest.approx(100, abs=5)

@@ -1,0 +1,301 @@
+"""A replay gives the state of any time, in any order, and takes up what was kept of an earlier one."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from eventnet.config import load_config
+from eventnet.engines.actor import ActorEngine
+from eventnet.engines.compiled import CompiledEngine
+from eventnet.errors import InputError, RunError
+from eventnet.network import Learning, Rule
+from eventnet.running import start
+from eventnet.trace.events import Kind
+from eventnet.trace.queries import open_run
+from eventnet.why.events import EventLog
+from eventnet.why.explaining import explain
+from eventnet.why.lineage import trace_back
+from eventnet.why.past import open_past, past_of
+from eventnet.why.shelf import FOLDER
+from tests import why_runs
+from tests.cli.test_training import CONFIG as EPOCHS
+from tests.engines.test_compiled import DURATION_NS, varied
+from tests.recorded import random_run, rows_of, two_rates
+from tests.why_runs import record
+
+# -- events by number and time
+
+
+@pytest.fixture(scope="module")
+def random_log(tmp_path_factory):
+    """A log of random events in four parts and a tail, and the same as plain rows."""
+    run = random_run(tmp_path_factory.mktemp("log") / "run")
+    return EventLog(run), rows_of(run), run
+
+
+def plain(event, run):
+    names = run.projections if event["projection"] else run.populations
+    owner = names.index(event["projection"] or event["population"])
+    kind = Kind[event["kind"].upper()]
+    return (
+        event["event"],
+        event["time_ns"],
+        kind,
+        owner,
+        event["neuron"],
+        event["value"],
+        event["scale"],
+        event["cause"],
+    )
+
+
+def test_events_by_number(random_log):
+    log, rows, run = random_log
+    assert log.n_events == len(rows) == 2300
+    for number in (0, 1, 499, 500, 1777, 1999, 2000, 2299):  # parts of 500, so these lie on both sides of borders
+        assert tuple(log.event(number)) == plain(rows[number], run)
+    for first, end in ((0, 2300), (450, 1700), (499, 501), (2290, 9999), (-5, 3), (700, 700)):
+        found = log.between(first, end)
+        assert [tuple(row) for row in zip(*(c.tolist() for c in found), strict=True)] == [
+            plain(row, run) for row in rows[max(first, 0) : end]
+        ]
+
+
+def test_events_by_time(random_log):
+    log, rows, _ = random_log
+    times_ns = [row["time_ns"] for row in rows]
+    for time_ns in [*sorted({t + d for t in times_ns for d in (-1, 0, 1)})[::7], times_ns[-1] + 1, 10**15]:
+        first = next((k for k, t in enumerate(times_ns) if t >= time_ns), len(rows))
+        assert log.first_at(time_ns) == first
+        assert log.instant(time_ns).event.tolist() == [k for k, t in enumerate(times_ns) if t == time_ns]
+
+
+def test_samples_and_updates(random_log):
+    log, rows, _ = random_log
+    samples = [row["event"] for row in rows if row["kind"] == "sample" and 300 <= row["event"] < 2100]
+    assert log.samples(300, 2100).event.tolist() == samples
+    updates = [
+        row["event"]
+        for row in rows
+        if row["projection"] == "pixels->hidden"
+        and (
+            (row["kind"], row["neuron"]) in (("row_update", 3), ("column_update", 2))
+            or row["kind"] in ("dense_update", "settle")
+        )
+    ]
+    assert log.updates("pixels->hidden", 3, 2).event.tolist() == updates
+    every = [row for row in rows if row["kind"] == "sample"]
+    for end in (0, 300, 2299):
+        before = [row["event"] for row in every if row["event"] < end and row["population"] == "hidden"]
+        neuron = -1
+        assert log.last_before(end, Kind.SAMPLE, 1, neuron) == (before[-1] if before else None)
+    assert log.last_before(2300, Kind.SAMPLE, 1, 4) is None
+    assert len(samples) > 5
+    assert len(updates) > 5
+
+
+def test_a_damaged_part_is_named_when_it_is_read(tmp_path):
+    run = random_run(tmp_path / "run")
+    part = tmp_path / "run" / "trace" / "events-000002.parquet"
+    content = bytearray(part.read_bytes())
+    content[200:260] = bytes(60)
+    part.write_bytes(content)
+    log = EventLog(run)
+    assert log.event(10).event == 10
+    with pytest.raises(InputError, match=r"events-000002\.parquet: is damaged"):
+        log.between(1000, 1500)
+
+
+# -- states of any time
+
+
+def state_of(neurons):
+    """All numbers of a population."""
+
+    def numbers(node):
+        if isinstance(node, dict):
+            return {name: numbers(value) for name, value in node.items() if name != "mu"}
+        return node.tolist() if isinstance(node, np.ndarray) else node
+
+    return numbers(neurons.state())
+
+
+@pytest.mark.parametrize("seed", [101, 104, 107])
+@patch("eventnet.why.driving.BLOCK_SAMPLES", 1)
+def test_any_time_in_any_order(seed, tmp_path):
+    network, streams = varied(seed)
+    network = replace(network, learning=Learning(list(Rule)[seed % len(Rule)], 2.0**-10))
+    _, past = record(tmp_path / "run", network, streams, DURATION_NS, part_events=1500)
+    rng = np.random.default_rng(seed)
+    times_ns = np.sort(rng.integers(0, DURATION_NS, 12)).tolist()
+    engine, seen = ActorEngine(network, streams), {}
+    for time_ns in times_ns:
+        engine.run(time_ns)
+        seen[time_ns] = [state_of(n) for n in engine.neurons], engine.parameters().weights
+    for time_ns in [*rng.permutation(times_ns).tolist(), *times_ns]:
+        moment = past.before(time_ns)
+        assert moment.time_ns == time_ns
+        neurons, weights = seen[time_ns]
+        assert [state_of(moment.neurons(i)) for i in range(len(neurons))] == neurons
+        for k, projection in enumerate(engine.graph.projections):
+            assert moment.learned_weights(k).tolist() == weights[projection.name].tolist()
+
+
+def test_many_looks_need_little_memory(tmp_path):
+    network, streams = varied(104)
+    _, past = record(tmp_path / "run", network, streams, DURATION_NS, part_events=300)
+    expected = [past.before(t).n_events for t in range(0, DURATION_NS, 3 * 10**7)]
+    with patch("eventnet.why.replay.BYTES_KEPT", 1):
+        _, again = record(tmp_path / "again", network, streams, DURATION_NS, part_events=300)
+        assert [again.before(t).n_events for t in reversed(range(0, DURATION_NS, 3 * 10**7))] == expected[::-1]
+        assert len(again.replay._states) <= 2
+
+
+# -- what is kept on disk
+
+
+def small_parts(path: Path) -> None:
+    """Two seconds of two_rates in parts of 500 events."""
+    create = start.__globals__["RunWriter"].create
+    with patch.object(start.__globals__["RunWriter"], "create", lambda *a, **k: create(*a, **k, part_events=500)):
+        two_rates(path)
+
+
+def spikes_of(past):
+    events = past.log.between(0, past.log.n_events)
+    return events.event[np.isin(events.kind, (Kind.FORWARD, Kind.BACKWARD))].tolist()
+
+
+def test_a_second_look_begins_where_the_first_left_its_states(tmp_path):
+    path = tmp_path / "run"
+    small_parts(path)
+    past = open_past(path)
+    last = spikes_of(past)[-1]
+    told = explain(past, last)
+    kept = [int(file.stem.removeprefix("state-")) for file in sorted((path / FOLDER).iterdir())]
+    starts_ns = past.log.part_starts_ns()
+    # few, since the states are large beside the trace of so few events
+    assert kept == list(range(kept[0], len(starts_ns), kept[0]))
+    assert kept[0] > 1
+    run_to = []
+    simulate = CompiledEngine.run
+
+    def watching(self, until_ns):
+        run_to.append((self.now_ns, until_ns))
+        simulate(self, until_ns)
+
+    with patch.object(CompiledEngine, "run", watching):
+        assert explain(open_past(path), last) == told
+    assert min(start_ns for start_ns, _ in run_to) == starts_ns[kept[-1]] > 0
+
+
+@pytest.mark.parametrize("damage", ["cut", "foreign", "empty", "of another version", "of another run"])
+def test_states_that_are_of_no_use_are_made_anew(damage, tmp_path):
+    path = tmp_path / "run"
+    small_parts(path)
+    last = spikes_of(open_past(path))[-1]
+    told = explain(open_past(path), last)
+    files = sorted((path / FOLDER).iterdir())
+    contents = [file.read_bytes() for file in files]
+    if damage == "of another version":
+        with patch("eventnet.why.shelf.__version__", "0"):
+            explain(open_past(path), last)
+        assert [file.read_bytes() for file in files] != contents
+    elif damage == "of another run":
+        config = path / "config.yaml"
+        config.write_text(config.read_text(encoding="utf-8") + "# another\n", encoding="utf-8")
+    for file, content in zip(files, contents, strict=True):
+        if damage in ("cut", "foreign", "empty"):
+            file.write_bytes({"cut": content[:-100], "foreign": b"hello", "empty": b""}[damage])
+    assert explain(open_past(path), last) == told
+    if damage != "of another run":
+        assert [file.read_bytes() for file in files] == contents
+
+
+def test_a_directory_that_cannot_be_written_to_is_no_hindrance(tmp_path):
+    path = tmp_path / "run"
+    small_parts(path)
+    (path / FOLDER).write_text("in the way", encoding="utf-8")
+    past = open_past(path)
+    assert explain(past, spikes_of(past)[-1]).s != 0
+    assert (path / FOLDER).read_text(encoding="utf-8") == "in the way"
+
+
+# -- runs from configurations
+
+
+def spikes_everywhere(past, n=12):
+    found = spikes_of(past)
+    return found[:: max(1, len(found) // n)]
+
+
+@pytest.mark.parametrize("engine", ["actor", "compiled"])
+def test_codes_that_change_between_epochs(engine, tmp_path):
+    """Each spike of a run that changes k_alpha, and k_beta in one direction, in its second epoch."""
+    file = tmp_path / "few.yaml"
+    file.write_text(EPOCHS, encoding="utf-8")
+    start(
+        load_config(file),
+        engine=engine,
+        out=tmp_path / "run",
+        trace=True,
+        command=[],
+        console=Console(file=io.StringIO()),
+    )
+    past = open_past(tmp_path / "run")
+    epoch_ns = 40 * 20 * 10**6
+    spikes = spikes_everywhere(past, 40)
+    first_of_second = past.log.first_at(epoch_ns)
+    later = [each for each in spikes_of(past) if each >= first_of_second][:10]
+    for event in [*reversed(spikes), *later]:
+        told = explain(past, event)
+        is_first = told.time_ns < epoch_ns
+        assert told.k_beta == (0.25 if is_first or told.direction == "backward" else 0.125)
+    assert {explain(past, event).time_ns // epoch_ns for event in spikes} == {0, 1, 2}
+
+
+def test_a_run_without_the_data_it_read(tmp_path):
+    """Labels stand in the outcomes and samples in the trace, so images are not read again."""
+    file = tmp_path / "few.yaml"
+    file.write_text(EPOCHS.partition("training:")[0], encoding="utf-8")
+    console = Console(file=io.StringIO())
+    start(load_config(file), engine="compiled", out=tmp_path / "run", trace=True, command=[], console=console)
+    with patch("eventnet.running.open_streams", side_effect=AssertionError("the data were read")):
+        past = open_past(tmp_path / "run")
+        for event in spikes_everywhere(past):
+            explain(past, event)
+
+
+@pytest.mark.parametrize("state", ["running", "interrupted"])
+def test_a_run_that_was_stopped_or_killed(state, tmp_path):
+    run = two_rates(tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()
+    status = tmp_path / "run" / "status.json"
+    status.write_text(status.read_text(encoding="utf-8").replace("complete", state), encoding="utf-8")
+    past = past_of(open_run(tmp_path / "run"))
+    assert past.log.n_events == run.n_events
+    for event in spikes_everywhere(past):
+        assert len(trace_back(past, event, 1, 2).explanations) >= 1
+
+
+def test_a_run_that_diverged_is_explained_up_to_its_last_spike(tmp_path):
+    network, streams = varied(108)
+    network = replace(network, learning=Learning(Rule.FUTURE, 50.0))
+    with pytest.raises(RunError, match="no longer finite"):
+        record(tmp_path / "run", network, streams, DURATION_NS)
+    past = why_runs.past_of(tmp_path / "run", network, streams)
+    spikes = spikes_of(past)
+    for event in spikes[-8:]:
+        told = explain(past, event)
+        assert told.phi_after == told.phi_before + told.a - told.s
+    after_ns = past.log.event(past.log.n_events - 1).time_ns + 1
+    for _ in range(2):  # the second time nothing goes on from the ruins of the first
+        with pytest.raises(RunError, match="no longer finite"):
+            past.replay.at(after_ns)

@@ -11,9 +11,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 from rich.console import Console
 
-from eventnet.operations.bills import COUNTS
-from eventnet.reports.grid import bill_grid, grid
-from eventnet.reports.numbers import count
+from eventnet.reports.grid import grid
 from eventnet.trace.events import NO_CAUSE
 from eventnet.units import format_ns
 
@@ -57,27 +55,6 @@ def write_spikes(rows: Iterable[Mapping[str, Any]], form: Format, console: Conso
     )
     heads = ("kind", "population", "neuron", "time", "value", "scale", "event", "cause")
     console.print(grid(heads, cells, n_names=2))
-
-
-def write_bills(rows: Iterable[Mapping[str, Any]], by: str, form: Format, console: Console) -> None:
-    """Write the rows of `Run.bills(by)`; a table of sums ends with their total and shows counts in short."""
-    if form is not Format.TABLE:
-        columns = BILL_EVENT_COLUMNS if by == "event" else (by, "events")
-        _write(rows, (*columns, *COUNTS), form, console.file)
-    elif by == "event":
-        console.print(grid(("kind", "at", "event", *_EVENT_HEADS), map(_event_cells, rows), n_names=2))
-    else:
-        console.print(bill_grid(by, [(row[by] or "(none)", row) for row in rows]))
-
-
-_EVENT_HEADS = ("adds", "ACs", "MACs", "ops", "words")
-
-
-def _event_cells(row: Mapping[str, Any]) -> list[str]:
-    """One event's bill, with all words in one column so that the table fits 80 columns."""
-    words = sum(row[name] for name in COUNTS if name.endswith(("_reads", "_writes")))
-    bill = [count(row[name]) for name in ("adds_unit", "acs", "macs", "neuron_ops")]
-    return [row["kind"], row["population"] or row["projection"], str(row["event"]), *bill, count(words)]
 
 
 def _write(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: Format, file: TextIO | Any) -> None:

@@ -4,7 +4,6 @@ read.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from pathlib import Path
@@ -20,7 +19,7 @@ from eventnet.operations.bills import COUNTS, Totals, price
 from eventnet.reports.closing import write_closing
 from eventnet.reports.numbers import compared, count, joules, percent
 from eventnet.reports.progress import RunProgress
-from eventnet.reports.rows import SPIKE_COLUMNS, Format, rows_of, write_bills, write_spikes
+from eventnet.reports.rows import SPIKE_COLUMNS, Format, rows_of, write_spikes
 from eventnet.reports.scores import MAX_CHUNKS, ScoreKeeper
 from eventnet.reports.summary import summary
 from eventnet.trace.events import Kind, Outcome
@@ -227,42 +226,6 @@ def test_the_closing_tables_fit_and_say_what_the_summary_says(totals: Totals, wi
     # no name was broken over two lines
     for kind in found["by_kind"]:
         assert any(line.startswith(kind.replace("_", " ") + " ") for line in text.splitlines())
-
-
-def test_bills_as_text_for_programs(run: Run) -> None:
-    for by in ("kind", "population", "direction"):
-        expected = list(run.bills(by))
-        for form in (Format.CSV, Format.JSONL):
-            console = Console(file=io.StringIO(), width=40)
-            write_bills(run.bills(by), by, form, console)
-            text = console.file.getvalue()
-            if form is Format.JSONL:
-                assert [json.loads(line) for line in text.splitlines()] == expected
-            else:
-                assert list(csv.DictReader(io.StringIO(text))) == [
-                    {key: "" if value is None else str(value) for key, value in row.items()} for row in expected
-                ]
-
-
-def test_bills_as_a_table_end_with_their_total(run: Run) -> None:
-    console = Console(file=io.StringIO(), width=80)
-    write_bills(run.bills("kind"), "kind", Format.TABLE, console)
-    lines = console.file.getvalue().splitlines()
-    rows = list(run.bills("kind"))
-    assert lines[-1].split()[:3] == ["total", count(6_000), count(sum(row["adds_unit"] for row in rows))]
-    assert max(map(len, lines)) <= 80
-    assert [line.split()[0] for line in lines[2 : 2 + len(rows)]] == [row["kind"] for row in rows]
-
-
-def test_bills_event_by_event(run: Run) -> None:
-    console = Console(file=io.StringIO(), width=80)
-    write_bills(run.bills("event"), "event", Format.CSV, console)
-    rows = list(csv.DictReader(io.StringIO(console.file.getvalue())))
-    assert [int(row["event"]) for row in rows] == list(range(6_000))
-    assert sum(int(row["macs"]) for row in rows) == sum(row["macs"] for row in run.bills("kind")) > 0
-    console = Console(file=io.StringIO(), width=80)
-    write_bills(list(run.bills("event"))[:20], "event", Format.TABLE, console)
-    assert len(console.file.getvalue().splitlines()) == 22
 
 
 def test_spikes_in_every_form(run: Run) -> None:

@@ -34,6 +34,7 @@ CODING = "tests/unit/test_signal.py tests/properties/test_signal_properties.py"
 LEARNING = "tests/unit/test_learning.py tests/properties/test_learning_properties.py"
 ENGINE = "tests/golden tests/engines/test_time_stepped.py"
 WAKE = "tests/golden tests/engines/test_wake.py"
+ACCRUAL = "tests/engines/test_accrual.py"
 ACTOR = "tests/golden tests/engines/test_actor.py"
 
 MUTATIONS = (
@@ -54,6 +55,10 @@ MUTATIONS = (
         ENGINE,
     ),
     Mutation("eventnet/engines/actor/synapse.py", "self.product[rows] - v)", "self.product[rows] + v)", ENGINE),
+    Mutation("eventnet/engines/actor/accrual.py", "self.latest += grown", "self.latest += 0", ACCRUAL),
+    Mutation("eventnet/engines/actor/accrual.py", "self.seen[:] = 0", "pass", ACCRUAL),
+    Mutation("eventnet/engines/actor/accrual.py", "(1.0 - fades) / (1.0 - self._r2)", "(1.0 - fades)", ACCRUAL),
+    Mutation("eventnet/engines/actor/accrual.py", "self.seen[rows] = self.latest", "pass", ACCRUAL),
     Mutation("eventnet/engines/actor/spike_trace.py", "amounts / self.factor", "amounts * self.factor", ENGINE),
     Mutation(
         "eventnet/engines/actor/engine.py", "self.neurons[i].bias -= step", "self.neurons[i].bias += step", ENGINE

@@ -55,9 +55,9 @@ MUTATIONS = (
         ENGINE,
     ),
     Mutation("eventnet/engines/actor/synapse.py", "self.product[rows] - v)", "self.product[rows] + v)", ENGINE),
-    Mutation("eventnet/engines/actor/accrual.py", "self.latest += grown", "self.latest += 0", ACCRUAL),
+    Mutation("eventnet/engines/actor/accrual.py", "self.latest += has_grown", "self.latest += 0", ACCRUAL),
     Mutation("eventnet/engines/actor/accrual.py", "self.seen[:] = 0", "pass", ACCRUAL),
-    Mutation("eventnet/engines/actor/accrual.py", "(1.0 - fades) / (1.0 - self._r2)", "(1.0 - fades)", ACCRUAL),
+    Mutation("eventnet/engines/areas.py", "(1.0 - fades) / fading", "(1.0 - fades)", ACCRUAL),
     Mutation("eventnet/engines/actor/accrual.py", "self.seen[rows] = self.latest", "pass", ACCRUAL),
     Mutation("eventnet/engines/actor/spike_trace.py", "amounts / self.factor", "amounts * self.factor", ENGINE),
     Mutation(

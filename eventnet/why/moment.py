@@ -16,9 +16,8 @@ from eventnet.engines.actor.neuron import Neurons
 from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.engines.actor.synapse import Spikes, Synapses
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.state import Arrays, weights_at
+from eventnet.engines.compiled.state import Arrays, areas_of, seen_of, trace_of, weights_at
 from eventnet.engines.compiled.tables import Tables
-from eventnet.engines.precision import AREAS_KEPT
 from eventnet.network import Graph, Rule
 from eventnet.network.graph import decay_product
 
@@ -103,22 +102,19 @@ class Moment:
         weights, r2 = self.booked_weights(projection).copy(), decay_product(graph, projection)
         synapses = Synapses(weights, x_hat, e_hat, learning.rule, learning.eta, r2)
         assert synapses.accrual is not None
-        area = int(self.net.projection_table[projection, layout.FIRST_AREA])
-        row = int(self.net.trace_table[projection, layout.TRACE_OFFSET])
         synapses.accrual.load_state(
             {
-                "areas": self.arrays.areas[area:][: AREAS_KEPT * weights.shape[1]].reshape(AREAS_KEPT, -1),
+                "areas": areas_of(self.net, self.arrays, projection),
                 "latest": int(self.arrays.synapse_state[projection, layout.LATEST]),
-                "seen": self.arrays.seen[row : row + weights.shape[0]],
+                "seen": seen_of(self.net, self.arrays, projection),
             }
         )
         return synapses
 
     def _trace(self, trace: int, k_alpha: float, period_ns: int) -> SpikeTrace:
         """One of the traces, as the actors keep it; it does not fold its factor by itself."""
-        start, size = (int(self.net.trace_table[trace, column]) for column in (layout.TRACE_OFFSET, layout.TRACE_SIZE))
-        scaled = self.arrays.traces[start : start + size]
-        made = SpikeTrace(size, k_alpha, period_ns, scaled.dtype.name, smallest_factor=0.0)
+        scaled = trace_of(self.net, self.arrays, trace)
+        made = SpikeTrace(scaled.size, k_alpha, period_ns, scaled.dtype.name, smallest_factor=0.0)
         factor, time_ns = float(self.arrays.trace_factors[trace]), int(self.arrays.traces_ns[trace])
         made.load_state({"scaled": scaled, "factor": factor, "time_ns": time_ns})
         return made

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.actor.spike_trace import SpikeTrace
+from eventnet.engines.areas import grown, owed
 from eventnet.engines.precision import AREAS_KEPT, SMALLEST_ACCRUAL_FACTOR
 
 Array = NDArray[np.floating]
@@ -41,21 +42,21 @@ class Accrual:
         Without `enabled` the time goes by, but nothing of it will be learned. Returns whether the area has grown, and
         how many rows were brought up to date for it to begin anew.
         """
-        grown = False
+        has_grown = False
         if enabled and time_ns != self._e_hat.time_ns:
-            area, grown = self._area_at(time_ns)
-            self.latest += grown
+            area, has_grown = self._area_at(time_ns)
+            self.latest += has_grown
             self.areas[self.latest] = area
         self._x_hat.decay_to(time_ns)
         if self._x_hat.factor < SMALLEST_ACCRUAL_FACTOR or self.latest == AREAS_KEPT - 1:
-            return grown, self._settle()
-        return grown, 0
+            return has_grown, self._settle()
+        return has_grown, 0
 
     def _area_at(self, time_ns: int) -> tuple[Array, bool]:
         e_hat = self._e_hat.values()
         fades = self._x_hat.decay_until(time_ns) * self._e_hat.decay_until(time_ns)
-        worth = self._x_hat.factor * ((1.0 - fades) / (1.0 - self._r2))
-        return self.areas[self.latest] + e_hat.dtype.type(worth) * e_hat, bool(e_hat.any())
+        area = grown(self.areas[self.latest], e_hat, self._x_hat.factor, fades, 1.0 - self._r2)
+        return area, bool(e_hat.any())
 
     def _settle(self) -> int:
         """Bring all rows that have a trace up to date, and begin anew with no area and a factor of 1."""
@@ -88,8 +89,7 @@ class Accrual:
 
     def _owed(self, rows: Indices, columns: Indices | slice, area: Array) -> Array:
         """What these rows would lose at these columns if they were brought up to `area`."""
-        steps = self._weights.dtype.type(self._eta) * self._x_hat.scaled[rows]
-        return np.asarray(steps[:, None] * (area[columns] - self.areas[self.seen[rows]][:, columns]))
+        return owed(self._eta, self._x_hat.scaled[rows], area[columns], self.areas[self.seen[rows]][:, columns])
 
     def state(self) -> dict[str, object]:
         """What is owed, as a plain tree."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.coding import decay
+from eventnet.engines.areas import grown, owed
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.tables import Doubles, Ints, Tables, clock_of, code_spoken, is_used, wakes_by
 from eventnet.engines.initial import initial_biases, initial_weights
@@ -186,24 +187,34 @@ def weights_at(graph: Graph, net: Tables, arrays: Arrays, k: int, time_ns: int, 
     learning = graph.network.learning
     if learning is None or learning.rule is not Rule.ACCRUAL or not graph.learns[k]:
         return weights
-    areas = arrays.areas[row[layout.FIRST_AREA] :][: AREAS_KEPT * n_target].reshape(AREAS_KEPT, n_target)
+    areas, seen = areas_of(net, arrays, k), seen_of(net, arrays, k)
     area = areas[arrays.synapse_state[k, layout.LATEST]]
     errors = len(graph.projections) + int(row[layout.SINK])
-    x_scaled, e_scaled = (_trace(net, arrays, trace) for trace in (k, errors))
-    seen = arrays.seen[net.trace_table[k, layout.TRACE_OFFSET] :][:n_source]
     elapsed_ns = time_ns - int(arrays.traces_ns[errors])
     if enabled and elapsed_ns:
         fades = math.prod(
             decay(float(net.trace_alphas[trace]), elapsed_ns, int(net.trace_table[trace, layout.TRACE_PERIOD]))
             for trace in (k, errors)
         )
-        worth = float(arrays.trace_factors[k]) * ((1.0 - fades) / float(net.fadings[k]))
-        area = area + weights.dtype.type(worth) * (e_scaled * weights.dtype.type(arrays.trace_factors[errors]))
-    steps = weights.dtype.type(learning.eta) * x_scaled
-    return np.asarray(weights - steps[:, None] * (area - areas[seen]))
+        e_hat = trace_of(net, arrays, errors) * weights.dtype.type(arrays.trace_factors[errors])
+        area = grown(area, e_hat, float(arrays.trace_factors[k]), fades, float(net.fadings[k]))
+    return np.asarray(weights - owed(learning.eta, trace_of(net, arrays, k), area, areas[seen]))
 
 
-def _trace(net: Tables, arrays: Arrays, trace: int) -> Floats:
+def areas_of(net: Tables, arrays: Arrays, k: int) -> Floats:
+    """The areas of projection k, [AREAS_KEPT, n_target]; only where it learns by `accrual`."""
+    row = net.projection_table[k]
+    n_target = net.side_table[row[layout.SINK], layout.SIZE]
+    return arrays.areas[row[layout.FIRST_AREA] :][: AREAS_KEPT * n_target].reshape(AREAS_KEPT, n_target)
+
+
+def seen_of(net: Tables, arrays: Arrays, k: int) -> Ints:
+    """Which of them each row of projection k has learned from, [n_source]."""
+    return arrays.seen[net.trace_table[k, layout.TRACE_OFFSET] :][: net.trace_table[k, layout.TRACE_SIZE]]
+
+
+def trace_of(net: Tables, arrays: Arrays, trace: int) -> Floats:
+    """The values of a trace without their factor."""
     start = net.trace_table[trace, layout.TRACE_OFFSET]
     return arrays.traces[start : start + net.trace_table[trace, layout.TRACE_SIZE]]
 

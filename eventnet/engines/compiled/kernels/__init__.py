@@ -7,7 +7,10 @@
 | `delivering.py` | spikes that arrive | `actor/engine.py`, `actor/synapse.py` |
 | `reading.py` | dendrites, nonlinearities | `actor/neuron.py` |
 | `losing.py` | targets | `actor/loss.py` |
-| `learning.py` | traces and weights | `actor/synapse.py`, `actor/spike_trace.py` |
+| `summing.py` | rows and columns of weights, summed | `actor/synapse.py` |
+| `tracing.py` | spike traces | `actor/spike_trace.py` |
+| `learning.py` | weights | `actor/synapse.py` |
+| `accruing.py` | weights under the rule `accrual` | `actor/accrual.py` |
 | `waking.py` | self-made spikes | `actor/self_wake.py` |
 | `recording.py` | events, outcomes, totals | |
 

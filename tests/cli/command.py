@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+import pytest
 
 import eventnet.cli
 
@@ -58,6 +62,31 @@ def eventnet_here(*arguments: str) -> Result:
         except SystemExit as done:
             code = done.code if isinstance(done.code, int) else 1
     return Result(code, out.getvalue(), err.getvalue())
+
+
+def in_a_terminal(arguments: Sequence[str], cwd: Path, rows: int = 40, columns: int = 100, term: str = "xterm") -> str:
+    """Everything `eventnet` writes to a terminal of its own, up to its end."""
+    pty, fcntl, struct, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "struct", "termios"))
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    ends = {"stdin": slave, "stdout": slave, "stderr": slave}
+    written = bytearray()
+    with subprocess.Popen([*COMMAND, *arguments], cwd=cwd, env=environment(TERM=term), **ends) as process:
+        os.close(slave)
+        deadline = time.monotonic() + TIMEOUT_S
+        try:
+            while select.select([master], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                piece = os.read(master, 65536)
+                if not piece:
+                    break
+                written += piece
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        finally:
+            os.close(master)
+            process.kill() if time.monotonic() >= deadline else process.wait(TIMEOUT_S)
+    assert process.returncode == 0, written.decode()
+    return written.decode()
 
 
 def assert_one_error(result: Result, *parts: str, code: int = 2) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,14 +13,12 @@ import pytest
 
 from eventnet.trace.queries import open_run
 from tests.cli.command import (
-    COMMAND,
-    TIMEOUT_S,
     assert_one_error,
     assert_only_error,
-    environment,
     eventnet_here,
     eventnet_process,
     files_of,
+    in_a_terminal,
 )
 from tests.recorded import two_rates
 
@@ -200,27 +196,9 @@ def test_bad_sql_is_one_line(run: Path) -> None:
 def test_a_wide_answer_on_a_narrow_terminal(run: Path, tmp_path: Path) -> None:
     """Each row is shown column by column, and no line is cut."""
     pytest.importorskip("duckdb")
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    command = [*COMMAND, "sql", str(run), "from events order by event", "--limit", "2"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment(TERM="dumb"), stdin=slave, stdout=slave, stderr=slave
-    ) as process:
-        os.close(slave)
-        shown = b""
-        try:
-            while more := os.read(master, 4096):
-                shown += more
-        except OSError:
-            pass  # how Linux says that the other end is closed
-        assert process.wait(TIMEOUT_S) == 0
-    os.close(master)
-    cells = [line.split() for line in shown.decode().splitlines()]
+    options = ("sql", str(run), "from events order by event", "--limit", "2")
+    shown = in_a_terminal(options, tmp_path, rows=24, columns=80, term="dumb")
+    cells = [line.split() for line in shown.splitlines()]
     for name in open_run(run).events(limit=1).column_names:
         assert sum(cell[:1] == [name] for cell in cells) == 2
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 
 from eventnet import __version__
 from eventnet.config import shipped_configs
-from tests.cli.command import TIMEOUT_S, environment, eventnet_here, eventnet_process
+from tests.cli.command import TIMEOUT_S, eventnet_here, eventnet_process, in_a_terminal
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -88,31 +87,13 @@ def test_validate_shows_what_it_will_be(name: str) -> None:
 @pytest.mark.parametrize("columns", [80, 120])
 def test_progress_on_a_terminal(columns: int, tmp_path: Path) -> None:
     """The line is drawn again and again, fits, and is gone in the end; what remains is the table."""
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    command = [sys.executable, "-m", "eventnet.cli", "run", "watch", "--until", "120 s", "--out", "here"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment(TERM="xterm-256color"), stdin=slave, stdout=slave, stderr=slave
-    ) as process:
-        os.close(slave)
-        shown = b""
-        try:
-            while more := os.read(master, 4096):
-                shown += more
-        except OSError:
-            pass  # how Linux says that the other end is closed
-        assert process.wait(TIMEOUT_S) == 0
-    os.close(master)
-    lines = re.split(r"[\r\n]+", ESCAPES.sub("", shown.decode()))
+    options = ("run", "watch", "--until", "120 s", "--out", "here")
+    shown = in_a_terminal(options, tmp_path, rows=24, columns=columns, term="xterm-256color")
+    lines = re.split(r"[\r\n]+", ESCAPES.sub("", shown))
     progress = [line for line in lines if "events/s" in line and " of 120 s" in line]
     assert len(set(progress)) >= 3
     assert any("% right" in line for line in progress)
     assert all(len(line.rstrip()) <= columns for line in lines)
     # the progress line is erased after it was last drawn
-    assert "\x1b[2K" in shown.decode().rpartition("of 120 s")[2]
+    assert "\x1b[2K" in shown.rpartition("of 120 s")[2]
     assert lines[-2:] == ["written to here", ""]

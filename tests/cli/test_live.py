@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import select
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +21,7 @@ from eventnet.reports.scores import ScoreKeeper
 from eventnet.running import groups_of, open_streams
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import open_run
-from tests.cli.command import COMMAND, TIMEOUT_S, environment, eventnet_here, parts_of
+from tests.cli.command import eventnet_here, in_a_terminal, parts_of
 from tests.recorded import rows_of, two_rates
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -33,31 +29,6 @@ POPULATIONS = ("fast", "slow", "hidden", "output")
 
 
 # --- in a terminal
-
-
-def in_a_terminal(arguments: tuple[str, ...], cwd: Path, rows: int = 40, columns: int = 100) -> str:
-    """Everything `eventnet` writes to a terminal of its own, up to its end."""
-    pty, fcntl, struct, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "struct", "termios"))
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    ends = {"stdin": slave, "stdout": slave, "stderr": slave}
-    written = bytearray()
-    with subprocess.Popen([*COMMAND, *arguments], cwd=cwd, env=environment(TERM="xterm"), **ends) as process:
-        os.close(slave)
-        deadline = time.monotonic() + TIMEOUT_S
-        try:
-            while select.select([master], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                piece = os.read(master, 65536)
-                if not piece:
-                    break
-                written += piece
-        except OSError:  # how Linux says that the other end is closed
-            pass
-        finally:
-            os.close(master)
-            process.kill() if time.monotonic() >= deadline else process.wait(TIMEOUT_S)
-    assert process.returncode == 0, written.decode()
-    return written.decode()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals as on Unix")

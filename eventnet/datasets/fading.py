@@ -17,6 +17,9 @@ from eventnet.errors import InputError
 WHITE = 255
 """Pixels are divided by this, so that they lie between 0 and 1."""
 
+MOST_FRAMES = 2**24 // WHITE
+"""Up to these, pixels times frames are whole numbers that single precision holds."""
+
 BLOCK_FRAMES = 256
 BLOCK_VALUES = 1 << 22
 """Most frames in a block, and most pixels (32 MB as float64) unless a single frame has more."""
@@ -31,9 +34,8 @@ def fade(images: NDArray[np.uint8], frames: int) -> Iterator[NDArray[np.float64]
     check_frames(frames, "fade")
     numbers = np.arange(len(images))
     total, size = n_frames(len(images), frames), block_frames(images)
-    return (
-        blend(images, numbers, np.arange(first, min(first + size, total)), frames) for first in range(0, total, size)
-    )
+    blocks = (np.arange(first, min(first + size, total)) for first in range(0, total, size))
+    return (blend(images, numbers, at, frames) / np.float64(WHITE * frames) for at in blocks)
 
 
 def fade_labels(labels: NDArray[np.int64], frames: int) -> NDArray[np.int64]:
@@ -56,16 +58,20 @@ def nearer(at: NDArray[np.int64], frames: int) -> NDArray[np.int64]:
 
 def blend(
     images: NDArray[np.uint8], order: NDArray[np.int64], at: NDArray[np.int64], frames: int
-) -> NDArray[np.float64]:
-    """The frames `at` int64 [m] of the images `order`, which is gone through again and again."""
+) -> NDArray[np.unsignedinteger]:
+    """The frames `at` int64 [m] of the images `order`, which is gone through again and again, times `WHITE * frames`.
+
+    That makes them whole numbers, so a frame that is one image equals that image to the bit.
+    """
     place, k = at // frames, at % frames
     now = images[order[place % len(order)]]
     if frames == 1:
-        return now / np.float64(WHITE)
+        return now
     coming = images[order[(place + 1) % len(order)]]
-    share = k.reshape(-1, *[1] * (images.ndim - 1)).astype(np.float64)
-    # the sum is of whole numbers and exact, so that a frame which is one image equals that image to the bit
-    return (now * (frames - share) + coming * share) / (WHITE * frames)
+    whole = np.min_scalar_type(WHITE * frames)
+    share = k.reshape(-1, *[1] * (images.ndim - 1)).astype(whole)
+    mixed: NDArray[np.unsignedinteger] = now * (whole.type(frames) - share) + coming * share
+    return mixed
 
 
 def block_frames(images: NDArray[np.uint8]) -> int:
@@ -85,6 +91,8 @@ def check_images(images: NDArray[np.uint8], place: str) -> None:
 
 
 def check_frames(frames: int, place: str) -> None:
-    """InputError unless `frames` is at least 1."""
+    """InputError unless `frames` is at least 1, and no more than can be told apart in single precision."""
     if frames < 1:
         raise InputError("must be at least 1", place=place, field="frames", value=frames)
+    if frames > MOST_FRAMES:
+        raise InputError(f"must be at most {MOST_FRAMES}", place=place, field="frames", value=frames)

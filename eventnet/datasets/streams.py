@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventnet.datasets.fading import BLOCK_FRAMES, blend, block_frames, check_frames, check_images, n_frames, nearer
+from eventnet.datasets.fading import (
+    BLOCK_FRAMES,
+    WHITE,
+    blend,
+    block_frames,
+    check_frames,
+    check_images,
+    n_frames,
+    nearer,
+)
 from eventnet.engines.base import SampleBlock, TargetBlock
 from eventnet.errors import InputError
 from eventnet.sensors.samples import StreamCounts
@@ -55,9 +64,9 @@ class _Schedule:
 class ImageStream:
     """Images as the samples of a sensor with a channel for each pixel (a `SensorStream`).
 
-    `images` uint8 [n, ...] stay as they are and are shared, not copied; pixels become float64, divided by 255, a block
-    at a time. `order` int [m] are numbers of images, any of them any number of times (None: each once, in turn); it is
-    gone through `epochs` times.
+    `images` uint8 [n, ...] stay as they are and are shared, not copied; they are given on a block at a time, as whole
+    numbers and what to divide them by. `order` int [m] are numbers of images, any of them any number of times (None:
+    each once, in turn); it is gone through `epochs` times.
     """
 
     def __init__(
@@ -102,7 +111,7 @@ class ImageStream:
             values = blend(self._images, schedule.order, at, schedule.frames).reshape(len(at), -1)
             counts.delivered += len(at)
             counts.values += values.size
-            yield SampleBlock(schedule.times_ns(at), values)
+            yield SampleBlock(schedule.times_ns(at), values, divisor=WHITE * schedule.frames)
 
 
 class LabelStream:

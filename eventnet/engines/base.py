@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from eventnet.operations.bills import Totals
 from eventnet.trace.events import EventBatch, Outcome
@@ -26,13 +26,24 @@ class SampleBlock:
 
     `times_ns` int64 [n], increasing. Where every sample carries all channels, `values` is [n, n_channels] and
     `channels` and `offsets` are None. Otherwise sample i carries `channels[offsets[i]:offsets[i+1]]` with the `values`
-    at the same places; `channels` int64 [k], `values` [k], `offsets` int64 [n + 1]. Values are float64 or float32.
+    at the same places; `channels` int64 [k], `values` [k], `offsets` int64 [n + 1]. Values are float64 or float32, or
+    whole numbers below 2^24 that stand for themselves divided by `divisor`, as pixels do.
     """
 
     times_ns: NDArray[np.int64]
-    values: NDArray[np.float64] | NDArray[np.float32]
+    values: NDArray[np.float64] | NDArray[np.float32] | NDArray[np.unsignedinteger]
     channels: NDArray[np.int64] | None = None
     offsets: NDArray[np.int64] | None = None
+    divisor: int = 1
+
+    def numbers(self, dtype: DTypeLike) -> NDArray[np.floating]:
+        """The values as numbers of this dtype, in the shape of `values`; a copy only where they are not already."""
+        if self.divisor == 1:
+            return self.values.astype(dtype, copy=False)
+        # to float32 it makes no difference whether the quotient was rounded to float64 before: that has more than
+        # twice the digits (S. Figueroa, "When is double rounding innocuous?", 1995)
+        quotients: NDArray[np.floating] = np.divide(self.values, np.dtype(dtype).type(self.divisor), dtype=dtype)
+        return quotients
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ def samples(graph: Graph, population: int, stream: SensorStream, start: int) -> 
         if start >= n:
             start -= n
             continue
-        times, values = block.times_ns.tolist(), block.values.astype(np.float64, copy=False)
+        times: list[int] = block.times_ns.tolist()
+        values = block.numbers(np.float64).astype(np.float64, copy=False)
         if block.channels is None or block.offsets is None:
             for index in range(start, n):
                 yield times[index], None, values[index]
@@ -89,9 +90,9 @@ def target_samples(graph: Graph, population: int, stream: TargetStream, start: i
 
 def check_times(name: str, times_ns: NDArray[np.int64], first: int, last_ns: int) -> int:
     """Refuse times that do not increase from `last_ns` on, the first being sample `first`; return the last of them."""
-    steps = np.diff(times_ns, prepend=last_ns)
-    if np.any(steps <= 0):
-        at = int(np.argmax(steps <= 0))
+    falls = times_ns[1:] <= times_ns[:-1]
+    if len(times_ns) and (times_ns[0] <= last_ns or falls.any()):
+        at = 0 if times_ns[0] <= last_ns else 1 + int(np.argmax(falls))
         raise InputError(
             "times must increase from 0 on",
             place=name,
@@ -119,7 +120,8 @@ def check_samples(name: str, population: Population, block: SampleBlock) -> None
         )
     else:
         _refuse_empty_or_repeated(name, block.times_ns, block.channels, block.offsets)
-    _refuse_nonfinite(name, block.times_ns, block.values, block.offsets)
+    if np.issubdtype(block.values.dtype, np.floating):
+        _refuse_nonfinite(name, block.times_ns, block.values, block.offsets)
 
 
 def check_targets(name: str, population: Population, block: TargetBlock) -> None:

@@ -14,6 +14,7 @@ from eventnet.datasets.fading import fade, fade_labels
 from eventnet.datasets.mnist import load_mnist_subset
 from eventnet.datasets.streams import ImageStream, LabelStream
 from eventnet.engines.actor import ActorEngine
+from eventnet.engines.base import SampleBlock
 from eventnet.engines.streams import check_samples, check_targets, check_times
 from eventnet.errors import InputError
 from eventnet.network import Network, Nonlinearity, Population, Projection, Sensor, Target
@@ -25,7 +26,7 @@ IMAGES = np.array([[0, 255], [255, 0], [51, 102]], np.uint8)
 def joined(stream, start=0):
     """All of a sensor's stream as times and values."""
     blocks = list(stream.blocks(start))
-    return np.concatenate([b.times_ns for b in blocks]), np.concatenate([b.values for b in blocks])
+    return np.concatenate([b.times_ns for b in blocks]), np.concatenate([b.numbers(np.float64) for b in blocks])
 
 
 def test_images_fade_into_each_other_in_equal_steps():
@@ -65,6 +66,24 @@ def test_fading_makes_one_block_at_a_time():
     assert peak < 20_000_000  # all frames at once would take 125 MB
     large = np.zeros((3, 3000, 1000), np.uint8)
     assert [len(block) for block in fade(large, 1)] == [1, 1, 1]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 2**24 - 1), st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=50))
+def test_whole_numbers_are_divided_alike_in_both_precisions(divisor, numbers):
+    values = np.array([numbers], np.uint32)
+    block = SampleBlock(np.zeros(1, np.int64), values, divisor=divisor)
+    exact = values / np.float64(divisor)
+    assert np.array_equal(block.numbers(np.float64), exact)
+    assert np.array_equal(block.numbers(np.float32), exact.astype(np.float32))
+
+
+def test_every_pixel_is_divided_alike_in_both_precisions():
+    pixels = np.arange(256, dtype=np.uint8)[:, None]
+    (block,) = ImageStream(pixels, 10).blocks()
+    assert block.values.dtype == np.uint8
+    for dtype in (np.float64, np.float32):
+        assert np.array_equal(block.numbers(dtype), (pixels / 255).astype(dtype))
 
 
 def test_images_come_in_their_order_and_epochs_at_their_times():

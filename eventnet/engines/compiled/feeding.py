@@ -15,8 +15,9 @@ from eventnet.engines.streams import check_samples, check_targets, check_times, 
 from eventnet.network import Graph
 
 Floats = NDArray[np.floating]
+Numbers = Floats | NDArray[np.unsignedinteger]
 
-WINDOW_VALUES = 1 << 17
+WINDOW_VALUES = 1 << 18
 WINDOW_ROWS = 1024
 """A stream is read ahead by so many values or samples at a time, whichever is less."""
 
@@ -33,11 +34,12 @@ class Feed(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """Consecutive samples of one stream; their values may be views of what the stream gave."""
+    """Consecutive samples of one stream; their values, not yet divided, may be views of what the stream gave."""
 
     rows: Ints
-    values: Floats
+    values: Numbers
     channels: Ints
+    divisor: int = 1
 
 
 def make_feed(graph: Graph) -> Feed:
@@ -96,10 +98,14 @@ class Feeder:
         return True
 
     def extend(self, stream: int, feed: Feed) -> None:
-        """Forget what was taken and let the window of `stream` go on; InputError where what follows does not fit."""
-        for reader, n in zip(self._readers, _taken(feed), strict=True):
+        """Forget what was taken and let the window of `stream` go on; InputError where what follows does not fit.
+
+        So do other windows that are nearly used up, since streams often run side by side.
+        """
+        for number, (reader, n) in enumerate(zip(self._readers, _taken(feed), strict=True)):
             reader.drop(n)
-        self._readers[stream].extend()
+            if number == stream or (reader.length <= 1 and not reader.ended):
+                reader.extend()
 
     def room(self) -> tuple[int, int, int]:
         """How many rows, values and channels the windows have."""
@@ -126,10 +132,18 @@ class Feeder:
             rows[...] = part.rows
             _count_from(rows[:, layout.VALUE], n_values)
             _count_from(rows[:, layout.CHANNEL], n_channels)
-            feed.sample_values[n_values : n_values + part.values.size] = part.values
+            _copy(part, feed.sample_values[n_values : n_values + part.values.size])
             feed.sample_channels[n_channels : n_channels + part.channels.size] = part.channels
             n_rows += len(part.rows)
             n_values, n_channels = n_values + part.values.size, n_channels + part.channels.size
+
+
+def _copy(part: _Window, into: Floats) -> None:
+    """As `SampleBlock.numbers`, but to where they belong."""
+    if part.divisor == 1:
+        into[...] = part.values
+    else:
+        np.divide(part.values, into.dtype.type(part.divisor), out=into, dtype=into.dtype)
 
 
 def _taken(feed: Feed) -> list[int]:
@@ -183,7 +197,7 @@ def _rest(window: _Window, n: int) -> _Window:
     value, channel = int(rows[0, layout.VALUE]), int(rows[0, layout.CHANNEL])
     _count_from(rows[:, layout.VALUE], -value)
     _count_from(rows[:, layout.CHANNEL], -channel)
-    return _Window(rows, window.values[max(value, 0) :], window.channels[max(channel, 0) :])
+    return _Window(rows, window.values[max(value, 0) :], window.channels[max(channel, 0) :], window.divisor)
 
 
 def _count_from(offsets: Ints, start: int) -> None:
@@ -202,7 +216,7 @@ def _sensor_windows(graph: Graph, population: int, stream: SensorStream) -> Iter
         check_samples(name, graph.populations[population], block)
         dense = block.channels is None or block.offsets is None
         cuts = np.arange(n + 1, dtype=np.int64) * size if dense else np.asarray(block.offsets, np.int64)
-        values: Floats = block.values.ravel()
+        values = block.values.ravel()
         channels = _NO_CHANNELS if dense else np.asarray(block.channels, np.int64)
         for start, end in _parts(cuts):
             rows = np.zeros((end - start, layout.SAMPLE_ROWS_WIDTH), np.int64)
@@ -211,7 +225,7 @@ def _sensor_windows(graph: Graph, population: int, stream: SensorStream) -> Iter
             rows[:, layout.CHANNEL] = -1 if dense else rows[:, layout.VALUE]
             rows[:, layout.N_VALUES] = np.diff(cuts[start : end + 1])
             part = slice(cuts[start], cuts[end])
-            yield _Window(rows, values[part], channels[part])
+            yield _Window(rows, values[part], channels[part], block.divisor)
 
 
 def _target_windows(graph: Graph, population: int, stream: TargetStream) -> Iterator[_Window]:

@@ -284,7 +284,7 @@ class DenseEngine:
             if block is not None:
                 history = self._histories[p]
                 history.extend(block.times_ns, held_values(block, history.values[-1]))
-                self._totals.charge(Kind.SAMPLE, p, block.values.ravel())
+                self._totals.charge(Kind.SAMPLE, p, block.numbers(np.float64).ravel())
                 sensed.append(block.times_ns)
         return sensed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -88,13 +89,14 @@ class Reader(Generic[Block]):
 def cut_samples(block: SampleBlock, start: int, stop: int) -> SampleBlock:
     """Samples `start` to `stop` of a sensor's block."""
     if block.offsets is None or block.channels is None:
-        return SampleBlock(block.times_ns[start:stop], block.values[start:stop])
+        return replace(block, times_ns=block.times_ns[start:stop], values=block.values[start:stop])
     first, last = block.offsets[start], block.offsets[stop]
-    return SampleBlock(
-        block.times_ns[start:stop],
-        block.values[first:last],
-        block.channels[first:last],
-        block.offsets[start : stop + 1] - first,
+    return replace(
+        block,
+        times_ns=block.times_ns[start:stop],
+        values=block.values[first:last],
+        channels=block.channels[first:last],
+        offsets=block.offsets[start : stop + 1] - first,
     )
 
 
@@ -107,13 +109,13 @@ def cut_targets(block: TargetBlock, start: int, stop: int) -> TargetBlock:
 def held_values(block: SampleBlock, held: Floats) -> Floats:
     """All channels at each sample of a block, [n, size]: what it carries, else what was held."""
     if block.channels is None or block.offsets is None:
-        return block.values.astype(held.dtype)
+        return block.numbers(held.dtype)
     n = len(block.times_ns)
     sample = np.repeat(np.arange(n), np.diff(block.offsets))
     # row 0 of `known` is what was held before; each cell points at the latest row that gave it a value
     known = np.empty((n + 1, held.size), held.dtype)
     known[0] = held
-    known[sample + 1, block.channels] = block.values
+    known[sample + 1, block.channels] = block.numbers(held.dtype)
     latest = np.zeros((n + 1, held.size), np.intp)
     latest[sample + 1, block.channels] = sample + 1
     np.maximum.accumulate(latest, axis=0, out=latest)

@@ -14,6 +14,7 @@ from eventnet.config import load_config
 from eventnet.errors import InputError
 from eventnet.experiments.ordinary import read_epochs
 from eventnet.experiments.paper import HIDDEN_SIZE, ROWS, Row, published
+from eventnet.experiments.rows import rule_of
 from eventnet.network import derive
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.energy import DIRECTIONS, dense_cost, energy, footprint, load_energy_table
@@ -107,17 +108,18 @@ def document_of(out: Path, common: Mapping[str, Any]) -> dict[str, Any]:
         "source": "O'Connor, Gavves, Reisser, Welling: Temporally Efficient Deep Learning with Spikes, 2017, "
         "arXiv 1706.04159, Appendix F",
         "settings": dict(common),
-        "rows": [_row_document(row, results) for row, results in rows if results],
+        "rows": [_row_document(row, results, common["rule"]) for row, results in rows if results],
     }
 
 
-def _row_document(row: Row, results: Sequence[Result]) -> dict[str, Any]:
+def _row_document(row: Row, results: Sequence[Result], rule: str) -> dict[str, Any]:
     return {
         "row": row.name,
         "data": row.data,
         "network": row.network,
         "hidden_layers": row.hidden_layers,
         "hidden_size": HIDDEN_SIZE,
+        "rule": rule_of(row, rule).value if row.network == "pdnn" else None,
         "published": asdict(published(row)),
         "ours": {name: _mean(getattr(result, name) for result in results) for name in AVERAGED},
         "results": [asdict(result) for result in results],

@@ -26,6 +26,9 @@ ENGINE = "compiled"
 SUBSET = "subset"
 """In place of a folder of data: the part of MNIST that is shipped."""
 
+BY_DEPTH = "by-depth"
+"""In place of a rule: the one that serves a row best, see `rule_of`."""
+
 _SHIPPED = {"mnist": "mnist", "temporal-mnist": "temporal_mnist"}
 
 
@@ -34,8 +37,25 @@ class Settings:
     """What all rows have in common. `data`: the folder of mnist/, `SUBSET`, or None: where `load_mnist` looks."""
 
     epochs: int = AUTHORS_EPOCHS
-    rule: str = Rule.ACCRUAL.value
+    rule: str = BY_DEPTH
     data: str | None = None
+
+
+def rule_of(row: Row, wanted: str) -> Rule:
+    """How the spiking network of a row learns: by the rule `wanted`, or by depth.
+
+    By depth: `accrual` with one hidden layer, where it is as good as `past` for half the work, and `past` with more.
+    Behind a hidden layer a row of weights that is brought up to date only at spikes of its input is read too late:
+    with two or more, `accrual` learns less well or diverges (docs/training.md).
+
+    Raises InputError for a rule that does not exist.
+    """
+    if wanted == BY_DEPTH:
+        return Rule.ACCRUAL if row.hidden_layers == 1 else Rule.PAST
+    if wanted not in list(Rule):
+        choice = ", ".join((*Rule, BY_DEPTH))
+        raise InputError("unknown learning rule", field="engine-rule", value=wanted, remedy=f"use one of {choice}")
+    return Rule(wanted)
 
 
 def choose_rows(patterns: Sequence[str]) -> tuple[Row, ...]:
@@ -55,15 +75,12 @@ def config_text(row: Row, settings: Settings) -> str:
 
     Raises InputError for a number of epochs, a rule or a folder that cannot be used.
     """
-    if settings.rule not in list(Rule):
-        raise InputError(
-            "unknown learning rule", field="engine-rule", value=settings.rule, remedy=f"use one of {', '.join(Rule)}"
-        )
+    rule = rule_of(row, settings.rule)
     folder = None if settings.data in (None, SUBSET) else Path(settings.data)
     shipped = load_config(shipped_folder() / f"{_SHIPPED[row.data]}.yaml")
     document: dict[str, Any] = with_overrides(shipped, epochs=settings.epochs, data=folder).as_document()
     document |= {"name": row.name, "engine": ENGINE}
-    document["learning"] = document["learning"] | {"rule": settings.rule}
+    document["learning"] = document["learning"] | {"rule": rule.value}
     if settings.data == SUBSET:
         document["images"] = {name: images | {"dataset": "mnist-subset"} for name, images in document["images"].items()}
     given = document["populations"]

@@ -51,12 +51,12 @@ def render(document: Mapping[str, Any]) -> Group:
 def markdown(document: Mapping[str, Any]) -> str:
     """A page: how the results came about, a table for each data set, and what the columns mean."""
     lines = ["# Appendix F, reproduced", "", document["source"] + ".", "", *_origin(document), ""]
-    heads = ["network", "seeds"]
+    heads = ["network", "rule", "seeds"]
     for name in ("train %", "test %", "operations", "energy"):
         heads += [name, "paper"]
     heads += ["all operations", "all energy", "epoch, s"]
     for title, rows in _by_data(document):
-        lines += [f"## {title}", "", _markdown_row(heads), _markdown_row(["---", *["---:"] * (len(heads) - 1)])]
+        lines += [f"## {title}", "", _markdown_row(heads), _markdown_row(["---", "---", *["---:"] * (len(heads) - 2)])]
         lines += [_markdown_row(_one_line(row)) for row in rows]
         lines.append("")
     return "\n".join([*lines, *(f"- {note}" for note in NOTES)]) + "\n"
@@ -90,7 +90,7 @@ def _two_lines(row: Mapping[str, Any]) -> Iterator[list[str]]:
 
 
 def _one_line(row: Mapping[str, Any]) -> list[str]:
-    cells = [_label(row), str(len(row["results"]))]
+    cells = [_label(row), row["rule"] or "gradient", str(len(row["results"]))]
     for name in MEASURES:
         cells += [_ours(row, OURS[name]), _published(row, name)]
     epochs = row["results"][0]["epochs"]
@@ -132,7 +132,7 @@ def _origin(document: Mapping[str, Any]) -> list[str]:
     lines = [
         f"    {document['command']}",
         "",
-        f"Rule `{settings['rule']}`, {settings['engine']} engine, epochs: {settings['epochs']}; data `{data['name']}`, "
+        f"Rule: {settings['rule']}; {settings['engine']} engine, epochs: {settings['epochs']}; data `{data['name']}`, "
         f"{data['train']:,} training and {data['test']:,} test images.",
     ]
     for machine in document["machines"]:

@@ -123,6 +123,14 @@ def test_a_row_of_the_shipped_part(tmp_path: Path) -> None:
     assert config.training.images == Images("mnist-subset")
 
 
+def test_deep_rows_learn_by_past_unless_told_otherwise(tmp_path: Path) -> None:
+    for row in ROWS:
+        deep = row.hidden_layers > 1
+        by_depth = load_row(row, Settings(), tmp_path).network.learning.rule
+        assert by_depth is (Rule.PAST if deep else Rule.ACCRUAL)
+        assert load_row(row, Settings(rule="accrual"), tmp_path).network.learning.rule is Rule.ACCRUAL
+
+
 @pytest.mark.parametrize("rule", list(Rule))
 def test_every_rule_of_the_network_is_one_of_a_row(rule: Rule, tmp_path: Path) -> None:
     assert load_row(SPIKING, Settings(rule=rule.value), tmp_path).network.learning.rule is rule
@@ -462,14 +470,14 @@ def test_the_page_says_what_the_json_says(document: dict[str, Any]) -> None:
     rows = {}
     for title, table in zip(("mnist", "temporal-mnist"), tables, strict=True):
         split = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
-        assert {len(line) for line in split} == {13}
+        assert {len(line) for line in split} == {14}
         for line in split[2:]:
             rows[title, line[0]] = line[1:]
     by_name = {row["row"]: row for row in document["rows"]}
     mlp, pdnn = rows["mnist", "MLP 1"], rows["temporal-mnist", "PDNN 1"]
-    assert float(mlp[1]) == by_name["mnist-mlp-1"]["ours"]["train_percent"]["mean"]
-    assert mlp[:3] == ["1", "100.00", "–"]
-    assert pdnn[:8] == ["3", "100.00 ±0.00", "–", "92.00 ±1.00", "97.99–98.39", "1.34M", "484k", "134 nJ"]
+    assert float(mlp[2]) == by_name["mnist-mlp-1"]["ours"]["train_percent"]["mean"]
+    assert mlp[:4] == ["gradient", "1", "100.00", "–"]
+    assert pdnn[:9] == ["accrual", "3", "100.00 ±0.00", "–", "92.00 ±1.00", "97.99–98.39", "1.34M", "484k", "134 nJ"]
     assert float(mlp[-1]) == 0.5
     for words in ("1,000 training and 500 test images", "python " + platform.python_version(), document["command"]):
         assert words in page

@@ -9,10 +9,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from eventnet.datasets.mnist import load_mnist_subset
+from eventnet.datasets.streams import ImageStream, LabelStream
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.compiled import CompiledEngine, layout
 from eventnet.engines.compiled.feeding import WINDOW_ROWS
@@ -31,8 +34,10 @@ from eventnet.network import (
     Sensor,
     Target,
     Wake,
+    derive,
 )
-from eventnet.trace.events import Kind
+from eventnet.operations.bills import COUNTS, price
+from eventnet.trace.events import Kind, Outcome
 from tests.engines.networks import MS, random_network, random_streams, with_wake
 from tests.golden import test_golden
 from tests.streams import PartialSamples, Recording, Samples, Targets
@@ -442,6 +447,51 @@ def test_float32_counts_what_float64_counts():
     np.testing.assert_allclose(units[1], units[0], rtol=0.01)
     assert min(right) > 0.9
     assert abs(right[0] - right[1]) < 0.01
+
+
+class Answers(NamedTuple):
+    """Hears outcomes only: whether each answer was right."""
+
+    right: list[bool]
+
+    def outcome(self, outcome: Outcome) -> None:
+        self.right.append(outcome.predicted == outcome.label)
+
+
+def test_float32_learns_images_as_float64_does_over_seeds():
+    """By `accrual` a rounding leads to another course of learning, as another seed does; on average they are alike."""
+    subset = load_mnist_subset()
+    n, n_epochs, period_ns = len(subset.train_images), 3, 20 * MS
+    code = Code(0.9, period_ns=period_ns, adaptation=Adaptation())
+    network = Network(
+        (
+            Population("pixels", 784, forward=code, wake=Wake.LAZY),
+            Population("hidden", 200, forward=code, backward=code, wake=Wake.LAZY),
+            Population("digit", 10, Nonlinearity.SOFTMAX, code, code, Wake.LAZY),
+        ),
+        (Projection("pixels", "hidden"), Projection("hidden", "digit")),
+        (Sensor("image", "pixels", period_ns),),
+        (Target("label", "digit", period_ns),),
+        Learning(Rule.ACCRUAL, 0.01),
+    )
+    streams = {
+        "image": ImageStream(subset.train_images, period_ns, epochs=n_epochs),
+        "label": LabelStream(subset.train_labels, period_ns, epochs=n_epochs),
+    }
+    table = price(derive(network))
+    right, operations = {}, {}
+    for dtype in ("float64", "float32"):
+        right[dtype], operations[dtype] = 0.0, np.zeros(len(COUNTS))
+        for seed in range(1, 7):
+            answers = Answers([])
+            engine = CompiledEngine(replace(network, dtype=dtype, seed=seed), streams, [answers])
+            engine.run(n_epochs * n * period_ns)
+            right[dtype] += np.mean(answers.right[-n:]) / 6
+            operations[dtype] += engine.totals.bills(table).sum(axis=(0, 1))
+    assert operations["float64"].min() > 1e6
+    np.testing.assert_allclose(operations["float32"], operations["float64"], rtol=0.01)
+    assert min(right.values()) > 0.8
+    assert abs(right["float32"] - right["float64"]) < 0.01
 
 
 def test_kernels_are_plain_python_where_they_are_not_compiled():

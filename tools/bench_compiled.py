@@ -20,7 +20,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 import typer
-from benchmarks import frame_rate, images, inertial, queues, synapses
+from benchmarks import causes, frame_rate, images, inertial, queues, synapses
 from benchmarks.rows import ETAS, Row, Settings, Work
 from rich.console import Console
 from rich.table import Table
@@ -37,13 +37,14 @@ WORKS: dict[str, Work] = {
     "slow-forward": images.slow_forward,
     "inertial": inertial.inertial,
     "trace": images.trace,
+    "causes": causes.causes,
     "memory": images.memory,
     "synapses": synapses.synapses,
     "rows": synapses.row_additions,
     "queues": queues.queues,
     "frame-rate": frame_rate.frame_rate,
 }
-NEED_MNIST = frozenset({"mnist", "temporal", "slow-learning", "slow-forward", "trace", "memory"})
+NEED_MNIST = frozenset({"mnist", "temporal", "slow-learning", "slow-forward", "trace", "causes", "memory"})
 WIDEST = 1000
 
 out = Console(highlight=False, markup=False, emoji=False)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from eventnet.operations.bills import Totals
-from eventnet.trace.events import EventBatch, Outcome
+from eventnet.trace.events import EventBatch, EventBlock, Outcome
 
 State = dict[str, Any]
 """A plain tree of dicts, lists, numbers, strings and arrays: saving it is saving the simulation."""
@@ -94,6 +94,12 @@ class Recorder(OutcomeRecorder, Protocol):
     def events(self, batch: EventBatch) -> None: ...
 
 
+class BlockRecorder(Recorder, Protocol):
+    """Is told many events at once by an engine that has them in columns, and batch by batch by any other."""
+
+    def block(self, block: EventBlock) -> None: ...
+
+
 Recorders = Sequence[OutcomeRecorder]
 """All that want to be told; those among them that are a `Recorder` are told events too."""
 
@@ -101,6 +107,11 @@ Recorders = Sequence[OutcomeRecorder]
 def hearing_events(recorders: Recorders) -> tuple[Recorder, ...]:
     """Those that want to be told events."""
     return tuple(cast(Recorder, recorder) for recorder in recorders if hasattr(recorder, "events"))
+
+
+def hearing_blocks(recorders: Recorders) -> tuple[BlockRecorder, ...]:
+    """Those of them that take many events at once."""
+    return tuple(cast(BlockRecorder, recorder) for recorder in recorders if hasattr(recorder, "block"))
 
 
 @dataclass(frozen=True)
@@ -138,6 +149,13 @@ class Engine(Protocol):
     @property
     def passes(self) -> int:
         """At how many instants so far any stream had a sample: how often a dense network would recompute."""
+        ...
+
+    @property
+    def n_pending(self) -> int | None:
+        """How many events wait for their time: spikes under way, the next tick of each clock, decisions put off to a
+        tick, spikes that neurons are predicted to send. None where nothing waits, since nothing is an event.
+        """
         ...
 
     def run(self, until_ns: int) -> None:

@@ -6,13 +6,14 @@ specification's section 3; it is data, so it can be printed and tested.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Phase(IntEnum):
@@ -84,6 +85,49 @@ class EventBatch(NamedTuple):
     values: NDArray[np.float64]
     scale: float
     causes: NDArray[np.int64]
+
+
+class EventBlock(NamedTuple):
+    """Consecutive events in columns: batches in order, and their events in order.
+
+    Of batches int64 [n] each, `scales` float64 [n]; `sizes` are how many events each has. Of events [sum of sizes]:
+    `neurons` and `causes` int64, `values` float64.
+    """
+
+    first_events: NDArray[np.int64]
+    times_ns: NDArray[np.int64]
+    phases: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    scales: NDArray[np.float64]
+    neurons: NDArray[np.int64]
+    values: NDArray[np.float64]
+    causes: NDArray[np.int64]
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Where the events of each batch begin, int64 [n]."""
+        starts: NDArray[np.int64] = np.cumsum(self.sizes) - self.sizes
+        return starts
+
+    def copy(self) -> EventBlock:
+        """The same in arrays of its own."""
+        return EventBlock._make(column.copy() for column in self)
+
+
+def block_of(batches: Sequence[EventBatch]) -> EventBlock:
+    """Batches, at least one, as one block."""
+    first, time_ns, phase, kind, owner, neurons, values, scale, causes = zip(*batches, strict=True)
+    sizes = [each.size for each in neurons]
+    of_batches = [np.array(each, np.int64) for each in (first, time_ns, phase, kind, owner, sizes)]
+    of_events = [np.concatenate(each) for each in (neurons, values, causes)]
+    return EventBlock._make([*of_batches, np.array(scale, np.float64), *of_events])
+
+
+def join(blocks: Sequence[EventBlock]) -> EventBlock:
+    """Blocks, at least one, one after the other as one."""
+    return blocks[0] if len(blocks) == 1 else EventBlock._make(map(np.concatenate, zip(*blocks, strict=True)))
 
 
 class Outcome(NamedTuple):

@@ -17,17 +17,21 @@ from eventnet.errors import InputError, RunError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, flush: bool = True) -> Iterator[Path]:
     """Give a temporary path to write to; on success it becomes `path` in one step, on failure it goes away.
+
+    Without `flush`, which takes its time, the file may be lost or damaged if the machine falls.
 
     Raises RunError where the disk refuses (full, read-only, gone).
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         yield temporary
-        _flush(temporary)
+        if flush:
+            _flush(temporary)
         os.replace(temporary, path)
-        _flush(path.parent)
+        if flush:
+            _flush(path.parent)
     except OSError as error:
         raise RunError(
             f"cannot write {path}: {error.strerror or error}; make room there, or check permissions"

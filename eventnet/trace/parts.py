@@ -6,6 +6,9 @@ they are there; `tail.parquet` holds the rows since the last of them and is repl
 says (in its metadata) which part it is the beginning of, so a tail left behind when that part appeared is
 recognised and ignored. Where the cuts fall depends on the rows alone, so the same rows give the same bytes
 whenever the tail was written.
+
+Within a file the rows lie as `eventnet.trace.layout` says; what reads them here gives them back in order. Files of
+schema version 1, whose rows lie in order, are read in the same way.
 """
 
 from __future__ import annotations
@@ -21,19 +24,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
 
 from eventnet.errors import InputError
+from eventnet.operations.bills import COUNTS
 from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.files import replacing
-from eventnet.trace.schema import SCHEMAS
+from eventnet.trace.layout import NUMBER, PLACE, ROW_GROUP_ROWS, by_place, has_places, in_order, row_groups_with
+from eventnet.trace.schema import SCHEMAS, names_of, with_plain_names
 
-ROW_GROUP_ROWS = 2**16
+BATCH_ROWS = 2**16
+"""The most rows of a batch that is read."""
+FIRST_ROWS = 2**10
+"""The rows of the first batch, since many want no more; each is then twice as long as the one before."""
 _PART_KEY = b"eventnet.part"
 _READ_ERRORS = (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError)
 """What pyarrow raises for a file that is cut short or changed."""
-CHECKED = ds.ParquetFileFormat(
-    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-)
+_LOCAL = LocalFileSystem()
+
+
+def checked(dictionaries: Sequence[str] = ()) -> ds.ParquetFileFormat:
+    """How files are read: checking each page's checksum, these columns as dictionaries, other names as strings."""
+    return ds.ParquetFileFormat(
+        read_options=ds.ParquetReadOptions(dictionary_columns=list(dictionaries)),
+        default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True),
+    )
+
+
+_PLAIN = checked()
+_WITH_DICTIONARIES = {table: checked(names_of(table)) for table in SCHEMAS}
 
 
 class PartWriter:
@@ -57,12 +76,19 @@ class PartWriter:
         """Rows appended so far."""
         return self._n_parts * self._part_rows + self._n_buffered
 
-    def append(self, rows: pa.Table) -> None:
+    @property
+    def room(self) -> int:
+        """How many more rows the part takes that is not full."""
+        return self._part_rows - self._n_buffered % self._part_rows
+
+    def append(self, *tables: pa.Table) -> None:
         """Add rows of the table's schema; has a part written each time one is full. What went wrong with writing the
         part before is raised here, or by `write_tail`.
+
+        Rows are in order or, where a table has places and all of its rows go into the same part, by place.
         """
-        self._buffer.append(rows)
-        self._n_buffered += rows.num_rows
+        self._buffer.extend(tables)
+        self._n_buffered += sum(rows.num_rows for rows in tables)
         while self._n_buffered >= self._part_rows:
             table = pa.concat_tables(self._buffer)
             path, full = part_path(self._directory, self._name, self._n_parts), table.slice(0, self._part_rows)
@@ -128,14 +154,16 @@ class PartWriter:
         return pa.Table.from_arrays(columns, schema=self._schema)
 
     def _write(self, path: Path, rows: pa.Table, part: int) -> None:
-        metadata = {**self._schema.metadata, _PART_KEY: str(part).encode()}
-        with replacing(path) as temporary:
-            pq.write_table(
-                rows.combine_chunks().replace_schema_metadata(metadata),
-                temporary,
-                row_group_size=ROW_GROUP_ROWS,
-                **encoding(self._schema),
-            )
+        schema = self._schema.remove_metadata()
+        pieces = by_place(rows) if has_places(self._name) else [rows.combine_chunks()]
+        with (
+            replacing(path) as temporary,
+            # without Arrow's own schema names are plain strings to every reader, and Arrow compares their statistics
+            pq.ParquetWriter(temporary, schema, store_schema=False, **encoding(schema)) as writer,
+        ):
+            writer.add_key_value_metadata({**self._schema.metadata, _PART_KEY: str(part).encode()})
+            for piece in pieces:
+                writer.write_table(piece.replace_schema_metadata(), ROW_GROUP_ROWS)
 
 
 @dataclass(frozen=True)
@@ -150,38 +178,94 @@ class Parts:
     n_rows: int
     damaged: dict[Path, str] = field(default_factory=dict)
 
+    @property
+    def n_pieces(self) -> int:
+        """How many files of rows there are: the parts and, where it counts, the tail."""
+        return len(self.parts) + (self.tail is not None)
+
     def batches(
-        self, columns: Sequence[str] | None = None, where: ds.Expression | None = None
+        self, columns: Sequence[str] | None = None, where: ds.Expression | None = None, ordered: bool = True
     ) -> Iterator[pa.RecordBatch]:
-        """Rows in order, one part in memory at a time. Raises InputError naming a part that turns out
-        damaged.
+        """The rows for which `where` holds, two parts in memory at a time. Row groups that hold none are not read.
+
+        `ordered`: in order; else only part by part, which takes less time. Raises InputError naming a part that turns
+        out damaged. The next part is read while this one is used, once more than its first batch is asked for.
         """
-        wanted = None if columns is None else list(columns)
-        for path in self.parts:
-            try:
-                yield from ds.dataset(str(path), format=CHECKED).to_batches(columns=wanted, filter=where)
-            except _READ_ERRORS as error:
-                raise _damage(path, error, len(self.parts) - 1) from error
-        if self.tail is not None:
-            yield from ds.dataset(self.tail).to_batches(columns=wanted, filter=where)
+        with ThreadPoolExecutor(1, thread_name_prefix=f"read-{self.name}") as reader:
+            coming: Future[pa.Table] | None = None
+            n_rows = FIRST_ROWS
+            for k in range(self.n_pieces):
+                piece = self.piece(k, columns, where, ordered) if coming is None else coming.result()
+                coming, first = None, 0
+                while first < piece.num_rows:
+                    yield from piece.slice(first, n_rows).to_batches()
+                    if coming is None and k + 1 < self.n_pieces:
+                        coming = reader.submit(self.piece, k + 1, columns, where, ordered)
+                    first, n_rows = first + n_rows, min(2 * n_rows, BATCH_ROWS)
+
+    def piece(
+        self,
+        k: int,
+        columns: Sequence[str] | None = None,
+        where: ds.Expression | None = None,
+        ordered: bool = True,
+    ) -> pa.Table:
+        """The same of the k-th part or, after the last, of the tail."""
+        wanted = list(SCHEMAS[self.name].names if columns is None else columns)
+        if k == len(self.parts):
+            return ds.dataset(self.tail).to_table(columns=wanted, filter=where).combine_chunks()
+        try:
+            return self._read(self.parts[k], wanted, where, ordered)
+        except _READ_ERRORS as error:
+            raise _damage(self.parts[k], error, len(self.parts) - 1) from error
+
+    def first_ns(self, k: int) -> int:
+        """The least `time_ns` of the k-th piece, which the footer of a part says."""
+        if k == len(self.parts):
+            assert self.tail is not None
+            return int(self.tail["time_ns"][0].as_py())
+        try:
+            footer = pq.read_metadata(self.parts[k])
+            column = SCHEMAS[self.name].get_field_index("time_ns")
+            return min(int(footer.row_group(g).column(column).statistics.min) for g in range(footer.num_row_groups))
+        except (*_READ_ERRORS, AttributeError, ValueError) as error:
+            raise _damage(self.parts[k], error, len(self.parts) - 1) from error
 
     def read_part(self, path: Path) -> pa.Table:
-        """All rows of one part. Raises InputError naming it where it is damaged."""
-        try:
-            return ds.dataset(str(path), format=CHECKED).to_table()
-        except _READ_ERRORS as error:
-            raise _damage(path, error, len(self.parts) - 1) from error
+        """All rows of one part, in order. Raises InputError naming it where it is damaged."""
+        return self.piece(self.parts.index(path))
+
+    def _read(self, path: Path, columns: list[str], where: ds.Expression | None, ordered: bool) -> pa.Table:
+        ordered = ordered and has_places(self.name)
+        asked = list(dict.fromkeys([*columns, NUMBER])) if ordered else columns
+        if where is None:
+            with _opened(path, self.name) as file:
+                rows = file.read(asked).select(asked)
+        else:
+            groups = row_groups_with(_PLAIN.make_fragment(str(path), _LOCAL), where)
+            fragment = _WITH_DICTIONARIES[self.name].make_fragment(str(path), _LOCAL).subset(row_group_ids=groups)
+            rows = fragment.to_table(SCHEMAS[self.name], columns=asked, filter=where)
+        rows = (in_order(rows) if ordered else rows).select(columns).replace_schema_metadata()
+        return rows.combine_chunks()  # else every row group were a batch of its own
+
+
+def _opened(source: Any, table: str) -> pq.ParquetFile:
+    return pq.ParquetFile(source, read_dictionary=names_of(table), page_checksum_verification=True)
 
 
 def encoding(schema: pa.Schema) -> dict[str, Any]:
     """How the columns of a table are written to Parquet, as arguments of pyarrow's writers."""
-    rising = [name for name in ("event", "time_ns", "cause") if name in schema.names]
+    names = schema.names
+    gradual = [name for name in (NUMBER, "time_ns", "neuron", "cause") if name in names]
+    # runs of a few values are short already, and Zstandard would take as long for them as for the rest
+    few_values = {"phase", "kind", *PLACE, "scale", *COUNTS} - {"adds_unit"}
     return {
-        "compression": "zstd",
-        "use_dictionary": [name for name in schema.names if name not in rising],
-        "column_encoding": dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
+        "compression": {name: "snappy" if name in few_values else "zstd" for name in names},
+        "use_dictionary": [name for name in names if name not in gradual],
+        "column_encoding": dict.fromkeys(gradual, "DELTA_BINARY_PACKED"),
         "write_page_checksum": True,
-        "write_statistics": [name for name in ("event", "time_ns") if name in schema.names],  # what is searched for
+        # what is searched for
+        "write_statistics": [name for name in (NUMBER, "time_ns", "kind", *PLACE) if name in names],
     }
 
 
@@ -239,8 +323,9 @@ def _read_tail(path: Path, name: str) -> pa.Table | None:
     except FileNotFoundError:
         return None
     try:
-        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        table = _opened(pa.BufferReader(content), name).read()
         _check_schema(path, name, table.schema, table.schema.metadata)
+        return in_order(table) if has_places(name) else table
     except InputError:
         raise
     except _READ_ERRORS as error:
@@ -249,7 +334,6 @@ def _read_tail(path: Path, name: str) -> pa.Table | None:
             place=str(path),
             remedy="open the run skipping damaged files to read all rows before",
         ) from error
-    return table
 
 
 def _check_part(path: Path, name: str, read_all: bool, n_others: int) -> pq.FileMetaData:
@@ -266,7 +350,7 @@ def _check_part(path: Path, name: str, read_all: bool, n_others: int) -> pq.File
                 remedy="give each part its own name back, or open the run skipping damaged files",
             )
         if read_all:
-            ds.dataset(str(path), format=CHECKED).to_table()
+            _PLAIN.make_fragment(str(path), _LOCAL).to_table()
     except InputError:
         raise
     except _READ_ERRORS as error:
@@ -288,7 +372,7 @@ def _check_schema(path: Path, name: str, schema: pa.Schema, metadata: dict[bytes
             value=version,
             remedy=f"update eventnet; this one reads versions up to {SCHEMA_VERSION}",
         )
-    if not schema.equals(SCHEMAS[name]):
+    if with_plain_names(schema) != with_plain_names(SCHEMAS[name]):
         raise InputError(
             f"is damaged: its columns are not those of a part of {name}",
             place=str(path),

@@ -1,7 +1,8 @@
 """Asking a run what happened: events by place, time and kind, and what they cost.
 
 A `Run` is a look at the directory at one moment; it works while the run goes on and after it was killed.
-Filters are pushed down into the Parquet parts, and what is streamed needs the memory of one part at a time.
+Filters are pushed down into the Parquet parts: row groups of other places or times are not read. What is streamed needs
+the memory of two parts, and comes in the order of events.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from eventnet.errors import InputError
 from eventnet.network.graph import Graph, derive
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, way_of_kinds
+from eventnet.trace.events import PROJECTION_KINDS, Kind
 from eventnet.trace.files import read_json
 from eventnet.trace.parts import Parts, open_parts
 from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS
@@ -217,9 +219,9 @@ class Run:
         return outcomes.filter(pc.field("target") == (target or names[0]))
 
     def _sums_by_payer(self, trace: Parts) -> dict[Any, Sums]:
-        from eventnet.operations.payers import COLUMNS, share_bills  # only here: it loads Numba
+        from eventnet.operations.payers import share_trace  # only here: it loads Numba
 
-        shared = share_bills(trace.batches(COLUMNS), self.networks())
+        shared = share_trace(trace, self.networks())
         return {
             name: sums
             for name, sums in zip(shared.payers, shared.whole(), strict=True)
@@ -322,6 +324,7 @@ def _filter(
         None if projection is None else ds.field("projection") == projection,
         None if neuron is None else ds.field("neuron") == neuron,
         None if kinds is None else ds.field("kind").isin(list(kinds)),
+        None if kinds is None else _where_they_happen(kinds),
         None if start_ns is None else time >= start_ns,
         None if end_ns is None else time < end_ns,
     ]
@@ -330,6 +333,14 @@ def _filter(
         if each is not None:
             expression = each if expression is None else expression & each
     return expression
+
+
+def _where_they_happen(kinds: Sequence[str]) -> ds.Expression | None:
+    """That events are of populations, or of projections, where all of these kinds are: others need not be read then."""
+    of_projections = {Kind[kind.upper()] in PROJECTION_KINDS for kind in kinds}
+    if len(of_projections) != 1:
+        return None
+    return ds.field("projection" if of_projections == {True} else "population").is_valid()
 
 
 def _first(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
@@ -352,10 +363,10 @@ def _one_of(name: str, names: Sequence[str], field: str) -> None:
 
 
 def _grouped(trace: Parts, column: str, key: Callable[[pa.RecordBatch], pa.Array]) -> dict[Any, Sums]:
-    """Sums by key, which is made of `column` and `kind`, in the memory of one part."""
+    """Sums by key, which is made of `column` and `kind`, in the memory of two parts."""
     sums: dict[Any, Sums] = {}
     totals = [("way", "count"), *((count, "sum") for count in COUNTS)]
-    for batch in trace.batches(list(dict.fromkeys([column, "kind", *COUNTS]))):
+    for batch in trace.batches(list(dict.fromkeys([column, "kind", *COUNTS])), ordered=False):
         columns = {"key": key(batch), "way": _way_numbers(batch), **{count: batch.column(count) for count in COUNTS}}
         grouped = pa.table(columns).group_by(["key", "way"]).aggregate(totals)
         bills = np.stack([grouped[f"{name}_{how}"].to_numpy() for name, how in totals], axis=1)

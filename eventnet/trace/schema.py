@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from eventnet.network.graph import Graph
 from eventnet.operations.bills import COUNTS, price
-from eventnet.trace.events import PROJECTION_KINDS, SCHEMA_VERSION, EventBatch, Kind, Outcome, Phase
+from eventnet.trace.events import PROJECTION_KINDS, SCHEMA_VERSION, EventBlock, Kind, Outcome, Phase
 
 NAME = pa.dictionary(pa.int32(), pa.string())
 KINDS = tuple(kind.name.lower() for kind in Kind)
@@ -47,6 +47,20 @@ OUTCOME_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
 )
 SCHEMAS = {"events": pa.schema(list(EVENT_FIELDS)), "outcomes": pa.schema(list(OUTCOME_FIELDS))}
 """What a part of each table must look like, whatever its metadata."""
+
+
+def names_of(table: str) -> list[str]:
+    """The columns of a table that hold names."""
+    return [field.name for field in SCHEMAS[table] if pa.types.is_dictionary(field.type)]
+
+
+def with_plain_names(schema: pa.Schema) -> pa.Schema:
+    """A schema whose names are strings, without metadata: what files say, with or without Arrow's own schema."""
+    return pa.schema(
+        [(field.name, pa.string() if pa.types.is_dictionary(field.type) else field.type) for field in schema]
+    )
+
+
 _OWNED_BY_PROJECTION = np.array([kind in PROJECTION_KINDS for kind in Kind])
 
 
@@ -62,7 +76,7 @@ def table_schema(
 
 
 class EventRows:
-    """Turns batches of events into rows, each with its bill."""
+    """Turns blocks of events into rows, each with its bill."""
 
     def __init__(self, graph: Graph) -> None:
         populations = [population.name for population in graph.populations]
@@ -72,28 +86,23 @@ class EventRows:
         self._dictionaries = {column: pa.array(names, pa.string()) for column, names in self.names.items()}
         self._prices = price(graph)
 
-    def table(self, batches: Sequence[EventBatch]) -> pa.Table:
-        """The rows of the batches, in order."""
-        first, time_ns, phase, kind, owner, neurons, values, scale, causes = zip(*batches, strict=True)
-        sizes = np.array([each.size for each in neurons])
-        starts = np.cumsum(sizes) - sizes
-        places = np.arange(sizes.sum()) - np.repeat(starts, sizes)  # of an event within its batch
-
-        kinds = np.repeat(np.array(kind, np.int64), sizes)
-        owners = np.repeat(np.array(owner, np.int64), sizes)
-        value = np.concatenate(values)
+    def table(self, block: EventBlock) -> pa.Table:
+        """The rows of a block, in order."""
+        sizes, value = block.sizes, block.values
+        places = np.arange(value.size) - np.repeat(block.starts, sizes)  # of an event within its batch
+        kinds, owners = np.repeat(block.kinds, sizes), np.repeat(block.owners, sizes)
         projected = _OWNED_BY_PROJECTION[kinds]
         columns = {
-            "event": np.repeat(np.array(first, np.int64), sizes) + places,
-            "time_ns": np.repeat(np.array(time_ns, np.int64), sizes),
-            "phase": self._names("phase", np.repeat(np.array(phase, np.int64), sizes) - min(Phase)),
+            "event": np.repeat(block.first_events, sizes) + places,
+            "time_ns": np.repeat(block.times_ns, sizes),
+            "phase": self._names("phase", np.repeat(block.phases, sizes) - min(Phase)),
             "kind": self._names("kind", kinds),
             "population": self._names("population", owners, absent=projected),
             "projection": self._names("projection", owners, absent=~projected),
-            "neuron": np.concatenate(neurons).astype(np.int32),
+            "neuron": block.neurons.astype(np.int32),
             "value": value,
-            "scale": np.repeat(np.array(scale, np.float64), sizes),
-            "cause": np.concatenate(causes),
+            "scale": np.repeat(block.scales, sizes),
+            "cause": block.causes,
         }
         columns |= dict(zip(COUNTS, self._prices.columns(kinds, owners, value), strict=True))
         return pa.Table.from_pydict(columns, schema=self.schema)

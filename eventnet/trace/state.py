@@ -12,7 +12,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from eventnet.engines.base import State
 from eventnet.errors import InputError
 from eventnet.trace.files import replacing
 
+LARGE_BYTES = 2**16
 _TREE = "tree"
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -37,19 +38,33 @@ _DAMAGE = (
 """What numpy, zipfile and json raise for a file that is cut short or changed."""
 
 
-def save_state(path: Path, state: State) -> None:
+def save_state(path: Path, state: State, *, as_cache: bool = False) -> None:
     """Save a tree so that `load_state` gives back its equal, replacing the file in one step.
 
     A tree is made of dicts (string or integer keys), lists, tuples, None, bools, ints of any size, floats,
-    strings, numpy arrays and numpy scalars (no objects). Raises TypeError naming the place of anything else,
-    RunError where the disk refuses.
+    strings, numpy arrays and numpy scalars (no objects). `as_cache`: small and soon, but it may be lost or
+    damaged if the machine falls. Raises TypeError naming the place of anything else, RunError where the disk
+    refuses.
     """
     arrays: dict[str, NDArray[Any]] = {}
     tree = _pack(state, arrays, "state")
     text = np.frombuffer(json.dumps(tree).encode("ascii"), dtype=np.uint8)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        # dict[str, ndarray] is what savez takes by keyword, but its stub also has a bool among the keywords
-        np.savez(file, **{_TREE: text}, **arrays)  # type: ignore[arg-type]
+    with replacing(path, flush=not as_cache) as temporary, temporary.open("wb") as file:
+        if as_cache:
+            _write_small(file, {_TREE: text, **arrays})
+        else:
+            # dict[str, ndarray] is what savez takes by keyword, but its stub also has a bool among the keywords
+            np.savez(file, **{_TREE: text}, **arrays)  # type: ignore[arg-type]
+
+
+def _write_small(file: IO[bytes], arrays: dict[str, NDArray[Any]]) -> None:
+    """As `np.savez`, but packed, except for large arrays of fractions: that would take long and gain little."""
+    with zipfile.ZipFile(file, "w", compresslevel=1) as archive:
+        for name, array in arrays.items():
+            is_large = array.dtype.kind == "f" and array.nbytes > LARGE_BYTES
+            archive.compression = zipfile.ZIP_STORED if is_large else zipfile.ZIP_DEFLATED
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as opened:
+                np.lib.format.write_array(opened, array, allow_pickle=False)
 
 
 def load_state(path: Path) -> State:

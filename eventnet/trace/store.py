@@ -29,8 +29,9 @@ from eventnet import __version__
 from eventnet.engines.base import OutcomeRecorder, State
 from eventnet.errors import InputError, RunError
 from eventnet.network.graph import Graph
-from eventnet.trace.events import SCHEMA_VERSION, EventBatch, Outcome
+from eventnet.trace.events import SCHEMA_VERSION, EventBatch, EventBlock, Outcome, block_of, join
 from eventnet.trace.files import read_json, write_json, write_text
+from eventnet.trace.layout import cut
 from eventnet.trace.parts import PartWriter
 from eventnet.trace.schema import EventRows, OutcomeRows
 from eventnet.trace.state import load_state, save_state
@@ -59,9 +60,11 @@ class RunWriter:
         self._trace = bool(provenance["trace"])
         self._events = EventRows(graph)
         self._outcomes = OutcomeRows({target["name"]: target["groups"] for target in provenance["targets"]})
-        self._event_parts = PartWriter(path / "trace", "events", self._events.schema, int(provenance["part_events"]))
+        self._part_events = int(provenance["part_events"])
+        self._event_parts = PartWriter(path / "trace", "events", self._events.schema, self._part_events)
         self._outcome_parts = PartWriter(path / "outcomes", "outcomes", self._outcomes.schema, PART_OUTCOMES)
         self._batches: list[EventBatch] = []
+        self._blocks: list[EventBlock] = []
         self._n_pending = 0
         self._pending_outcomes: list[Outcome] = []
         self._next_event = 0
@@ -141,16 +144,25 @@ class RunWriter:
     def events(self, batch: EventBatch) -> None:
         """Record a batch. Raises RunError where ids go backward, which would be a fault of the engine."""
         n = len(batch.neurons)
-        if batch.first_event < self._next_event:
-            raise RunError(f"event {batch.first_event} came after event {self._next_event - 1}; report this fault")
+        self._take_number(batch.first_event)
         self._next_event = batch.first_event + n
         self._time_ns = batch.time_ns
         if n == 0 or not self._trace:
             return
         self._batches.append(batch)
-        self._n_pending += n
-        if self._n_pending >= BATCH_ROWS:
-            self._rows_from_batches()
+        self._count(n)
+
+    def block(self, block: EventBlock) -> None:
+        """Record many batches, whose arrays may change afterwards. Raises RunError as `events` does."""
+        ends = block.first_events + block.sizes
+        self._take_number(int(block.first_events[0]))
+        if (ends[:-1] > block.first_events[1:]).any():
+            raise RunError("the events of a block are out of order; report this fault")
+        self._next_event = int(ends[-1])
+        self._time_ns = int(block.times_ns[-1])
+        if self._trace:
+            self._blocks += [*self._left_batches(), block.copy()]
+            self._count(block.values.size)
 
     def outcome(self, outcome: Outcome) -> None:
         """Record what a target sample said."""
@@ -197,18 +209,33 @@ class RunWriter:
         else:
             self.close("failed", self._time_ns, message=str(error) or type(error).__name__)
 
-    def _rows_from_batches(self) -> None:
-        # let go of the batches first: if the disk refuses the rows, closing must not add them a second time
-        batches, self._batches, self._n_pending = self._batches, [], 0
-        self._event_parts.append(self._events.table(batches))
+    def _take_number(self, event: int) -> None:
+        if event < self._next_event:
+            raise RunError(f"event {event} came after event {self._next_event - 1}; report this fault")
+
+    def _count(self, n: int) -> None:
+        self._n_pending += n
+        if self._n_pending >= BATCH_ROWS:
+            self._rows_from_pending()
+
+    def _left_batches(self) -> list[EventBlock]:
+        """What came batch by batch since the last block, as a block."""
+        batches, self._batches = self._batches, []
+        return [block_of(batches)] if batches else []
+
+    def _rows_from_pending(self) -> None:
+        # let go of the events first: if the disk refuses the rows, closing must not add them a second time
+        blocks, self._blocks, self._n_pending = [*self._blocks, *self._left_batches()], [], 0
+        pieces = cut(join(blocks), self._event_parts.room, self._part_events)
+        self._event_parts.append(*(self._events.table(each) for each in pieces))
 
     def _rows_from_outcomes(self) -> None:
         outcomes, self._pending_outcomes = self._pending_outcomes, []
         self._outcome_parts.append(self._outcomes.table(outcomes))
 
     def _write_tails(self) -> None:
-        if self._batches:
-            self._rows_from_batches()
+        if self._n_pending:
+            self._rows_from_pending()
         if self._pending_outcomes:
             self._rows_from_outcomes()
         if self._trace:

@@ -34,7 +34,7 @@ from eventnet.network.graph import Graph
 from eventnet.operations.bills import COUNTS, Totals, price
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS
 from eventnet.operations.payers import PARTS, SharedBills, payers_of, share_bills, shares_of_events
-from eventnet.trace.events import NO_CAUSE, NO_NEURON, PROJECTION_KINDS, EventBatch, Kind, Phase
+from eventnet.trace.events import NO_CAUSE, NO_NEURON, PROJECTION_KINDS, EventBatch, Kind, Phase, block_of
 from eventnet.trace.memory import MemoryRecorder
 from eventnet.trace.schema import EventRows
 from tests.engines.networks import MS, random_network, random_streams, with_wake
@@ -46,7 +46,8 @@ DURATION_NS = 400 * MS
 
 def rows(graph: Graph, batches: Sequence[EventBatch], chunk: int | None = None) -> list[pa.RecordBatch]:
     """Events as the trace has them, in batches of any length."""
-    batch_list: list[pa.RecordBatch] = EventRows(graph).table(batches).combine_chunks().to_batches(max_chunksize=chunk)
+    table = EventRows(graph).table(block_of(batches)).combine_chunks()
+    batch_list: list[pa.RecordBatch] = table.to_batches(max_chunksize=chunk)
     return batch_list
 
 

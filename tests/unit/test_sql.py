@@ -202,7 +202,7 @@ def test_damaged_parts_are_named_or_left_out(tmp_path: Path) -> None:
     content[2_000:2_100] = bytes(100)
     part.write_bytes(content)
     with pytest.raises(InputError, match=r"events-000002\.parquet.*damaged"):
-        answer(open_run(path), "select sum(value), sum(cause) from events")
+        answer(open_run(path), "select sum(hash(e)) from events e")
     found = answer(open_run(path, skip_damaged=True), "select event from events order by event")
     assert [event for (event,) in found] == [*range(1_000), *range(1_500, 2_300)]
 

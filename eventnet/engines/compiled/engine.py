@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_events
+from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_blocks, hearing_events
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed, with_room
 from eventnet.engines.compiled.kernels.compiling import Sim
@@ -16,6 +16,7 @@ from eventnet.engines.compiled.pools import pooled, repooled
 from eventnet.engines.compiled.recording import drain, make_out
 from eventnet.engines.compiled.state import (
     Arrays,
+    count_pending,
     grow_ring,
     load_arrays,
     make_arrays,
@@ -46,7 +47,8 @@ class CompiledEngine:
         net = make_tables(self.graph)
         arrays = make_arrays(self.graph, net)
         work = make_work(net, arrays)
-        self._hearing = hearing_events(recorders)
+        self._in_blocks = hearing_blocks(recorders)
+        self._hearing = tuple(each for each in hearing_events(recorders) if each not in self._in_blocks)
         out = make_out(net, self._recording())
         self._pools = pooled(self._head(), net, arrays, work, make_feed(self.graph), out)
         self._feeder = Feeder(self.graph, streams)
@@ -74,6 +76,11 @@ class CompiledEngine:
         """At how many instants so far any stream had a sample."""
         return int(self._pools.ints[layout.PASSES])
 
+    @property
+    def n_pending(self) -> int:
+        """How many events wait for their time: as many as in the actor engine's queue."""
+        return count_pending(self._pools.net, self._pools.state)
+
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens before `until_ns`; RunError at the first state that is not finite."""
         if until_ns <= self._now_ns:
@@ -85,7 +92,7 @@ class CompiledEngine:
         while ended != layout.DONE:
             ended = run(Sim(self._pools.ints, self._pools.doubles, self._pools.floats), until_ns)
             # before anything is raised, so that recorders have all that came before
-            drain(self._pools.out, self._recorders, self._hearing)
+            drain(self._pools.out, self._recorders, self._hearing, self._in_blocks)
             fault = int(self._pools.ints[layout.FAULT])
             if ended == layout.NEEDS_SAMPLES:
                 self._feeder.extend(fault, self._pools.feed)
@@ -158,7 +165,7 @@ class CompiledEngine:
         self.totals.singles = out.count_singles
 
     def _recording(self) -> int:
-        if self._hearing:
+        if self._hearing or self._in_blocks:
             return layout.EVENTS_TOO
         return layout.OUTCOMES_ONLY if self._recorders else layout.NOTHING
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventnet.engines.base import Recorder, Recorders
+from eventnet.engines.base import BlockRecorder, Recorder, Recorders
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.tables import Doubles, Ints, Tables
-from eventnet.trace.events import EventBatch, Kind, Outcome, Phase
+from eventnet.trace.events import EventBatch, EventBlock, Kind, Outcome, Phase
 
 ROOM_EVENTS = 1 << 16
 """Events that the buffers hold at least; more, where one instant may have more."""
@@ -67,13 +67,31 @@ def make_out(net: Tables, recording: int) -> Out:
     )
 
 
-def drain(out: Out, recorders: Recorders, hearing: Sequence[Recorder]) -> None:
-    """Hand everything recorded on, in order, and empty the buffers; `hearing` are those of all that hear events."""
+def drain(out: Out, recorders: Recorders, hearing: Sequence[Recorder], in_blocks: Sequence[BlockRecorder] = ()) -> None:
+    """Hand everything recorded on, in order, and empty the buffers; of all recorders, `hearing` are told events by the
+    batch and `in_blocks` all of them at once, after the others.
+    """
+    _tell_each(out, recorders, hearing)
+    if in_blocks and out.cursor[0]:
+        block = _block(out)
+        for recorder in in_blocks:
+            recorder.block(block)
+    out.cursor[:] = 0
+
+
+def _block(out: Out) -> EventBlock:
+    """Everything recorded, as views of the buffers."""
+    n_batches, n_events, _ = out.cursor.tolist()
+    first, time_ns, phase, kind, owner, _, size = out.batches_told[:n_batches].T
+    neurons, values, causes = out.told_neurons[:n_events], out.told_values[:n_events], out.told_causes[:n_events]
+    return EventBlock(first, time_ns, phase, kind, owner, size, out.batch_scales[:n_batches], neurons, values, causes)
+
+
+def _tell_each(out: Out, recorders: Recorders, hearing: Sequence[Recorder]) -> None:
     n_batches, n_events, n_outcomes = out.cursor.tolist()
     if not hearing:
         for outcome in range(n_outcomes):
             _tell_outcome(out, outcome, recorders)
-        out.cursor[:] = 0
         return
     # copies, since recorders keep what they are given
     neurons, causes = (each[:n_events].copy() for each in (out.told_neurons, out.told_causes))
@@ -92,7 +110,6 @@ def drain(out: Out, recorders: Recorders, hearing: Sequence[Recorder]) -> None:
         )
         for recorder in hearing:
             recorder.events(batch)
-    out.cursor[:] = 0
 
 
 def _tell_outcome(out: Out, place: int, recorders: Recorders) -> None:

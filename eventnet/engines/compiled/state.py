@@ -160,6 +160,18 @@ def load_arrays(net: Tables, arrays: Arrays, saved: dict[str, Any]) -> Arrays:
     return arrays
 
 
+def count_pending(net: Tables, arrays: Arrays) -> int:
+    """How many events wait for their time: ticks and decisions put off, spikes that are predicted, spikes under way."""
+    of_sides = arrays.side_state[:, [layout.TICK_NS, layout.ADAPT_NS, layout.POSTPONED_NS]]
+    predicted = 0
+    for side in net.side_table[net.side_table[:, layout.SELF_WAKES] != 0]:
+        leaves = side[layout.FIRST_NODE] + side[layout.LEAVES]
+        predicted += int(np.count_nonzero(arrays.tree[leaves : leaves + side[layout.SIZE]] != layout.NEVER_NS))
+    ticks = (of_sides, arrays.synapse_state[:, layout.DENSE_NS], arrays.probes_ns)
+    waiting = sum(np.count_nonzero(times_ns != layout.NEVER_NS) for times_ns in ticks)
+    return int(waiting + predicted + arrays.rings[:, layout.COUNT].sum())
+
+
 def grow_ring(arrays: Arrays, ring: int) -> Arrays:
     """Twice the room for a ring, its spikes from the start of it on; the other rings move as they are."""
     rings = arrays.rings

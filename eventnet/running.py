@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -65,6 +65,10 @@ from eventnet.training import (
     of_test_images,
     percent_right,
 )
+from eventnet.why.trail import Trail
+
+if TYPE_CHECKING:
+    from eventnet.operations.ongoing import OngoingBills
 
 COMPILING_S = 2.0
 """A first step that takes longer has compiled kernels."""
@@ -93,7 +97,9 @@ class Interrupted(Exception):
 
 @dataclass
 class _Ongoing:
-    """A run under way. `epochs` None: streams are gone through once, and nothing is tested."""
+    """A run under way. `epochs` None: streams are gone through once, and nothing is tested. `trail` None: afterwards
+    nobody can ask why.
+    """
 
     config: Config
     engine_name: str
@@ -104,6 +110,9 @@ class _Ongoing:
     scores: ScoreKeeper
     watch: LossWatch
     epochs: Epochs | None
+    trail: Trail | None
+    live: bool
+    payers: OngoingBills | None  # who is told of events to show who pays for them
     wall_s: float = 0.0
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # of the streams, when it was saved
 
@@ -268,8 +277,8 @@ def _engine_name(name: object, place: str | None = None) -> str:
     return str(name)
 
 
-def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None) -> _Ongoing:
-    """A run at its beginning, or where its `state` was saved."""
+def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None, live: bool) -> _Ongoing:
+    """A run at its beginning, or where its `state` was saved; `live`: to be shown in a `LiveView`."""
     graph = derive(config.network)
     scores = ScoreKeeper(groups_of(graph, streams))
     until_ns, network, epochs = end_of(config, streams), config.network, None
@@ -279,8 +288,14 @@ def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state:
             epochs.load_state(state["epochs"])
         network = network_in(network, config.training, epochs.number)
     watch = LossWatch(derive(network))
-    engine = ENGINES[name](network, streams, (writer.recorder, scores, watch))
-    ongoing = _Ongoing(config, name, engine, streams, until_ns, writer, scores, watch, epochs)
+    payers = _payers(config, epochs) if live and name != "dense" else None
+    engine = ENGINES[name](network, streams, _recorders(writer, scores, watch, payers))
+    provenance, trail = read_provenance(writer.path), None
+    if provenance["trace"] and name != "dense":
+        trail = Trail(writer.path, graph, provenance["part_events"], from_actor=name == "actor")
+    ongoing = _Ongoing(
+        config, name, engine, streams, until_ns, writer, scores, watch, epochs, trail, live=live, payers=payers
+    )
     if state is not None:
         ongoing.load_state(state)
     return ongoing
@@ -295,8 +310,8 @@ def _play(
     with writer, _stop_wish() as wish:
         try:
             with _naming_files(config):
-                ongoing = _open(config, name, streams, writer, state)
-                _run_slices(ongoing, console, wish, live)
+                ongoing = _open(config, name, streams, writer, state, live and console.is_terminal)
+                _run_slices(ongoing, console, wish)
         except OSError as error:
             raise RunError(f"cannot write the run to {writer.path}: {error.strerror or error}") from error
         now_ns = ongoing.engine.now_ns
@@ -337,7 +352,7 @@ def _source_of(config: Config, name: str) -> object:
     return source.source if isinstance(source, SensorTarget) else source
 
 
-def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool], live: bool) -> None:
+def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool]) -> None:
     """Run to the end or until a wish to stop, a slice at a time, each as long as takes about `SLICE_S`. Where an epoch
     ends, a slice does.
     """
@@ -347,7 +362,7 @@ def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool], l
         _compile(ongoing.engine, until_ns if ongoing.epochs is None else ongoing.epochs.end_ns, console)
     before_s, began_s = ongoing.wall_s, time.monotonic()
     saved_s, slice_ns = began_s, FIRST_SLICE_NS
-    with _shown(ongoing, console, live) as progress:
+    with _shown(ongoing, console) as progress:
         while not ongoing.is_over and not wish():
             engine, epochs = ongoing.engine, ongoing.epochs
             if epochs is not None and engine.now_ns == epochs.end_ns:
@@ -356,6 +371,8 @@ def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool], l
                 began_s += time.monotonic() - test_began_s
                 continue
             slice_began_s = time.monotonic()
+            if ongoing.trail is not None:
+                ongoing.trail.pass_by(engine)
             _advance(ongoing, min(until_ns if epochs is None else epochs.end_ns, engine.now_ns + slice_ns))
             now_s = time.monotonic()
             ongoing.wall_s = before_s + now_s - began_s
@@ -377,13 +394,38 @@ def _advance(ongoing: _Ongoing, until_ns: int) -> None:
             ongoing.watch.check()  # it sees earlier what the engine stops at, if that came in the same slice
 
 
-def _shown(ongoing: _Ongoing, console: Console, live: bool) -> RunProgress | LiveView:
+def _shown(ongoing: _Ongoing, console: Console) -> RunProgress | LiveView:
     """What the user sees while it runs."""
-    if not (live and console.is_terminal):
+    if not ongoing.live:
         return RunProgress(console, ongoing.until_ns, int(ongoing.engine.totals.events.sum()))
-    heading = f"{ongoing.config.name}, {ongoing.engine_name} engine"
-    graph = derive(ongoing.config.network)
-    return LiveView(console, graph, lambda: ongoing.engine, ongoing.scores, ongoing.until_ns, heading=heading)
+    return LiveView(
+        console,
+        derive(ongoing.config.network),
+        lambda: ongoing.engine,
+        ongoing.scores,
+        ongoing.until_ns,
+        heading=f"{ongoing.config.name}, {ongoing.engine_name} engine",
+        payers=ongoing.payers,
+    )
+
+
+def _payers(config: Config, epochs: Epochs | None) -> OngoingBills:
+    """Who shares the costs of a run among those who pay; under all the codes that it will have."""
+    # only here, since it loads Numba, which takes longer than many a run without it
+    from eventnet.operations.ongoing import OngoingBills
+
+    if config.training is None or epochs is None:
+        return OngoingBills([(0, derive(config.network))])
+    begun = [1, *(change.epoch for change in config.training.schedule if change.epoch > 1)]
+    networks = [network_in(config.network, config.training, epoch) for epoch in begun]
+    return OngoingBills([(epochs.start_ns(k), derive(each)) for k, each in zip(begun, networks, strict=True)])
+
+
+def _recorders(
+    writer: RunWriter, scores: ScoreKeeper, watch: LossWatch, payers: OngoingBills | None
+) -> tuple[OutcomeRecorder, ...]:
+    """All that an engine is to tell."""
+    return (writer.recorder, scores, watch, *([] if payers is None else [payers]))
 
 
 def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callable[[], bool]) -> None:
@@ -409,7 +451,7 @@ def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callab
 def _change_codes(ongoing: _Ongoing, network: Network) -> None:
     """Go on with an engine of another network, which differs in its codes only."""
     state = ongoing.engine.state()
-    recorders = (ongoing.writer.recorder, ongoing.scores, ongoing.watch)
+    recorders = _recorders(ongoing.writer, ongoing.scores, ongoing.watch, ongoing.payers)
     ongoing.watch.graph = derive(network)
     ongoing.engine = ENGINES[ongoing.engine_name](network, ongoing.streams, recorders)
     ongoing.engine.load_state(state)

@@ -214,6 +214,10 @@ class Epochs:
         """When the epoch under way ends."""
         return self._ends_ns[len(self.records)]
 
+    def start_ns(self, epoch: int) -> int:
+        """When an epoch (from 1 on) begins, whether it has or not."""
+        return (epoch - 1) * self._epoch_ns
+
     def finish(self, tally: Tally, spiking: float | None, conventional: float | None) -> dict[str, Any]:
         """Record the epoch under way, tested or not (None); `tally` is of the whole run so far."""
         done = tally.since(self._before)

@@ -17,6 +17,8 @@ from eventnet.command_line import (
     RunArgument,
     SkipDamagedOption,
     StartOption,
+    err,
+    load_without,
     open_traced,
     out,
     say_what_is_damaged,
@@ -95,6 +97,7 @@ def sql(
       eventnet sql RUN "from bills order by macs desc" --limit 5
       eventnet sql RUN "from outcomes" --format csv > outcomes.csv
     """
+    load_without("pyarrow.dataset", "pandas")
     from eventnet.reports.answers import write_answer
     from eventnet.trace.queries import open_run
     from eventnet.trace.sql import ask
@@ -111,9 +114,12 @@ def sql(
 def diff(
     first: Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")],
     second: Annotated[Path, typer.Argument(metavar="RUN", help="That of another.")],
+    states: Annotated[
+        bool, typer.Option("--states/--no-states", help="Replay both to where they part, to show their states there.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as one JSON object.")] = False,
 ) -> None:
-    """Where two runs part: the first event that differs, and what they came to side by side.
+    """Where two runs part: the first event that differs, with which state, and what they came to side by side.
 
     Exit code 0: both recorded the same. 1: they part, or a trace is missing. 2: one of them cannot be read.
 
@@ -125,9 +131,16 @@ def diff(
     from eventnet.trace.comparing import compare
     from eventnet.trace.queries import open_run
 
-    comparison = compare(open_run(first), open_run(second))
+    runs = open_run(first), open_run(second)
+    comparison, found = compare(*runs), None
+    if states and comparison.events is not None:
+        from eventnet.why.parting import states_at  # only here: it loads Numba
+
+        with err.status("replaying both runs; the first time ever, kernels are compiled, which takes half a minute"):
+            found = states_at(comparison, *runs)
     if as_json:
-        print(json.dumps(comparison.as_document()))
+        document = None if found is None else found.as_document()
+        print(json.dumps(comparison.as_document() | {"states": document}))
     else:
-        write_comparison(comparison, out)
+        write_comparison(comparison, out, found)
     raise typer.Exit(0 if comparison.are_equal else 1)

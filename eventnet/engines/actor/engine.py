@@ -116,6 +116,11 @@ class ActorEngine:
         """At how many instants so far any stream had a sample."""
         return self._passes
 
+    @property
+    def n_pending(self) -> int:
+        """How many events wait in the queue."""
+        return len(self.queue)
+
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens before `until_ns`; RunError at the first state that is not finite."""
         self._scheduler.run(until_ns)

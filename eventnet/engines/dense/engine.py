@@ -96,6 +96,11 @@ class DenseEngine:
         """Forward passes so far: one at each instant at which any stream had a sample."""
         return int(self._totals.events[Kind.ENCODE].max())
 
+    @property
+    def n_pending(self) -> None:
+        """Nothing waits here: no part of a pass is an event."""
+        return None
+
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens before `until_ns` (half-open: `run(a); run(b)` equals `run(b)`).
 

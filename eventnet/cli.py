@@ -24,6 +24,7 @@ from eventnet.command_line import (
     SkipDamagedOption,
     StartOption,
     err,
+    load_without,
     open_traced,
     out,
     screenful,
@@ -241,6 +242,7 @@ def spikes(
       eventnet spikes RUN --population hidden --start "2 s" --end "2.1 s"
       eventnet spikes RUN --kind backward --format csv > errors.csv
     """
+    load_without("pyarrow.dataset", "pandas")
     from eventnet.reports.rows import Format, rows_of, write_spikes
 
     found = open_traced(run_dir, skip_damaged).spikes(

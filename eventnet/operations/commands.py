@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from eventnet.command_line import TABLE_ROWS, RunArgument, SkipDamagedOption, err, open_traced, out
+from eventnet.command_line import (
+    TABLE_ROWS,
+    RunArgument,
+    SkipDamagedOption,
+    err,
+    load_without,
+    no_collection,
+    open_traced,
+    out,
+)
 from eventnet.errors import InputError
 from eventnet.exports.commands import AnswerFormat
 
@@ -82,9 +91,13 @@ def ops(
       eventnet ops RUN --by network --convention paper
       eventnet ops RUN --by event --format csv > bills.csv
     """
-    from eventnet.operations.conventions import Convention
-    from eventnet.operations.energy import load_energy_table
-    from eventnet.reports.costs import costs_of, write_costs
+    with no_collection():
+        load_without("pyarrow.dataset", "pandas")
+        if by is CostsBy.SENSOR:
+            load_without("numba", "coverage")
+        from eventnet.operations.conventions import Convention
+        from eventnet.operations.energy import load_energy_table
+        from eventnet.reports.costs import costs_of, write_costs
 
     if limit is not None and by not in LONG:
         remedy = "use it with --by event or --by second"
@@ -94,7 +107,8 @@ def ops(
     if target is not None and by is not CostsBy.LABEL:
         raise InputError("says whose classes", field="--target", value=target, remedy="use it with --by label")
     table = load_energy_table(energy_table)
-    costs = costs_of(open_traced(run_dir, skip_damaged), by.value, Convention(convention.value), table, target)
+    with no_collection():
+        costs = costs_of(open_traced(run_dir, skip_damaged), by.value, Convention(convention.value), table, target)
     is_screenful = limit is None and form is AnswerFormat.TABLE and by in LONG
     if is_screenful:
         limit = TABLE_ROWS

@@ -33,13 +33,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from eventnet.network.graph import Graph
-from eventnet.operations.bills import COUNTS
+from eventnet.operations.bills import COUNTED, COUNTS, BillTable, price
 from eventnet.operations.conventions import N_WAYS, SUMMED, way_of_kinds
 from eventnet.trace.events import PROJECTION_KINDS, Kind
+from eventnet.trace.parts import Parts
 
 PARTS = 2**30
 """A share of 1."""
-COLUMNS = ("event", "time_ns", "kind", "population", "projection", "value", "scale", "cause", *COUNTS)
+_SHARED_BY = ("event", "time_ns", "kind", "population", "projection", "value", "scale", "cause")
+COLUMNS = (*_SHARED_BY, *COUNTS)
 """What is read of a trace."""
 NetworkInForce = tuple[int, Graph]
 """A network, and the time in ns from which on it holds (the codes of a run that trains may change between epochs)."""
@@ -92,6 +94,26 @@ class Block(NamedTuple):
     counts: _Ints
 
 
+def share_trace(trace: Parts, networks: Sequence[NetworkInForce]) -> SharedBills:
+    """Share the bills of a whole trace: what `share_bills` gives, sooner.
+
+    What is shared is not read but follows from the table of prices, as totals do (`bills.py`), where that gives the
+    bills of the trace's first part; a trace that has others was written at other prices, and each bill is read.
+    """
+    if not trace.n_pieces or not _has_these_prices(trace.piece(0, COLUMNS, ordered=False), networks[0][1]):
+        return share_bills(trace.batches(COLUMNS), networks)
+    graph = networks[0][1]
+    names, table, sharing = payers_of(graph), price(graph), _Sharing(networks)
+    sums = np.zeros((len(names), N_WAYS, len(SUMMED)), object)
+    for block, units in _whole_instants(trace, graph, sharing.cuts_ns):
+        if units.sum(dtype=np.float64) * PARTS >= 2.0**62:  # beyond what is summed below
+            return share_bills(trace.batches(COLUMNS), networks)
+        totals = np.zeros((3, len(Kind), table.fixed.shape[1], len(names)), np.int64)
+        _total(block.kind, block.owner, units, sharing.of(block), totals)
+        sums += _billed(table, totals.astype(object))
+    return SharedBills(names, sums)
+
+
 def share_bills(batches: Iterable[pa.RecordBatch], networks: Sequence[NetworkInForce]) -> SharedBills:
     """Share the bills of a trace, in the memory of one part; `batches` as `Run.event_batches(columns=COLUMNS)` gives.
 
@@ -117,19 +139,38 @@ def shares_of_events(
     batches: Iterable[pa.RecordBatch], networks: Sequence[NetworkInForce]
 ) -> Iterator[tuple[Block, NDArray[np.int64]]]:
     """Blocks of events in order, each with its shares, int64 [n, n_payers]; every row adds up to `PARTS`."""
-    graph = networks[0][1]
-    wirings = [_wiring(each) for _, each in networks]
-    begins_ns = np.array([begin_ns for begin_ns, _ in networks], np.int64)
-    held = _Held.empty(len(wirings[0].slot_period_ns), len(payers_of(graph)))
-    travelling = _Travelling.empty(len(payers_of(graph)))
-    longest_ns = max((max(each.delay_ns, each.delay_back_ns) for each in graph.projections), default=0)
-    for block in _blocks(batches, graph, begins_ns[1:]):
-        wiring = wirings[int(np.searchsorted(begins_ns, block.time_ns[0], side="right")) - 1]
-        travelling = travelling.with_decisions(block)
-        shares = np.zeros((len(block.event), held.amounts.shape[1]), np.int64)
-        _pay(_steps(block, graph, travelling), wiring, held, np.zeros((2, shares.shape[1])), travelling.shares, shares)
-        travelling = travelling.since(int(block.time_ns[-1]) - longest_ns)
-        yield block, shares
+    sharing = _Sharing(networks)
+    for block in _blocks(batches, networks[0][1], sharing.cuts_ns):
+        yield block, sharing.of(block)
+
+
+class _Sharing:
+    """Shares the events of one block after the other; between them, what is held and what travels."""
+
+    def __init__(self, networks: Sequence[NetworkInForce]) -> None:
+        self._graph = networks[0][1]
+        self._wirings = [_wiring(each) for _, each in networks]
+        self._begins_ns = np.array([begin_ns for begin_ns, _ in networks], np.int64)
+        n_payers = len(payers_of(self._graph))
+        self._held = _Held.empty(len(self._wirings[0].slot_period_ns), n_payers)
+        self._travelling = _Travelling.empty(n_payers)
+        delays_ns = [max(each.delay_ns, each.delay_back_ns) for each in self._graph.projections]
+        self._longest_ns = max(delays_ns, default=0)
+
+    @property
+    def cuts_ns(self) -> _Ints:
+        """No block may hold events from both sides of these times."""
+        return self._begins_ns[1:]
+
+    def of(self, block: Block) -> _Ints:
+        """The shares of the next events, int64 [n, n_payers]."""
+        wiring = self._wirings[int(np.searchsorted(self._begins_ns, block.time_ns[0], side="right")) - 1]
+        travelling = self._travelling.with_decisions(block)
+        shares = np.zeros((len(block.event), self._held.amounts.shape[1]), np.int64)
+        scratch = np.zeros((2, shares.shape[1]))
+        _pay(_steps(block, self._graph, travelling), wiring, self._held, scratch, travelling.shares, shares)
+        self._travelling = travelling.since(int(block.time_ns[-1]) - self._longest_ns)
+        return shares
 
 
 # --- from Arrow to blocks of whole instants
@@ -153,6 +194,38 @@ def _blocks(batches: Iterable[pa.RecordBatch], graph: Graph, cuts_ns: _Ints) -> 
         yield reader.block(left)
 
 
+def _whole_instants(trace: Parts, graph: Graph, cuts_ns: _Ints) -> Iterator[tuple[Block, _Ints]]:
+    """A trace in blocks about as large as its parts, and the units of each event, |v|, 0 where a bill has none.
+
+    They have no `counts`.
+    """
+    reader = _BlockReader(graph)
+    left: tuple[_Ints | _Floats, ...] = ()
+    for piece in range(trace.n_pieces):
+        columns = reader.columns(trace.piece(piece, _SHARED_BY, ordered=False))
+        if left:
+            columns = tuple(map(np.concatenate, zip(left, columns, strict=True)))
+        times_ns = columns[Block._fields.index("time_ns")]
+        is_last = piece + 1 == trace.n_pieces
+        end = len(times_ns) if is_last else int(np.searchsorted(times_ns, times_ns[-1]))
+        for first, last in pairwise([0, *np.searchsorted(times_ns[:end], cuts_ns).tolist(), end]):
+            if last > first:
+                *of_block, units = (column[first:last] for column in columns)
+                yield (
+                    Block._make([*of_block, np.zeros((last - first, 0), np.int64)]),
+                    units.astype(np.int64, copy=False),
+                )
+        left = tuple(column[end:] for column in columns)
+
+
+def _has_these_prices(table: pa.Table, graph: Graph) -> bool:
+    """Whether the bills of these events are those of today's prices."""
+    reader = _BlockReader(graph)
+    kind, owner = reader.places(table)
+    bills = price(graph).columns(kind, owner, table["value"].to_numpy())
+    return all(np.array_equal(table[name].to_numpy(), bill) for name, bill in zip(COUNTS, bills, strict=True))
+
+
 class _BlockReader:
     """Turns rows of a trace into numbers; names are looked up in the dictionaries of each table."""
 
@@ -164,9 +237,8 @@ class _BlockReader:
         }
 
     def block(self, table: pa.Table) -> Block:
-        kind = self._numbers(table, "kind")
-        in_projection = _IN_PROJECTION[kind]
-        owner = np.where(in_projection, self._numbers(table, "projection"), self._numbers(table, "population"))
+        """Events that are in order, with their bills."""
+        kind, owner = self.places(table)
         size = np.abs(table["value"].to_numpy()) * table["scale"].to_numpy()
         counts = np.ones((table.num_rows, len(SUMMED)), np.int64)
         for k, name in enumerate(COUNTS):
@@ -174,6 +246,25 @@ class _BlockReader:
         # copies, since Arrow's arrays are read-only now and then, for which Numba would compile its kernels again
         event, time_ns, cause = (np.array(table[name].to_numpy()) for name in ("event", "time_ns", "cause"))
         return Block(event, time_ns, kind, owner, size, cause, counts)
+
+    def columns(self, table: pa.Table) -> tuple[_Ints | _Floats, ...]:
+        """Events in any order, put in order: the columns of a `Block` without `counts`, and units."""
+        kind, owner = self.places(table)
+        event, value = table["event"].to_numpy(), np.abs(table["value"].to_numpy())
+        size, units = value * table["scale"].to_numpy(), np.where(_IS_COUNTED[kind], value, 0.0).astype(np.int64)
+        unordered = (event, table["time_ns"].to_numpy(), kind, owner, size, table["cause"].to_numpy(), units)
+        # numbers without gaps say where each belongs
+        places = event - (event.min() if len(event) else 0)
+        ordered = tuple(np.empty_like(column) for column in unordered)
+        for column, rows in zip(ordered, unordered, strict=True):
+            column[places] = rows
+        return ordered
+
+    def places(self, table: pa.Table) -> tuple[_Ints, _Ints]:
+        """Kinds, and populations or projections, as numbers."""
+        kind = self._numbers(table, "kind")
+        owner = np.where(_IN_PROJECTION[kind], self._numbers(table, "projection"), self._numbers(table, "population"))
+        return kind, owner
 
     def _numbers(self, table: pa.Table, column: str) -> _Ints:
         """The numbers of names; -1 where there is none."""
@@ -185,6 +276,23 @@ class _BlockReader:
 
 
 _IN_PROJECTION = np.array([kind in PROJECTION_KINDS for kind in Kind])
+_IS_COUNTED = np.array([kind in COUNTED for kind in Kind])
+_ALL, _UNITS, _SINGLE = range(3)
+"""What is summed of shares: themselves, times |v|, and those of events with |v| == 1."""
+
+
+def _billed(table: BillTable, totals: NDArray[np.object_]) -> NDArray[np.object_]:
+    """sum over events of shares (outer) counts, [n_payers, n_ways, n_summed], from sums of shares by kind and owner."""
+    of_all, of_units, of_single = (totals[k][..., None] for k in (_ALL, _UNITS, _SINGLE))
+    bills = (
+        table.fixed[:, :, None] * of_all
+        + table.per_unit[:, :, None] * of_units
+        + table.single[:, :, None] * of_single
+        + table.multiple[:, :, None] * (of_all - of_single)
+    )
+    by_kind = np.concatenate((of_all, bills), axis=-1).sum(axis=1)
+    ways = way_of_kinds()
+    return np.stack([by_kind[ways == way].sum(axis=0) for way in range(N_WAYS)], axis=1)
 
 
 def _weighed(shares: _Ints, counts: _Ints) -> NDArray[np.object_]:
@@ -271,22 +379,27 @@ def _steps(block: Block, graph: Graph, travelling: _Travelling) -> _Steps:
         other_node[both] = n + np.array([graph.target_population_of(k) for k in range(m)])[owner[both]]
     row = np.where(how == _CAUSE, _places(block), -1)
     # a spike's id follows that of its decision and its fellows', so its decision is the last one before it
-    sender = how == _SENDER
+    sender = np.flatnonzero(how == _SENDER)
     row[sender] = np.searchsorted(travelling.event, block.cause[sender], side="right") - 1
-    made = _DECISIONS[kind]
+    made = np.flatnonzero(_DECISIONS[kind])
     row[made] = np.searchsorted(travelling.event, block.event[made])
-    reach = np.full(len(kind), 2 * (n + m))
-    for each, first in ((Kind.FORWARD, 0), (Kind.BACKWARD, n), (Kind.FORWARD_ARRIVAL, 2 * n)):
-        reach = np.where(kind == each, first + owner, reach)
-    reach = np.where(kind == Kind.BACKWARD_ARRIVAL, 2 * n + m + owner, reach)
+    nobody = 2 * (n + m)
+    senders = {Kind.FORWARD: 0, Kind.BACKWARD: n, Kind.FORWARD_ARRIVAL: 2 * n, Kind.BACKWARD_ARRIVAL: 2 * n + m}
+    first = np.array([senders.get(each, nobody) for each in Kind])[kind]
+    reach = np.where(first < nobody, first + owner, nobody)
     return _Steps(how, node, other_node, row, reach, block.time_ns, block.size)
 
 
 def _places(block: Block) -> _Ints:
     """Where in its block the cause of each event is; that of one without is the latest loss. -1: nowhere."""
-    places = np.searchsorted(block.event, block.cause)
-    found = block.event[np.minimum(places, len(places) - 1)] == block.cause
-    losses = np.where(block.kind == Kind.LOSS, np.arange(len(places)), -1)
+    n, first = len(block.event), block.event[0]
+    if block.event[-1] - first == n - 1:  # numbers without gaps say where each is
+        places = block.cause - first
+        found = (places >= 0) & (places < n)
+    else:
+        places = np.searchsorted(block.event, block.cause)
+        found = block.event[np.minimum(places, n - 1)] == block.cause
+    losses = np.where(block.kind == Kind.LOSS, np.arange(n), -1)
     return np.where(found, places, np.where(block.cause < 0, np.maximum.accumulate(losses), -1))
 
 
@@ -468,3 +581,15 @@ def _pay(steps: _Steps, wiring: _Wiring, held: _Held, scratch: _Floats, decision
             for k in range(n_payers):
                 row[k] = source[at, k]
         _deliver(steps.reach[e], steps.time_ns[e], steps.size[e], row, wiring, held)
+
+
+@_kernel
+def _total(kind: _Ints, owner: _Ints, units: _Ints, shares: _Ints, totals: _Ints) -> None:
+    """Add the shares of events, [n, n_payers], to `totals` [3, n_kinds, n_owners, n_payers]."""
+    for e in range(len(kind)):
+        i, j, n = kind[e], owner[e], units[e]
+        for k in range(shares.shape[1]):
+            totals[_ALL, i, j, k] += shares[e, k]
+            totals[_UNITS, i, j, k] += shares[e, k] * n
+            if n == 1:
+                totals[_SINGLE, i, j, k] += shares[e, k]

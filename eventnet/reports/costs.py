@@ -92,10 +92,11 @@ def costs_of(run: Run, by: str, convention: Convention, table: EnergyTable, targ
         return pricing.costs(by, ("network", "passes", "learning_passes", *pricing.columns()), rows, None)
     sums = run.sums(by, target)
     answers = _answers_by_label(run, target, pricing.answers.called) if by == "label" else {}
+    divided_by = [None if by == "second" else answers.get(name, pricing.answers) for name in sums]
+    priced = pricing.rows(list(sums.values()), divided_by)
     rows = [
-        {by: name, **_counted(answers.get(name)), "events": int(each[:, 0].sum())}
-        | pricing.row(each, None if by == "second" else answers.get(name, pricing.answers))
-        for name, each in sums.items()
+        {by: name, **_counted(answers.get(name)), "events": int(each[:, 0].sum())} | row
+        for (name, each), row in zip(sums.items(), priced, strict=True)
     ]
     whole = sum(sums.values(), np.zeros((N_WAYS, len(SUMMED)), np.int64))
     total = {"events": int(whole[:, 0].sum())} | pricing.row(whole, pricing.answers)
@@ -142,7 +143,20 @@ class _Pricing:
 
     def row(self, sums: Sums, answers: Answers | None) -> Row:
         """The columns of one row; `answers`: what its costs are divided by, None: they are not."""
-        row: Row = {each.name: each.of(sums) for each in self.measures}
+        return self._divided({each.name: each.of(sums) for each in self.measures}, answers)
+
+    def rows(self, sums: Sequence[Sums], answers: Sequence[Answers | None]) -> list[Row]:
+        """The columns of many rows, computed column by column."""
+        if not sums:
+            return []
+        stacked = np.stack(sums)
+        columns = {each.name: each.of(stacked) for each in self.measures}
+        values = [[None] * len(sums) if column is None else column.tolist() for column in columns.values()]
+        named = (dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True))
+        return [self._divided(row, divided_by) for row, divided_by in zip(named, answers, strict=True)]
+
+    def _divided(self, row: Row, answers: Answers | None) -> Row:
+        """A row with what is divided of it, and the name of the table behind its energies."""
         if answers is not None:
             for way, n in ((self.answers.called, answers.samples), ("correct", answers.correct)):
                 for each in self.divided:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from eventnet.command_line import RunArgument, err, open_traced, out
+from eventnet.command_line import RunArgument, err, load_without, no_collection, open_traced, out
 from eventnet.errors import InputError
 
 
@@ -35,16 +35,20 @@ def why(
       eventnet why RUN 1234 --depth 4 --breadth 2
       eventnet why RUN --weight "hidden->output" 3 0
     """
-    from eventnet.reports.why import history_document, spike_document, write_history, write_spike
-    from eventnet.why.effects import effects
-    from eventnet.why.lineage import check_limits, trace_back
-    from eventnet.why.past import past_of
-    from eventnet.why.weight_history import weight_history
+    with no_collection():
+        load_without("pyarrow.dataset", "pandas")
+        load_without("numba", "coverage")
+        from eventnet.reports.why import history_document, spike_document, write_history, write_spike
+        from eventnet.why.effects import effects
+        from eventnet.why.lineage import check_limits, trace_back
+        from eventnet.why.past import past_of
+        from eventnet.why.weight_history import weight_history
 
     if (event is None) == (weight is None):
         raise InputError("give the number of an event or --weight", field="EVENT", remedy="see eventnet why --help")
     check_limits(depth, breadth)
-    with err.status("replaying the run; the first time ever, kernels are compiled, which takes half a minute"):
+    told = "replaying the run; the first time ever, kernels are compiled, which takes half a minute"
+    with err.status(told), no_collection():
         past = past_of(open_traced(run_dir))
         if weight is not None:
             history = weight_history(past, *weight)

@@ -61,7 +61,7 @@ def past_of(run: Run) -> Past:
     """The same for a run that is open."""
     log = EventLog(run)
     regimes = _regimes(run)
-    return Past(run, log, Replay(log, regimes, recorded_targets(run, regimes[0].network), Shelf(run)))
+    return Past(run, log, Replay(log, regimes, recorded_targets(run, regimes[0].network), Shelf(run.path)))
 
 
 def _regimes(run: Run) -> list[Regime]:

@@ -2,8 +2,8 @@
 
 A trace holds no residue, no decoder and no weight. All of them follow from the configuration and from what drove the
 run, so the compiled engine, which gives the actor engine's bits, goes through the run again, up to where somebody
-wants to look. On the way it leaves its state behind: in memory wherever somebody looked, and on the shelf
-(`shelf.py`) where parts of the trace begin.
+wants to look. It begins from the nearest state that the run left behind (`trail.py`), and leaves its own: in memory
+wherever somebody looked, and on the shelf (`shelf.py`) where parts of the trace begin.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from eventnet.why.shelf import Shelf
 
 BYTES_KEPT = 2**27
 """How much of memory states may take."""
+NEAR_NS = 10**7
+"""On the way to a time no state is kept that is nearer to it than this."""
 
 
 class Regime(NamedTuple):
@@ -43,11 +45,14 @@ class Regime(NamedTuple):
 
 @dataclass(frozen=True)
 class _Segment:
-    """A stretch of a run that begins where a part of the trace does: the unit in which streams are loaded."""
+    """A stretch of a run that begins where a part of the trace or a state on the shelf does: the unit in which streams
+    are loaded. `n_parts` whole parts of the trace come before it.
+    """
 
     number: int
     start_ns: int
     end_ns: int
+    n_parts: int
 
 
 class Replay:
@@ -63,7 +68,7 @@ class Replay:
         """`targets` by name; `shelf` None: states are kept in memory only."""
         self._log, self._regimes, self._shelf = log, regimes, shelf
         self._driving = Driving(regimes[0].network, log, targets)
-        self._segments = _segments(log)
+        self._segments = _segments(log.part_starts_ns(), [] if shelf is None else shelf.times_ns())
         self._states: OrderedDict[int, State] = OrderedDict()  # by time, the latest used last
         self._times_ns: list[int] = []  # of these states, ascending
         self._segment: _Segment | None = None
@@ -78,14 +83,14 @@ class Replay:
         Raises InputError where the replay turns out not to be the run, RunError where the run diverged before.
         """
         if time_ns not in self._states:
-            self._go_to(time_ns)
+            self._go_to(time_ns, keeping=True)
             self._keep(time_ns, self._engine.state())
         self._states.move_to_end(time_ns)
         return self._moment(self._states[time_ns])
 
     def passing(self, time_ns: int) -> Moment:
         """The same, but it holds only until the next call: for many looks in the order of time."""
-        self._go_to(time_ns)
+        self._go_to(time_ns, keeping=False)
         return self._moment(self._engine.live_state())
 
     def wanted(self, population: int, time_ns: int) -> int | NDArray[np.float64]:
@@ -94,8 +99,10 @@ class Replay:
 
     # -- going there --------------------------------------------------------------------------------------------------
 
-    def _go_to(self, time_ns: int) -> None:
-        """Bring the engine to a time, from the latest state there is before it."""
+    def _go_to(self, time_ns: int, *, keeping: bool) -> None:
+        """Bring the engine to a time, from the latest state there is before it; with `keeping`, states are kept on the
+        way, ever closer, since who asks of a time asks next of what led to it.
+        """
         segment = self._segments[_at(self._segments, time_ns)]
         nearest_ns = self._nearest(segment, time_ns)
         if nearest_ns is None:
@@ -104,6 +111,9 @@ class Replay:
         is_here = self._segment is segment and nearest_ns <= self._engine.now_ns <= time_ns
         if not is_here:
             self._resume(segment, self._states[nearest_ns])
+        while keeping and time_ns - self._engine.now_ns > 2 * NEAR_NS:
+            self._run(time_ns - (time_ns - self._engine.now_ns) // 2)
+            self._keep(self._engine.now_ns, self._engine.state())
         self._run(time_ns)
 
     def _nearest(self, segment: _Segment, time_ns: int) -> int | None:
@@ -133,7 +143,7 @@ class Replay:
                 raise not_the_same(self._log.place, found, str(expected))
             self._keep(following.start_ns, state)
             if self._shelf is not None:
-                self._shelf.keep(following.number, state)
+                self._shelf.keep(following.start_ns, state, following.n_parts)
 
     def _has_start(self, segment: _Segment) -> bool:
         """Whether the state in which a segment begins is kept, in memory or, then taken from there, on the shelf."""
@@ -141,8 +151,8 @@ class Replay:
             return True
         state = self._beginning if segment.number == 0 else None
         if state is None and self._shelf is not None:
-            state = self._shelf.load(segment.number)
-        if state is None or state["now_ns"] != segment.start_ns:
+            state = self._shelf.load(segment.start_ns)
+        if state is None or state["counters"][layout.NEXT_EVENT] != self._log.first_at(segment.start_ns):
             return False
         self._keep(segment.start_ns, state)
         return True
@@ -211,11 +221,12 @@ def not_the_same(place: str, found: str, recorded: str) -> InputError:
     )
 
 
-def _segments(log: EventLog) -> list[_Segment]:
-    """A run cut where parts of its trace begin; an instant that two parts share belongs to the later segment."""
-    starts_ns = sorted({0, *log.part_starts_ns()})
+def _segments(part_starts_ns: Sequence[int], states_ns: Sequence[int]) -> list[_Segment]:
+    """A run cut where parts of its trace and states begin; an instant that two parts share belongs to the later one."""
+    starts_ns = sorted({0, *part_starts_ns, *states_ns})
     ends_ns = [*starts_ns[1:], layout.NEVER_NS]
-    return [_Segment(number, *span) for number, span in enumerate(zip(starts_ns, ends_ns, strict=True))]
+    n_parts = [max(0, bisect_right(part_starts_ns, start_ns) - 1) for start_ns in starts_ns]
+    return [_Segment(number, *span) for number, span in enumerate(zip(starts_ns, ends_ns, n_parts, strict=True))]
 
 
 def _at(stretches: Sequence[Regime] | Sequence[_Segment], time_ns: int) -> int:

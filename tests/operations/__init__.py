@@ -1,0 +1,1 @@
+"""What runs cost, in the sums that `eventnet ops` shows."""

@@ -1,0 +1,1 @@
+"""What runs leave behind for `eventnet why`, and how soon it answers."""

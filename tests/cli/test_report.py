@@ -174,6 +174,7 @@ def test_what_cannot_be_written_is_one_line_and_leaves_nothing(folder: Path, tmp
         (("--out", str(tmp_path / "no" / "run.html")), ("directory does not exist",)),
         (("--out", str(run / "run.html")), ("inside the run",)),
         (("--out", str(file), "--force", "--spikes", "-1"), ("--spikes", "-1", "negative")),
+        (("--out", str(file), "--force", "--answers", "-1"), ("--answers", "-1", "negative")),
         (("--out", str(file), "--force", "--energy-table", "none.yaml"), ("none.yaml",)),
     ):
         assert_only_error(eventnet_here("report", str(run), *options), *words)
@@ -477,3 +478,233 @@ def test_many_spikes_are_counted_until_zoomed_in(page: str, words: str, browser:
     until(browser, lambda: seen(browser)[0] < before[0])
     moved = (before[0] - seen(browser)[0]) / (before[1] - before[0]) * (canvas.size["width"] - 16)
     assert moved == pytest.approx(100, abs=5)
+
+
+# --- why, in a browser
+
+
+def parts_shown(browser: Any) -> list[tuple[str, str, int]]:
+    """The rows of the answer: their kind, what they are called, and their number as it stands there, in parts."""
+    found = browser.execute_script(
+        "return [...document.querySelectorAll('#answer tr')].map((row) => "
+        "[row.className, row.cells[0].firstChild.textContent, row.cells[1].innerText.trim()])"
+    )
+    return [(kind, name, round(float(number.replace("−", "-")) * 10_000)) for kind, name, number in found]
+
+
+def sums_of(rows: list[tuple[str, str, int]]) -> dict[str, int]:
+    return {name: number for kind, name, number in rows if kind in ("phi", "sum", "sent", "after")}
+
+
+def asked(run: Run, event: int) -> dict[str, Any]:
+    """What `eventnet why RUN EVENT --json` says of a spike."""
+    result = eventnet_here("why", str(run.path), str(event), "--depth", "0", "--json")
+    assert result.code == 0, result.err
+    document: dict[str, Any] = json.loads(result.out)
+    return document
+
+
+def chosen_event(browser: Any) -> int:
+    return int(re.findall(r"^event (\d+):", text(browser, "spike"))[0])
+
+
+def assert_answers(browser: Any, run: Run) -> dict[str, Any]:
+    """The page tells the chosen spike as the command does, and its rows add up; returns what the command says."""
+    document = asked(run, chosen_event(browser))
+    told, rows = document["spikes"][0], parts_shown(browser)
+    sums = sums_of(rows)
+    parts = [(kind, name, number) for kind, name, number in rows if kind in ("arrival", "others", "term")]
+    # in the numbers as they stand there, without any rounding left
+    assert sum(number for *_, number in parts) == sums["a(t), all but φ"]
+    assert sums["φ, what was left"] + sums["a(t), all but φ"] == sums["φ + a(t)"]
+    assert sums["φ + a(t)"] == sums["sent"] + sums["φ, rounded off and left"]
+    expected = {"φ, what was left": told["phi_before"], "a(t), all but φ": told["a"], "sent": told["s"]}
+    for name, value in expected.items():
+        assert sums[name] == pytest.approx(value * 10_000, abs=0.51), name
+    assert sums["φ, rounded off and left"] == pytest.approx(told["phi_after"] * 10_000, abs=1.1)
+    shown = [number for kind, _, number in parts if kind == "arrival"]
+    shares = [each["share"] * 10_000 for each in told["arrivals"] if abs(each["share"]) > 1.1e-4]
+    assert sorted(shown)[: len(shares)] == pytest.approx(sorted(shares), abs=1.01)
+    assert [abs(number) for number in shown] == sorted((abs(number) for number in shown), reverse=True)
+    terms = {name: number for kind, name, number in parts if kind == "term"}
+    for term in told["terms"]:
+        name = "held since the sample before" if term["name"] == "held" else term["name"]
+        assert terms.get(name, 0) == pytest.approx(term["share"] * 10_000, abs=1.01), name
+    others = sum(number for kind, _, number in parts if kind == "others")
+    rest = sum(each["share"] for each in told["arrivals"]) + told["other_arrivals"]["share"]
+    assert others + sum(shown) == pytest.approx(rest * 10_000, abs=6)
+    return document
+
+
+def alone_between(browser: Any, run: Run, population: str, kind: str) -> list[dict[str, Any]]:
+    """Spikes in view that nobody can mistake for another."""
+    start_ns, end_ns = seen(browser)
+    shown = spikes_between(run, start_ns + 0.2e8, end_ns - 0.2e8)
+    at = [(each["population"], each["time_ns"], each["neuron"]) for each in shown]
+    mine = [each for each in shown if (each["population"], each["kind"]) == (population, kind)]
+    return [each for each in mine if at.count((each["population"], each["time_ns"], each["neuron"])) == 1]
+
+
+@pytest.fixture
+def closely(browser: Any, folder: Path) -> Any:
+    """The page of the run, its answers read, so near that a click means one spike."""
+    browser.get((folder / "run.html").as_uri())
+    until(browser, lambda: browser.find_element("id", "raster").get_attribute("data-answers") == "read")
+    for _ in range(5):
+        press(browser, "+")
+    return browser
+
+
+@pytest.mark.parametrize(
+    ("population", "kind"),
+    [("fast", "forward"), ("hidden", "forward"), ("hidden", "backward"), ("output", "backward")],
+)
+def test_a_clicked_spike_says_why(population: str, kind: str, closely: Any, run: Run) -> None:
+    alone = alone_between(closely, run, population, kind)
+    assert len(alone) > 2
+    for spike in (alone[0], alone[len(alone) // 2]):
+        click(closely, spike)
+        assert chosen_event(closely) == spike["event"]
+        told = assert_answers(closely, run)["spikes"][0]
+        if population == "output":
+            said = text(closely, "outcome").replace("−", "-")
+            numbers = [float(each) for each in re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", said)]
+            answer = told["answer"]
+            assert numbers[:4] == pytest.approx(
+                [answer["answered"], answer["wanted"], answer["loss"], answer["event"]], rel=2e-3, abs=2e-3
+            )
+        if population == "fast":
+            samples = {row["event"]: row for row in rows_of(run) if row["kind"] == "sample"}
+            ((value, event),) = re.findall(r"a value of (\S+), event (\d+)", text(closely, "spike"))
+            assert float(value.replace("−", "-")) == pytest.approx(samples[int(event)]["value"], rel=1e-3, abs=1e-4)
+
+
+def test_weights_are_those_that_spikes_met(closely: Any, run: Run) -> None:
+    for kind in ("forward", "backward"):
+        click(closely, alone_between(closely, run, "hidden", kind)[0])
+        told = asked(run, chosen_event(closely))["spikes"][0]
+        weights = [float(each.replace("−", "-")) for each in re.findall(r"weight (\S+),", text(closely, "spike"))]
+        expected = [each["weight"] for each in sorted(told["arrivals"], key=lambda each: -abs(each["share"]))]
+        assert len(weights) > 0
+        assert weights == pytest.approx(expected[: len(weights)], rel=0.02, abs=2e-3)
+
+
+def test_links_lead_back_to_a_sample_and_to_a_loss(closely: Any, run: Run) -> None:
+    for kind, words in (("forward", "a value of"), ("backward", "It answered")):
+        click(closely, alone_between(closely, run, "hidden", kind)[0])
+        link = closely.find_element("css selector", "#answer .arrival .link")
+        called = link.text
+        told = assert_answers(closely, run)["spikes"][0]
+        biggest = max(told["arrivals"], key=lambda each: abs(each["share"]))
+        link.click()
+        assert chosen_event(closely) == biggest["spike"]
+        assert called.replace("−", "-") == f"{biggest['population']} {biggest['neuron']} sent {biggest['s']:+g}"
+        assert_answers(closely, run)
+        assert words in text(closely, "spike")
+        # and back again
+        closely.find_element("id", "back-to").click()
+        assert chosen_event(closely) == told["event"]
+
+
+def test_keys_follow_a_spike_back_and_forth(closely: Any, run: Run) -> None:
+    click(closely, alone_between(closely, run, "hidden", "forward")[1])
+    first = chosen_event(closely)
+    told = asked(run, first)["spikes"][0]
+    press(closely, "b")
+    assert chosen_event(closely) == max(told["arrivals"], key=lambda each: abs(each["share"]))["spike"]
+    caused = [
+        int(each.get_attribute("data-event")) for each in closely.find_elements("css selector", "#came [data-event]")
+    ]
+    press(closely, "f")
+    assert chosen_event(closely) == caused[0]
+    press(closely, "u")
+    press(closely, "u")
+    assert chosen_event(closely) == first
+
+
+def test_what_came_of_a_spike_is_what_the_command_says(closely: Any, run: Run) -> None:
+    """For each projection the spikes that owe most to it; those among whose largest arrivals it is."""
+    for population, kind in (("fast", "forward"), ("output", "backward")):
+        click(closely, alone_between(closely, run, population, kind)[1])
+        event = chosen_event(closely)
+        reached = asked(run, event)["effects"]["reached"]
+        shown = closely.find_elements("css selector", "#came .effect")
+        assert [each.get_attribute("data-projection") for each in shown] == [each["projection"] for each in reached]
+        for item, effect in zip(shown, reached, strict=True):
+            assert f"{effect['n_fired']} neuron" in item.text
+            owed = {caused["event"]: caused["share"] for caused in effect["spikes"]}
+            for caused in item.find_elements("css selector", "[data-event]"):
+                of = int(caused.get_attribute("data-event"))
+                share = asked(run, of)["spikes"][0]["arrivals"]
+                mine = [each["share"] for each in share if each["spike"] == event]
+                assert int(caused.get_attribute("data-parts")) == pytest.approx(mine[0] * 10_000, abs=1.01)
+                assert of not in owed or owed[of] == pytest.approx(mine[0], rel=1e-9)
+            assert item.find_elements("css selector", "[data-event]")
+
+
+def test_an_answer_fits_a_phone(closely: Any, run: Run) -> None:
+    click(closely, alone_between(closely, run, "hidden", "forward")[0])
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    closely.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    assert closely.execute_script("return document.documentElement.scrollWidth") == 390
+    sticking_out = closely.execute_script(
+        "return [...document.querySelectorAll('#spike *, #came *')].filter((each) => "
+        "each.getBoundingClientRect().right > 380 || each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0"
+        ").map((each) => each.outerHTML.slice(0, 80))"
+    )
+    assert sticking_out == []
+    closely.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+MARKED = """
+const why = JSON.parse(document.getElementById("data").textContent).why.stretches;
+const canvas = document.getElementById("raster");
+const ratio = canvas.width / canvas.clientWidth, end = +canvas.dataset.endNs, gutter = +canvas.dataset.gutter;
+const copy = document.createElement("canvas");
+[copy.width, copy.height] = [canvas.width, canvas.height];
+const paint = copy.getContext("2d", { willReadFrequently: true });
+paint.drawImage(canvas, 0, 0);
+const at = (ns) => {
+  const x = gutter + ns / end * (canvas.clientWidth - 2 * gutter);
+  return paint.getImageData(Math.round(x * ratio), Math.round((canvas.clientHeight - 24) * ratio), 1, 1).data[3] > 0;
+};
+const middle = (one, other) => (one + other) / 2;
+return why.slice(1).flatMap(([from, to], k) => [at(middle(why[k][1], from)), at(middle(from, to))]);
+"""
+"""Of each stretch but the first, whether the axis of time is marked before it and in its middle."""
+
+
+def test_a_run_that_does_not_come_out_again_has_no_answers(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "a run", tmp_path / "run")
+    config = tmp_path / "run" / "config.yaml"
+    assert "eta: 0.02" in config.read_text(encoding="utf-8")
+    config.write_text(config.read_text(encoding="utf-8").replace("eta: 0.02", "eta: 0.5"), encoding="utf-8")
+    assert eventnet_here("report", str(tmp_path / "run"), "--out", str(tmp_path / "run.html")).code == 0
+    page, whole = page_of(tmp_path / "run.html"), page_of(folder / "run.html")
+    assert page.data["raster"] == whole.data["raster"]
+    assert any("no answer to why" in text and "cannot be replayed" in text for text in page.texts)
+    assert page.data["why"] is None or page.data["why"]["n_answers"] < 0.1 * whole.data["why"]["n_answers"]
+
+
+def test_fewer_answers_are_marked_and_the_nearest_is_offered(browser: Any, longer: Path) -> None:
+    run, file = open_run(longer / "run"), longer / "answers.html"
+    assert eventnet_here("report", str(run.path), "--out", str(file), "--answers", "2000").code == 0
+    why = page_of(file).data["why"]
+    assert 1000 < why["n_answers"] <= 2000
+    assert why["stretches"][-1][1] == max(row["time_ns"] for row in spikes_between(run, 0, 32e9))
+    browser.get(file.as_uri())
+    until(browser, lambda: browser.find_element("id", "raster").get_attribute("data-answers") == "read")
+    assert f"{why['n_answers']:,} of" in text(browser, "stretches")
+    # what lies between two stretches, a little below the axis of time
+    assert browser.execute_script(MARKED) == [False, True] * (len(why["stretches"]) - 1)
+    press(browser, "n")  # from the middle of the run on
+    for _ in range(400):
+        if "no answer" in text(browser, "spike"):
+            break
+        press(browser, "n")
+    assert text(browser, "why").endswith(f" {chosen_event(browser)}")
+    browser.find_element("css selector", "#untold .link").click()
+    assert_answers(browser, run)
+    without = longer / "none.html"
+    assert eventnet_here("report", str(run.path), "--out", str(without), "--answers", "0").code == 0
+    assert page_of(without).data["why"] is None

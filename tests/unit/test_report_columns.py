@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import zlib
 from collections import Counter
@@ -22,7 +21,7 @@ from eventnet.operations.conventions import SUMMED, WAYS
 from eventnet.reports.html.answers import MAX_POINTS, answers_over_time
 from eventnet.reports.html.costs import N_TIMES, SenderCosts, costs_by_sensor
 from eventnet.reports.html.drawing import Node, depths, drawing, joined_lines
-from eventnet.reports.html.packing import packed
+from eventnet.reports.html.packing import ALPHABET, packed
 from eventnet.reports.html.raster import N_BINS, Raster, Spikes
 from eventnet.trace.queries import Run
 from eventnet.trace.schema import OUTCOME_FIELDS
@@ -57,11 +56,21 @@ def raster_of(run: Run, limit: int, end_ns: int) -> Raster:
 # --- packing
 
 
+def bytes_of(text: str) -> bytes:
+    """Of two characters 13 bits, one after the other."""
+    digits = [ALPHABET.index(each) for each in text]
+    bits = "".join(f"{high * 91 + low:013b}" for high, low in zip(digits[::2], digits[1::2], strict=True))
+    return bytes(int(bits[k : k + 8].ljust(8, "0"), 2) for k in range(0, len(bits), 8))
+
+
 def unpacked(column: dict[str, Any]) -> NDArray[Any]:
     """As the page reads it."""
-    dtype = np.dtype(column["type"].lower())
-    planes = np.frombuffer(zlib.decompress(base64.b64decode(column["data"])), np.uint8)
+    is_whole = column["type"] != "Float64"
+    dtype = np.dtype(column["type"].lower().replace("int", "uint"))
+    planes = np.frombuffer(zlib.decompress(bytes_of(column["data"])[: column["bytes"]]), np.uint8)
     values = np.ascontiguousarray(planes.reshape(dtype.itemsize, column["n"]).T).view(dtype).ravel()
+    if is_whole:
+        values = np.array([-(v // 2) - 1 if v % 2 else v // 2 for v in values.tolist()], np.int64)
     return np.cumsum(values.astype(np.float64)) if column["differences"] else values
 
 
@@ -97,6 +106,11 @@ def expected_spikes(run: Run, limit: int) -> list[dict[str, Any]]:
         spikes = [row for row in spikes if row["time_ns"] > cut_ns]
     shown = {row["event"] for row in spikes}
     named = Counter((row["cause"], row["kind"]) for row in rows.values())
+    by_arrival = Counter(
+        (rows[row["cause"]]["cause"], row["kind"])
+        for row in rows.values()
+        if row["cause"] >= 0 and rows[row["cause"]]["kind"] in ("forward_arrival", "backward_arrival")
+    )
     first_row, sizes = {}, 0
     for each in run.provenance["populations"]:
         first_row[each["name"]] = sizes
@@ -119,7 +133,9 @@ def expected_spikes(run: Run, limit: int) -> list[dict[str, Any]]:
                 "behind": behind if behind in shown else -1,
                 "arrivals": named[event, "forward_arrival"] + named[event, "backward_arrival"],
                 "decisions": named[event, "encode"] + named[event, "error_encode"],
-                "changes": named[event, "row_update"] + named[event, "column_update"],
+                "changes": sum(
+                    counted[event, kind] for counted in (named, by_arrival) for kind in ("row_update", "column_update")
+                ),
             }
         )
     return found

@@ -22,6 +22,12 @@ def report(
     spikes: Annotated[
         int | None, typer.Option(metavar="N", help="How many single spikes to show at most, the latest. Default: 2 M.")
     ] = None,
+    answers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="How many of them say why they were sent, at most. Default: 1.2 M; 0 is faster."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
     skip_damaged: SkipDamagedOption = False,
 ) -> None:
@@ -32,11 +38,18 @@ def report(
       eventnet report RUN --out run.html --force --spikes 100000
     """
     from eventnet.operations.energy import load_energy_table
-    from eventnet.reports.html.page import SPIKES, write_report
+    from eventnet.reports.html.page import ANSWERS, SPIKES, write_report
     from eventnet.trace.queries import open_run
 
     table = load_energy_table(energy_table)
     run = open_run(run_dir, skip_damaged)
     say_what_is_damaged(run)
-    with err.status("reading the trace"):
-        write_report(run, out_file, table=table, spikes=SPIKES if spikes is None else spikes, force=force)
+    with err.status("reading the trace, and replaying the run for the why of its spikes"):
+        write_report(
+            run,
+            out_file,
+            table=table,
+            spikes=SPIKES if spikes is None else spikes,
+            answers=ANSWERS if answers is None else answers,
+            force=force,
+        )

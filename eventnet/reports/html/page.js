@@ -1,4 +1,3 @@
-"use strict";
 // The page's script: unpacks the columns of `packing.py` and draws. It asks nobody for anything.
 (() => {
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -49,16 +48,26 @@ function rgb(name) {
 
 // --- columns, see packing.py
 
+const DIGIT = new Uint8Array(128);   // of the 91 characters that a column is written in, see `as_text`
+for (let code = 33, digit = 0; code < 127; code++) if (!'"\\<'.includes(String.fromCharCode(code))) DIGIT[code] = digit++;
+function bytesOf({ data: text, bytes: size }) {
+  const bytes = new Uint8Array(size);   // what is written beyond it is lost
+  for (let k = 0, at = 0, held = 0, bits = 0; k < text.length; k += 2) {
+    held = (held << 13) | (DIGIT[text.charCodeAt(k)] * 91 + DIGIT[text.charCodeAt(k + 1)]);
+    for (bits += 13; bits >= 8; bits -= 8) bytes[at++] = held >> (bits - 8);
+    held &= (1 << bits) - 1;
+  }
+  return bytes;
+}
 const TYPES = { Int8: Int8Array, Int16: Int16Array, Int32: Int32Array, Float64: Float64Array };
 async function unpack(column) {
-  const text = atob(column.data), bytes = new Uint8Array(text.length);
-  for (let k = 0; k < text.length; k++) bytes[k] = text.charCodeAt(k);
-  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const plain = new Blob([bytesOf(column)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const planes = new Uint8Array(await new Response(plain).arrayBuffer());
   const Type = TYPES[column.type], size = Type.BYTES_PER_ELEMENT, n = column.n;
   const ordered = new Uint8Array(planes.length);
   for (let b = 0; b < size; b++) for (let k = 0; k < n; k++) ordered[k * size + b] = planes[b * n + k];
   const values = new Type(ordered.buffer);
+  if (column.type !== "Float64") for (let k = 0, mask = 2 ** (8 * size) - 1; k < n; k++) { const u = values[k] & mask; values[k] = (u >>> 1) ^ -(u & 1); }
   if (!column.differences) return values;
   const sums = new Float64Array(n);
   for (let k = 0, sum = 0; k < n; k++) sums[k] = sum += values[k];
@@ -72,6 +81,8 @@ const canvas = $("raster"), hover = $("hover");
 const firstRow = [0];
 for (const each of data.populations) firstRow.push(firstRow[firstRow.length - 1] + each.size);
 const view = { from: 0, to: END };
+let why = null, isReading = false;   // the answers, when they are read
+const before = [];              // the spikes that were chosen before
 let spikes = null, bins = null, lanes = [], chosen = -1, drawn = null;
 
 function populationOf(row) {
@@ -120,6 +131,7 @@ function draw() {
     paint.fillText(`${lane.name} (${lane.size.toLocaleString("en")})`, GUTTER, lane.top - 3, width - 2 * GUTTER);
   }
   drawTimes(paint, width, height);
+  if (why && !why.isComplete) markStretches(paint, width, height);
   if (chosen >= 0) markChosen(paint, width);
   canvas.dataset.startNs = view.from; canvas.dataset.endNs = view.to; canvas.dataset.single = isSingle;
   canvas.dataset.lanes = JSON.stringify(lanes.map(({ name, top, height: h, size }) => ({ name, top, height: h, size })));
@@ -245,12 +257,32 @@ function drawTimes(paint, width, height) {
     paint.fillText(text, Math.max(half, Math.min(width - half, x)), height - 3);
   }
 }
-function markChosen(paint, width) {
-  const lane = lanes.find((each) => each.index === populationOf(spikes.row[chosen]));
-  const x = xOf(spikes.time_ns[chosen], width);
-  if (!lane || x < 0 || x > width) return;
-  paint.strokeStyle = colour("--chosen"); paint.lineWidth = 2;
-  paint.beginPath(); paint.arc(x, yOf(lane, spikes.row[chosen]), 8, 0, 2 * Math.PI); paint.stroke();
+function markStretches(paint, width, height) {   // where spikes have answers, on the axis of time
+  paint.fillStyle = colour("--answered");
+  for (const [from, to] of why.stretches) {
+    const left = Math.max(GUTTER, xOf(from, width)), right = Math.min(width - GUTTER, xOf(to, width));
+    if (right >= left) paint.fillRect(left, height - AXIS + 1, Math.max(2, right - left), 3);
+  }
+}
+function markChosen(paint, width) {   // and the spikes behind it, with lines to those in view
+  const at = (k) => {
+    const lane = lanes.find((each) => each.index === populationOf(spikes.row[k]));
+    return lane ? [xOf(spikes.time_ns[k], width), yOf(lane, spikes.row[k])] : null;
+  };
+  const here = at(chosen), inside = (place) => place && place[0] >= 0 && place[0] <= width;
+  if (!inside(here)) return;
+  paint.strokeStyle = colour("--chosen");
+  const answer = why ? why.answer(chosen) : null;
+  for (const { spike } of answer ? answer.arrivals : []) {
+    const there = spike >= 0 ? at(spike) : null;
+    if (!inside(there)) continue;
+    paint.lineWidth = 1; paint.globalAlpha = 0.55;
+    paint.beginPath(); paint.moveTo(...here); paint.lineTo(...there); paint.stroke();
+    paint.beginPath(); paint.arc(...there, 5, 0, 2 * Math.PI); paint.stroke();
+    paint.globalAlpha = 1;
+  }
+  paint.lineWidth = 2;
+  paint.beginPath(); paint.arc(...here, 8, 0, 2 * Math.PI); paint.stroke();
 }
 let lastSaid = "";
 function say(text) { if (text !== lastSaid) { $("raster-status").textContent = lastSaid = text; } }
@@ -296,32 +328,11 @@ function brief(k) {
   return `event ${spikes.event[k]}: ${nameOf(k)} sent ${spikes.is_error[k] ? "an error of " : ""}${signed(spikes.s[k])} at ${exactTime(spikes.time_ns[k])}`;
 }
 function choose(k, moves) {
+  if (k >= 0 && chosen >= 0 && k !== chosen) before.push(chosen);
+  if (k < 0) before.length = 0;
   chosen = k;
-  const card = $("spike");
-  if (k < 0) { card.replaceChildren(element("p", "No spike is chosen.")); redraw(); return; }
-  const rows = [];
-  const row = (name, content) => { const cell = element("dd"); cell.append(...[content].flat()); rows.push(element("dt", name), cell); };
-  row("neuron", nameOf(k));
-  row("time", `${exactTime(spikes.time_ns[k])} (${spikes.time_ns[k]} ns)`);
-  row("spike", `${signed(spikes.s[k])}, each worth ${+spikes.scale[k].toPrecision(6)}${spikes.is_error[k] ? " of error" : ""}`);
-  const cause = spikes.cause[k] ? `event ${spikes.event[k] - spikes.cause[k]}` : "none: a clock or a sensor";
-  row("cause", cause);
-  const behind = spikes.behind[k] ? placeOf(spikes.event[k] - spikes.behind[k]) : -1;
-  if (behind >= 0) {
-    const go = element("button", brief(behind), { type: "button", class: "link" });
-    go.addEventListener("click", () => { choose(behind, true); canvas.focus(); });
-    row("spike behind it", go);
-  } else row("spike behind it", raster.n_single < raster.n_spikes ? "none, or one that is not in this page" : "none");
-  row("is the cause of", `${many(spikes.arrivals[k], "later arrival")}, ${many(spikes.decisions[k], "decision")}, ${many(spikes.changes[k], "row or column")
-    .replace("row or columns", "rows or columns")} of weights`);
-  const list = element("dl"); list.append(...rows);
-  const command = `${data.command} ${spikes.event[k]}`, line = element("div", undefined, { class: "command" });
-  const copy = element("button", "copy", { type: "button" });
-  copy.addEventListener("click", () => copyText(command, code, copy));
-  const code = element("code", command, { id: "why" });
-  line.append(element("span", "All of why:"), code, copy);
-  card.replaceChildren(element("h3", brief(k)), list, line);
-  if (moves) {
+  tellChosen();
+  if (k >= 0 && moves) {
     const p = populationOf(spikes.row[k]);
     if ($("population").value !== "" && +$("population").value !== p) $("population").value = String(p);
     $(spikes.is_error[k] ? "errors" : "forward").checked = true;
@@ -330,6 +341,140 @@ function choose(k, moves) {
   }
   redraw();
 }
+function goBack() { if (before.length) { const k = before.pop(); chosen = -1; choose(k, true); } }
+function linkTo(k, words) {   // to a spike, which is chosen then
+  const go = element("button", words, { type: "button", class: "link", title: brief(k) });
+  go.addEventListener("click", () => { choose(k, true); canvas.focus({ preventScroll: true }); });
+  return go;
+}
+const short = (k) => `${nameOf(k)} sent ${signed(spikes.s[k])}`;
+const PART = data.why ? data.why.parts : 1;
+function inSpikes(parts) { return parts === 0 ? "0" : `${parts > 0 ? "+" : "−"}${(Math.abs(parts) / PART).toFixed(4)}`; }
+function weightWords(arrival) {   // with as many digits as are known
+  if (arrival.weight === null || !Number.isFinite(arrival.weight)) return "";
+  const digits = Math.max(0, Math.min(6, Math.floor(-Math.log10(2 * arrival.known))));
+  const text = Math.abs(arrival.weight).toFixed(digits);
+  return `weight ${+text === 0 ? "about 0" : (arrival.weight < 0 ? "−" : "") + text}, `;
+}
+function tellChosen() {
+  const k = chosen, card = $("spike"), came = $("came");
+  came.hidden = k < 0;
+  $("chosen").textContent = k < 0 ? "No spike is chosen." : brief(k);
+  if (k < 0) { card.replaceChildren(element("p", "No spike is chosen.")); return; }
+  const head = element("div", undefined, { class: "head" });
+  head.append(element("h3", brief(k)));
+  if (before.length) {
+    const back = element("button", "back", { type: "button", id: "back-to", "aria-label": `back to event ${spikes.event[before[before.length - 1]]}` });
+    back.addEventListener("click", goBack);
+    head.append(back);
+  }
+  const answer = why ? why.answer(k) : null;
+  card.replaceChildren(head, ...(answer ? told(k, answer) : untold(k)), details(k), command(k));
+  came.replaceChildren(...(why && !isReading ? whatCame(k) : []));
+  came.hidden = !came.childElementCount;
+}
+function told(k, answer) {   // what a spike was made of, as a table whose rows add up
+  const table = element("table", undefined, { class: "why", id: "answer" }), body = element("tbody");
+  const rows = [], most = () => Math.max(...rows.map(([, share]) => Math.abs(share)), 1);
+  const add = (name, share, small, classes) => rows.push([name, share, small, classes]);
+  add("φ, what was left", answer.phi, answer.since_ns < 0 ? "it encoded for the first time" : `from ${exactTime(spikes.time_ns[k] - answer.since_ns)}`, "phi");
+  for (const each of answer.arrivals) {
+    const name = each.spike >= 0 ? linkTo(each.spike, short(each.spike)) : `${data.populations[each.population].name}, before this page's first spike`;
+    add(name, each.share, `${weightWords(each)}${each.ago_ns === null ? "" : each.ago_ns ? `${roundTime(each.ago_ns, each.ago_ns / 100)} ago, ` : "just now, "}${each.projection}`, "arrival");
+  }
+  if (answer.others && answer.others.n) add(many(answer.others.n, "smaller arrival"), answer.others.share, "", "others");
+  for (const each of answer.terms) {
+    if (!each.share && each.event === null) continue;
+    const about = each.event === null ? "" : `event ${each.event}`;
+    add(each.name === "held" ? "held since the sample before" : each.name, each.share,
+      each.name === "sample" && about ? `a value of ${number(answer.signal)}, ${about}` : about, "term");
+  }
+  const scale = most();
+  for (const [name, share, small, classes] of rows) body.append(answerRow(name, share, small, classes, scale));
+  body.append(answerRow("a(t), all but φ", answer.a, "", "sum"), answerRow("φ + a(t)", answer.phi + answer.a, "", "sum"),
+    answerRow("sent", answer.s, "", "sent"), answerRow("φ, rounded off and left", answer.after, "", "after"));
+  table.append(element("caption", `In spikes; one stands for ${+spikes.scale[k].toPrecision(4)}${spikes.is_error[k] ? " of error" : ""}.`), body);
+  const parts = [table];
+  if (answer.outcome) parts.push(element("p", outcomeWords(answer.outcome), { id: "outcome" }));
+  return parts;
+}
+function answerRow(name, share, small, classes, scale) {
+  const row = element("tr", undefined, { class: classes, "data-parts": share }), head = element("th", undefined, { scope: "row" });
+  head.append(name);
+  if (small) head.append(element("small", small));
+  const cell = element("td", classes === "sent" ? inSpikes(share).replace(".0000", "") : inSpikes(share));
+  if (scale) {
+    const bar = element("i", undefined, { class: share < 0 ? "bar less" : "bar", "aria-hidden": "true" });
+    bar.style.width = `${100 * Math.abs(share) / scale}%`;
+    cell.append(bar);
+  }
+  row.append(head, cell);
+  return row;
+}
+const number = (value) => String(+value.toPrecision(4)).replace("-", "−");
+function outcomeWords(outcome) {
+  const classes = outcome.label < 0 ? "" : ` Predicted class ${outcome.predicted}, label ${outcome.label}.`;
+  return `It answered ${number(outcome.answered)}, wanted ${number(outcome.wanted)}; loss ${number(outcome.loss)} (event ${outcome.event}).${classes}`;
+}
+function untold(k) {
+  if (isReading) return [element("p", "The answers are being read.")];
+  if (!why) return [];
+  const note = element("p", "This page has no answer for this spike: the command below gives it. ", { id: "untold" }), nearest = why.nearestAnswered(k);
+  if (nearest >= 0) note.append(linkTo(nearest, `The nearest that has one is ${brief(nearest)}.`));
+  return [note];
+}
+function details(k) {   // what the trace says of it
+  const rows = [];
+  const row = (name, content) => { const cell = element("dd"); cell.append(...[content].flat()); rows.push(element("dt", name), cell); };
+  row("time", `${exactTime(spikes.time_ns[k])} (${spikes.time_ns[k]} ns)`);
+  row("cause", spikes.cause[k] ? `event ${spikes.event[k] - spikes.cause[k]}` : "none: a clock or a sensor");
+  const behind = spikes.behind[k] ? placeOf(spikes.event[k] - spikes.behind[k]) : -1;
+  if (behind >= 0) row("spike behind it", linkTo(behind, brief(behind)));
+  else row("spike behind it", raster.n_single < raster.n_spikes ? "none, or one that is not in this page" : "none");
+  row("is the cause of", `${many(spikes.arrivals[k], "later arrival")}, ${many(spikes.decisions[k], "decision")}, ${weightsChanged(k)}`);
+  const list = element("dl"); list.append(...rows);
+  return list;
+}
+const weightsChanged = (k) => `${many(spikes.changes[k], "row or column").replace("row or columns", "rows or columns")} of weights`;
+function command(k) {
+  const words = `${data.command} ${spikes.event[k]}`, line = element("div", undefined, { class: "command" });
+  const copy = element("button", "copy", { type: "button" }), code = element("code", words, { id: "why" });
+  copy.addEventListener("click", () => copyText(words, code, copy));
+  line.append(element("span", "All of why:"), code, copy);
+  return line;
+}
+const CAUSED_SHOWN = 4;
+function whatCame(k) {   // whom it reached, who fired on it, what it changed
+  const list = element("ul"), items = [element("h3", "What came of it"), list];
+  const effects = why.effects(k);
+  for (const each of effects) {
+    const item = element("li", undefined, { class: "effect", "data-projection": each.projection });
+    const reached = `${each.projection}: reached ${each.population} at ${exactTime(each.time_ns)}`;
+    if (each.time_ns >= END) item.append(`${each.projection}: would have reached ${each.population} at ${exactTime(each.time_ns)}, after the end.`);
+    else if (!each.sends) item.append(`${reached}; only its target reads it.`);
+    else if (!each.decision) item.append(`${reached}; no spike with an answer here has it among its arrivals.`);
+    else {
+      const { fired, caused, time_ns } = each.decision, most = data.why.n_largest;
+      item.append(`${reached}; at ${exactTime(time_ns)}, ${many(fired, "neuron")} fired, ${caused.length ? count(caused.length) : "none"} of them with it among the ${most} largest arrivals.`);
+      if (caused.length) item.append(causedList(caused));
+    }
+    list.append(item);
+  }
+  if (!effects.length) list.append(element("li", "It reaches nobody."));
+  list.append(element("li", spikes.changes[k] ? `It changed ${weightsChanged(k)}.` : "It changed no weights at once."));
+  return items;
+}
+function causedList(caused) {
+  const list = element("ul", undefined, { class: "caused" });
+  for (const { spike, share } of caused.slice(0, CAUSED_SHOWN)) {
+    const item = element("li", undefined, { "data-event": spikes.event[spike], "data-parts": share });
+    item.append(linkTo(spike, short(spike)), ` owes it ${inSpikes(share)}`);
+    list.append(item);
+  }
+  if (caused.length > CAUSED_SHOWN) list.append(element("li", `and ${count(caused.length - CAUSED_SHOWN)} more`));
+  return list;
+}
+function follow(selector) { const link = document.querySelector(selector); if (link) link.click(); }
 async function copyText(text, from, button) {
   try { await navigator.clipboard.writeText(text); button.textContent = "copied"; } catch {
     const range = document.createRange(); range.selectNodeContents(from);
@@ -403,6 +548,7 @@ function listen() {
   const keys = {
     ArrowLeft: () => pan(-0.2), ArrowRight: () => pan(0.2), "+": () => zoom(2, chosenTime()), "=": () => zoom(2, chosenTime()),
     "-": () => zoom(0.5, chosenTime()), "0": () => show(0, END), n: () => neighbour(1), p: () => neighbour(-1),
+    b: () => follow("#answer .arrival .link"), f: () => follow("#came .caused .link"), u: goBack,
     ArrowUp: () => nextPopulation(-1), ArrowDown: () => nextPopulation(1), Escape: () => choose(-1, false),
     Home: () => show(0, view.to - view.from), End: () => show(END - (view.to - view.from), END),
   };
@@ -434,6 +580,17 @@ async function startRaster() {
   const columns = Object.entries(raster.columns);
   const found = await Promise.all(columns.map(([, column]) => unpack(column)));
   spikes = Object.fromEntries(columns.map(([name], k) => [name, found[k]]));
+  redraw();
+  if (data.why) await startWhy();
+}
+async function startWhy() {
+  isReading = true;
+  const made = makeWhy(data.why, { populations: data.populations, firstRow, spikes, unpack });
+  await made.read();
+  why = made; isReading = false;
+  canvas.dataset.answers = "read";
+  if (!why.isComplete) $("stretches").hidden = false;
+  tellChosen();
   redraw();
 }
 

@@ -36,6 +36,8 @@ from eventnet.units import format_ns
 
 SPIKES = 2_000_000
 """How many single spikes a page has at most unless told otherwise."""
+ANSWERS = 1_200_000
+"""How many of them have an answer to why at most unless told otherwise."""
 ASSETS = "eventnet.reports.html"
 _SLOT = re.compile(r"<!--slot:(\w+)-->")
 
@@ -49,21 +51,28 @@ class _Traced:
 
 
 def write_report(
-    run: Run, out: Path, *, table: EnergyTable | None = None, spikes: int = SPIKES, force: bool = False
+    run: Run,
+    out: Path,
+    *,
+    table: EnergyTable | None = None,
+    spikes: int = SPIKES,
+    answers: int = ANSWERS,
+    force: bool = False,
 ) -> None:
     """Write the report of a run to `out`, which appears when it is complete.
 
     `table`: what operations cost, None: Horowitz 2014. `spikes`: how many single spikes the page has at most, the
-    latest. Raises InputError for a place that will not do, a file that is there (unless `force`) and parts of the run
-    that are damaged; RunError where the disk refuses.
+    latest. `answers`: how many of them say why they were sent, at most. Raises InputError for a place that will not do,
+    a file that is there (unless `force`) and parts of the run that are damaged; RunError where the disk refuses.
     """
-    if spikes < 0:
-        raise InputError("must not be negative", field="--spikes", value=spikes)
+    for name, value in (("--spikes", spikes), ("--answers", answers)):
+        if value < 0:
+            raise InputError("must not be negative", field=name, value=value)
     with new_file(run, out, force) as temporary:
-        temporary.write_text(page(run, table or load_energy_table(), spikes), encoding="utf-8")
+        temporary.write_text(page(run, table or load_energy_table(), spikes, answers), encoding="utf-8")
 
 
-def page(run: Run, table: EnergyTable, spikes: int = SPIKES) -> str:
+def page(run: Run, table: EnergyTable, spikes: int = SPIKES, answers: int = ANSWERS) -> str:
     """The report of a run as one HTML text. Raises InputError for parts of the run that are damaged, and for
     one that is too long.
     """
@@ -78,13 +87,17 @@ def page(run: Run, table: EnergyTable, spikes: int = SPIKES) -> str:
         )
     graph, no_network = _network(run)
     traced = None if run.trace is None else _read(run, end_ns, spikes)
+    singles = None if traced is None else traced.raster.spikes()
+    are_all = traced is not None and singles is not None and traced.raster.n_spikes == len(singles.event)
+    why, unanswered = (None, "") if singles is None or graph is None else _reasons(run, singles, answers, are_all)
     nodes = _nodes(run, graph, traced, end_ns)
     data = {
         "run": str(run.path),
         "command": f"eventnet why {shlex.quote(str(run.path))}",
         "end_ns": end_ns,
         "populations": [{"name": node.name, "size": node.size} for node in nodes],
-        "raster": None if traced is None else _raster_data(traced.raster),
+        "raster": None if traced is None or singles is None else _raster_data(traced.raster, singles),
+        "why": why,
         "costs": None if traced is None else _cost_data(run, graph, traced, table, end_ns),
         "answers": [each._asdict() for each in answers_over_time(run.outcomes())],
     }
@@ -94,12 +107,14 @@ def page(run: Run, table: EnergyTable, spikes: int = SPIKES) -> str:
         "heading": escape(str(run.provenance["config"])),
         "about": escape(_about(run)),
         "facts": _facts(run, traced, graph, table),
-        "notes": _notes(run, traced, no_network),
+        "notes": _notes(run, traced, no_network, unanswered),
+        "stretches": escape(_stretches_in_words(why, singles)),
         "networks": "".join(drawing(nodes, lines, downwards=downwards) for downwards in (False, True)),
         "populations": _population_table(run, nodes, traced, graph, table),
         "energy_note": _energy_note(graph, table, no_network),
         "style": _asset("page.css"),
         "script": _asset("page.js"),
+        "why_script": _asset("why.js"),
         "data": _embedded(data),
     }
     return _SLOT.sub(lambda slot: slots[slot[1]], _asset("page.html"))
@@ -184,8 +199,14 @@ def _spikes_by_population(run: Run, traced: _Traced | None) -> dict[str, dict[st
 # --- data for the script
 
 
-def _raster_data(raster: Raster) -> dict[str, Any]:
-    bins, spikes = raster.bins(), raster.spikes()
+def _reasons(run: Run, spikes: Spikes, answers: int, are_all: bool) -> tuple[dict[str, Any] | None, str]:
+    from eventnet.reports.html.reasons import reasons  # only here: it loads Numba
+
+    return reasons(run, spikes, answers, are_all=are_all)
+
+
+def _raster_data(raster: Raster, spikes: Spikes) -> dict[str, Any]:
+    bins = raster.bins()
     return {
         "n_spikes": raster.n_spikes,
         "n_bins": rastering.N_BINS,
@@ -283,7 +304,17 @@ def _energy_j(sums: Any, graph: Graph, table: EnergyTable) -> float:
     return float(np.sum(measure.of(sums))) * 1e-12
 
 
-def _notes(run: Run, traced: _Traced | None, no_network: str) -> str:
+def _stretches_in_words(why: dict[str, Any] | None, spikes: Spikes | None) -> str:
+    if why is None or spikes is None:
+        return ""
+    times = [f"{format_ns(start_ns)} to {format_ns(end_ns)}" for start_ns, end_ns in why["stretches"]]
+    return (
+        f"{count(why['n_answers'])} of {count(len(spikes.event))} spikes have their answer to why in this page: "
+        f"{', '.join(times)}, as the line below the spikes shows."
+    )
+
+
+def _notes(run: Run, traced: _Traced | None, no_network: str, unanswered: str) -> str:
     notes = []
     if run.status.get("state") == "running":
         notes.append("The run was going on, or had been killed, when this was written: it shows what was recorded.")
@@ -292,7 +323,9 @@ def _notes(run: Run, traced: _Traced | None, no_network: str) -> str:
     elif run.provenance["engine"] == "dense":
         notes.append("Nothing in a dense network is an event, so there are no spikes to show.")
     if no_network and traced is not None:
-        notes.append(f"No energies and no costs by sensor: {no_network}")
+        notes.append(f"No energies, no costs by sensor and no answers to why: {no_network}")
+    if unanswered:
+        notes.append(unanswered)
     notes += [f"Left out, since it is damaged: {path}: {why}" for path, why in run.damaged.items()]
     return "".join(f"<p>{escape(note)}</p>" for note in notes)
 

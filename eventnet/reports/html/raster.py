@@ -37,7 +37,8 @@ class Spikes(NamedTuple):
     that led to it, -1 where none did, or it is not among those that are known.
 
     `arrivals`, `decisions`, `changes`: how many arrivals, decisions and changed rows or columns of weights name the
-    spike as their cause. An event names one cause, the last that led to it.
+    spike as their cause; changes also those that name one of its arrivals. An event names one cause, the last that led
+    to it.
     """
 
     event: _Ints
@@ -119,8 +120,10 @@ class Raster:
             behind[away] = parent[behind[away]]
         is_known = behind >= (places[0] if len(places) else 0)
 
-        def caused(kinds: tuple[Kind, ...]) -> _Ints:
+        def caused(kinds: tuple[Kind, ...], through: tuple[Kind, ...] = ()) -> _Ints:
             of_kinds = parent[np.isin(kind, kinds) & (parent >= 0)]
+            of_kinds = np.where(np.isin(kind[of_kinds], through), parent[of_kinds], of_kinds)
+            of_kinds = of_kinds[of_kinds >= 0]
             found: _Ints = np.bincount(of_kinds, minlength=len(event))[places].astype(np.int64)
             return found
 
@@ -135,7 +138,7 @@ class Raster:
             behind=np.where(is_known, event[behind], -1),
             arrivals=caused(ARRIVALS),
             decisions=caused(DECISIONS),
-            changes=caused(CHANGES),
+            changes=caused(CHANGES, through=ARRIVALS),
         )
 
 

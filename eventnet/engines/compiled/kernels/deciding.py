@@ -17,7 +17,7 @@ from eventnet.engines.compiled.kernels.access import (
     side_table,
     vector,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel, phase
 from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_backward, deliver_forward, send
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, read_error, read_x
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
@@ -166,23 +166,33 @@ def _encode(sim: Sim, side: int, n_who: int) -> int:
             phi[j] = changed - s[p]
             x_last[j] = x[p]
             t_last[j] = now_ns
-    fired = _pick_spikes(s[:n], neurons[start : start + n], sizes[start : start + n])
+    fired = _list_spikes(s[:n], neurons[start : start + n])
+    spikes = slice(start, start + fired)
+    scale = side_numbers(sim, side)[layout.K_BETA]
+    small = _take_sizes(s, neurons[spikes], sizes[spikes], floats(sim, layout.SPIKE_AMOUNTS)[spikes], scale)
     if n_who != ALL_NEURONS:
         for p in range(start, start + fired):
             neurons[p] = who[neurons[p]]
-    return -1 if _any_too_large(sizes[start : start + fired]) else fired
+    return fired if small else -1
 
 
 @kernel
-def _pick_spikes(s: Floats, places: Ints, sizes: Doubles) -> int:
-    """List where s is not zero, and what it is there; how many there are."""
+def _list_spikes(s: Floats, places: Ints) -> int:
+    """List where s is not zero; how many there are."""
     if s.itemsize == 4:
-        fired = _list_nonzero(s.view(np.int32), UNSIGNED_32, places)
-    else:
-        fired = _list_nonzero(s.view(np.int64), UNSIGNED_64, places)
-    for p in range(fired):
-        sizes[p] = s[places[p]]
-    return fired
+        return int(_list_nonzero(s.view(np.int32), UNSIGNED_32, places))
+    return int(_list_nonzero(s.view(np.int64), UNSIGNED_64, places))
+
+
+@apart
+def _take_sizes(s: Floats, places: Ints, sizes: Doubles, amounts: Floats, scale: float) -> bool:
+    """What s is in these places, and what a receiver takes it for; False where one is too large to count."""
+    bad = 0
+    for p in range(places.shape[0]):
+        size = np.float64(s[places[p]])
+        sizes[p], amounts[p] = size, size * scale
+        bad |= not abs(size) <= LARGEST_SPIKE
+    return bad == 0
 
 
 @kernel
@@ -206,14 +216,6 @@ def _list_nonzero(bits: Ints, unsigned: int, places: Ints) -> int:
 
 
 @kernel
-def _any_too_large(sizes: Doubles) -> bool:
-    bad = 0
-    for p in range(sizes.shape[0]):
-        bad |= not abs(sizes[p]) <= LARGEST_SPIKE
-    return bad != 0
-
-
-@kernel
 def _quantize_all(x: Floats, x_last: Floats, phi: Floats, s: Floats, r: Number, k_beta: Number) -> None:
     for j in range(phi.shape[0]):
         changed = phi[j] + (x[j] - r * x_last[j]) / k_beta
@@ -233,21 +235,21 @@ def _fire(sim: Sim, side: int, phase: int, kind: int, i: int, n: int, encoded: i
     first = emit_spikes(sim, phase, kind, i, at, n, k_beta, encoded)
     for p in range(n):
         events[at + p] = first + p
-    for p in range(at + 1, at + n):
-        _sort_in(neurons, events, sizes, at, p)
-    for p in range(at, at + n):
-        amounts[p] = sizes[p] * k_beta
+    if side_state(sim, side)[layout.ENCODED_TOGETHER] == 0:  # else all neurons were looked through in their order
+        for p in range(at + 1, at + n):
+            _sort_in(neurons, events, sizes, amounts, at, p)
     side_state(sim, side)[layout.SPIKES] = n
     side_numbers(sim, side)[layout.SPIKE_SCALE] = k_beta
 
 
 @kernel
-def _sort_in(neurons: Ints, events: Ints, sizes: Doubles, first: int, p: int) -> None:
+def _sort_in(neurons: Ints, events: Ints, sizes: Doubles, amounts: Floats, first: int, p: int) -> None:
     """Move spike p down to its place among those from `first` on: a sample may name its channels in any order."""
     while p > first and neurons[p - 1] > neurons[p]:
         neurons[p - 1], neurons[p] = neurons[p], neurons[p - 1]
         events[p - 1], events[p] = events[p], events[p - 1]
         sizes[p - 1], sizes[p] = sizes[p], sizes[p - 1]
+        amounts[p - 1], amounts[p] = amounts[p], amounts[p - 1]
         p -= 1
 
 
@@ -297,15 +299,20 @@ def _plan_bias_step(sim: Sim, i: int, n_who: int, e: Floats, cause: int) -> None
         ints(sim, layout.BIAS_NEURONS)[first : first + n],
     )
     t_last = ints(sim, layout.T_LAST)[start : start + side_table(sim, i)[layout.SIZE]]
-    elapsed_ns, periods = np.int64(-1), 0.0
-    for p in range(n):
-        j = p if n_who == ALL_NEURONS else who[p]
-        neurons[p] = j
-        if now_ns - t_last[j] != elapsed_ns:  # mostly as for the neuron before
-            elapsed_ns = now_ns - t_last[j]
-            periods = min(elapsed_ns, period_ns) / period_ns
-        # rounded to the network's dtype, then times a float64, as arrays do it
-        steps[p] = np.float64(eta * e[p]) * periods
+    if n_who == ALL_NEURONS and side_state(sim, back)[layout.ENCODED_TOGETHER]:
+        _bias_steps(e, eta, min(now_ns - t_last[0], period_ns) / period_ns, steps)
+    else:
+        for p in range(n):
+            j = p if n_who == ALL_NEURONS else who[p]
+            neurons[p] = j
+            steps[p] = np.float64(eta * e[p]) * (min(now_ns - t_last[j], period_ns) / period_ns)
     side_state(sim, back)[layout.N_BIAS_STEPS] = n
     side_state(sim, back)[layout.BIAS_CAUSE] = cause
     sim.ints[layout.UPDATING] = 1
+
+
+@apart
+def _bias_steps(e: Floats, eta: Number, periods: float, steps: Floats) -> None:
+    for p in range(steps.shape[0]):
+        # rounded to the network's dtype, then times a float64, as arrays do it
+        steps[p] = np.float64(eta * e[p]) * periods

@@ -80,7 +80,7 @@ def _make_run() -> Callable[[Sim, int], int]:
             _end_instant(sim)
         return layout.MISPREDICTED
 
-    return cast(Callable[[Sim, int], int], cast(Any, njit)(cache=True, **OPTIONS)(run))
+    return cast(Callable[[Sim, int], int], cast(Any, njit)(cache=True, nogil=True, **OPTIONS)(run))
 
 
 @phase

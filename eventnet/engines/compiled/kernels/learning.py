@@ -22,7 +22,7 @@ from eventnet.engines.compiled.kernels.access import (
     vector,
 )
 from eventnet.engines.compiled.kernels.accruing import accrue
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel, phase
 from eventnet.engines.compiled.kernels.recording import NONE, OWN_CAUSES, emit_chosen_spikes, emit_one, emit_spikes
 from eventnet.engines.compiled.kernels.tracing import add_spikes, decay_trace
 from eventnet.engines.compiled.kernels.waking import touch
@@ -328,6 +328,22 @@ def _step_densely(weights: Floats, x: Number, e_hat: Floats, eta: Number) -> Non
 def _step_bias(sim: Sim, i: int) -> None:
     row, start = side_state(sim, sim.ints[layout.N_POPULATIONS] + i), side_table(sim, i)[layout.OFFSET]
     touch(sim, i, sim.ints[layout.NOW_NS] + 1)
-    for p in range(start, start + row[layout.N_BIAS_STEPS]):
-        floats(sim, layout.BIAS)[start + ints(sim, layout.BIAS_NEURONS)[p]] -= floats(sim, layout.BIAS_STEPS)[p]
+    size, n = side_table(sim, i)[layout.SIZE], row[layout.N_BIAS_STEPS]
+    bias, steps = floats(sim, layout.BIAS)[start : start + size], floats(sim, layout.BIAS_STEPS)[start : start + n]
+    if n == size:  # neurons are listed ascending and once each, so these are all in order
+        _subtract(bias, steps)
+    else:
+        _subtract_at(bias, ints(sim, layout.BIAS_NEURONS)[start : start + n], steps)
     emit_one(sim, UPDATE, BIAS_UPDATE, i, float(row[layout.N_BIAS_STEPS]), row[layout.BIAS_CAUSE])
+
+
+@apart
+def _subtract(values: Floats, steps: Floats) -> None:
+    for j in range(values.shape[0]):
+        values[j] -= steps[j]
+
+
+@apart
+def _subtract_at(values: Floats, places: Ints, steps: Floats) -> None:
+    for p in range(places.shape[0]):
+        values[places[p]] -= steps[p]

@@ -4,49 +4,38 @@ from __future__ import annotations
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import floats, ints, matrix
-from eventnet.engines.compiled.kernels.compiling import Sim, kernel
-from eventnet.engines.compiled.state import Floats, Number
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, kernel
+from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
 
 
 @kernel
 def sum_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
     """sum_i amounts_i * weights[i, :] in the order of the spikes."""
-    weights, amounts = matrix(sim, k), floats(sim, layout.SPIKE_AMOUNTS)
-    neurons = ints(sim, layout.SPIKE_NEURONS)
-    take_row(weights, neurons[at], amounts[at], total)
-    p = at + 1
-    while p + 3 < at + n:
-        add_four_rows(weights, neurons, amounts, p, total)
-        p += 4
-    while p < at + n:
-        add_row(weights, neurons[p], amounts[p], total)
-        p += 1
+    neurons = ints(sim, layout.SPIKE_NEURONS)[at : at + n]
+    _sum_rows(matrix(sim, k), neurons, floats(sim, layout.SPIKE_AMOUNTS)[at : at + n], total)
 
 
-@kernel
-def take_row(weights: Floats, i: int, amount: Number, total: Floats) -> None:
-    """Begin a sum."""
-    for j in range(weights.shape[1]):
+@apart
+def _sum_rows(weights: Floats, neurons: Ints, amounts: Floats, total: Floats) -> None:
+    """Four rows at a time, one after the other, but with the sum kept at hand."""
+    n, m = neurons.shape[0], weights.shape[1]
+    i, amount = neurons[0], amounts[0]
+    for j in range(m):
         total[j] = weights[i, j] * amount
-
-
-@kernel
-def add_row(weights: Floats, i: int, amount: Number, total: Floats) -> None:
-    """Go on with it."""
-    for j in range(weights.shape[1]):
-        total[j] += weights[i, j] * amount
-
-
-@kernel
-def add_four_rows(weights: Floats, neurons: Ints, amounts: Floats, p: int, total: Floats) -> None:
-    """The rows of the four spikes from p on, one after the other, but with the sum kept at hand."""
-    i0, i1, i2, i3 = neurons[p], neurons[p + 1], neurons[p + 2], neurons[p + 3]
-    a0, a1, a2, a3 = amounts[p], amounts[p + 1], amounts[p + 2], amounts[p + 3]
-    for j in range(weights.shape[1]):
-        total[j] = (((total[j] + weights[i0, j] * a0) + weights[i1, j] * a1) + weights[i2, j] * a2) + weights[
-            i3, j
-        ] * a3
+    p = 1
+    while p + 3 < n:
+        i0, i1, i2, i3 = neurons[p], neurons[p + 1], neurons[p + 2], neurons[p + 3]
+        a0, a1, a2, a3 = amounts[p], amounts[p + 1], amounts[p + 2], amounts[p + 3]
+        for j in range(m):
+            first_two = (total[j] + weights[i0, j] * a0) + weights[i1, j] * a1
+            total[j] = (first_two + weights[i2, j] * a2) + weights[i3, j] * a3
+        p += 4
+    while p < n:
+        i, amount = neurons[p], amounts[p]
+        for j in range(m):
+            total[j] += weights[i, j] * amount
+        p += 1
 
 
 @kernel

@@ -45,6 +45,8 @@ THRESHOLD = 0.5  # a residue fires when it is beyond this: rint gives 0 at exact
 ROUNDING = 1e-9  # a silent residue beyond the threshold by less is a rounding error, not a spike
 FADES_AT_ONCE = -1e18  # the log of a decay of zero: exp of it times one tick is 0, times no tick is 1
 FAST_FADING = 0.9  # decays up to here sum by their powers (exact for dyadic ones), slower ones by expm1
+SLACK = 1e-7  # a bound is held so far from the threshold, in phi
+SLACK_SHARE = 1e-11  # and so far for each k_beta of what is encoded
 CONFIRMATIONS = 8  # ticks looked at one by one where rounding decides, before the engine is asked to
 FADED = 1e-150  # what is left of a code that no longer matters, and its log
 LOG_FADED = math.log(FADED)
@@ -108,7 +110,7 @@ def predict(
     """
     chosen, clock = _checked(t_last, phi, x_last, clock, drive, neurons)
     times_ns = np.empty(chosen.shape[0], np.int64)
-    bad = predict_kernel(t_last, phi, x_last, clock, drive, chosen, times_ns)
+    bad = foresee_kernel(t_last, phi, x_last, clock, drive, chosen, times_ns, False, times_ns, _room(drive))
     if bad >= 0:
         raise _refusal(int(chosen[bad]), t_last, drive)
     return times_ns
@@ -133,7 +135,7 @@ def catch_up(
     chosen, clock = _checked(t_last, phi, x_last, clock, drive, neurons)
     if until_ns > HORIZON_NS:
         raise _misfit("until_ns", until_ns, f"use a time up to {HORIZON_NS} ns")
-    bad = catch_up_kernel(int(until_ns), t_last, phi, x_last, clock, drive, chosen)
+    bad = catch_up_kernel(int(until_ns), t_last, phi, x_last, clock, drive, chosen, _room(drive))
     if bad >= 0:
         raise _refusal(int(chosen[bad]), t_last, drive)
 
@@ -160,6 +162,10 @@ def _checked(
         raise _misfit("clock", clock, "use k_alpha within 0 and 1, k_beta > 0 and a period of at least 1 ns")
     plain = Clock(float(clock.k_alpha), float(clock.k_beta), int(clock.period_ns), int(clock.phase_ns))
     return np.arange(n, dtype=np.int64) if neurons is None else neurons, plain
+
+
+def _room(drive: Drive) -> NDArray[np.float64]:
+    return np.empty(room_for(max(drive.signal.alphas.shape[0], drive.gate.alphas.shape[0])))
 
 
 def _check_signal(signal: Signal, n: int, name: str) -> None:
@@ -193,23 +199,30 @@ def _refusal(neuron: int, t_last: NDArray[np.int64], drive: Drive) -> InputError
 def _kernel(function: _Function) -> _Function:
     """Compile serially and cached; neither fastmath nor reordering, so that a spike is decided as written.
 
-    These kernels borrow every array from their caller and allocate none. Without `_nrt=False` Numba would
-    count references on each pass of a tuple of arrays, which takes five times as long as the arithmetic.
+    Kernels borrow every array, working space too, from their caller and allocate none. Without `_nrt=False` Numba
+    would count references on each pass of a tuple of arrays, which takes five times as long as the arithmetic.
     """
     return cast(_Function, cast(Any, njit)(cache=True, error_model="numpy", _nrt=False)(function))
 
 
-def _owning_kernel(function: _Function) -> _Function:
-    """The same for kernels that allocate arrays."""
-    return cast(_Function, cast(Any, njit)(cache=True, error_model="numpy")(function))
+def _view(function: _Function) -> _Function:
+    """The same for what returns parts of an array: written into its callers, since nothing counts what is returned."""
+    return cast(_Function, cast(Any, njit)(error_model="numpy", _nrt=False, inline="always")(function))
 
 
 class _Work(NamedTuple):
-    """What is the same for all neurons of a call, and working space for one at a time; J = codes + 1."""
+    """What is the same for all neurons of a call, and working space for one at a time; J = codes + 1.
+
+    All are parts of the room that the caller lends, rows of J numbers and then the levels.
+    """
 
     rates: NDArray[np.float64]  # [C] log decay of a signal's code over one tick of the neuron
     rhos: NDArray[np.float64]  # [C] the decay itself
+    reaches: NDArray[np.float64]  # [C] its sum over all ticks, 1 / (1 - rho)
     gate_rates: NDArray[np.float64]  # [C of the gate]
+    fades: NDArray[np.float64]  # [C] what is left at tick 0 of each code's values
+    gate_fades: NDArray[np.float64]  # [C of the gate]
+    later_fades: NDArray[np.float64]  # [C] the same as fades, at a later tick
     gains: NDArray[np.float64]  # [C]
     terms: NDArray[np.float64]  # [J]
     term_rates: NDArray[np.float64]  # [J]
@@ -218,8 +231,11 @@ class _Work(NamedTuple):
     phi_turns: NDArray[np.int64]  # [J]
 
 
+_N_ROWS = 12
+
+
 class _Ticks(NamedTuple):
-    """The ticks of one neuron: number m is at `first_ns` + m * `period_ns`, `last` the last of interest."""
+    """The ticks to come of a neuron: number m is at `first_ns` + m * `period_ns`, `last` the last of interest."""
 
     first_ns: int
     period_ns: int
@@ -245,6 +261,23 @@ def _held(signal: Signal, c: int, neuron: int, time_ns: int) -> float:
     if value == 0.0:
         return 0.0
     return float(value * signal.alphas[c] ** ((time_ns - signal.times_ns[c]) / signal.periods_ns[c]))
+
+
+@_kernel
+def _fade(signal: Signal, time_ns: int, fades: NDArray[np.float64]) -> None:
+    """What is left of one unit of each code at a time in ns, the same for all neurons."""
+    for c in range(signal.alphas.shape[0]):
+        fades[c] = signal.alphas[c] ** ((time_ns - signal.times_ns[c]) / signal.periods_ns[c])
+
+
+@_kernel
+def _faded_signal(signal: Signal, neuron: int, fades: NDArray[np.float64]) -> float:
+    """`signal_at` to the bit, at the time of `fades`: the powers are most of its work."""
+    total = np.float64(signal.offset[neuron])
+    for c in range(signal.alphas.shape[0]):
+        value = signal.values[c, neuron]
+        total += value * fades[c] if value != 0.0 else 0.0
+    return float(total)
 
 
 @_kernel
@@ -406,10 +439,10 @@ def _settled(phi: float) -> float:
 
 
 @_kernel
-def _slope_and_gains(signal: Signal, neuron: int, time_ns: int, clock: Clock, work: _Work) -> float:
+def _slope_and_gains(signal: Signal, neuron: int, fades: NDArray[np.float64], clock: Clock, work: _Work) -> float:
     """What moves phi a tick while the gate is open: the offset (returned), each code (into `work.gains`)."""
     for c in range(signal.alphas.shape[0]):
-        held = _held(signal, c, neuron, time_ns)
+        held = signal.values[c, neuron] * fades[c]
         work.gains[c] = held * (work.rhos[c] - clock.k_alpha) / clock.k_beta
     return float(signal.offset[neuron] * (1.0 - clock.k_alpha) / clock.k_beta)
 
@@ -505,36 +538,65 @@ def _first_spike(
     return first + CONFIRMATIONS if first + CONFIRMATIONS <= last else 0
 
 
+@_kernel
+def _silent_ticks(phi: float, neuron: int, last: int, clock: Clock, drive: Drive, work: _Work) -> int:
+    """So many ticks after tick 0, at which phi is within the threshold, certainly bring no spike; `last` if none does.
+
+    For a drive that is not gated, or that is its own gate. Let a(m) = slope + sum_c gain_c * rho_c ** (m - 1) be what
+    tick m adds to phi while z > 0 both at m and before. A ReLU never moves phi further than that: it adds
+    d = (max(z, 0) - k_alpha * max(z_before, 0)) / k_beta, which is 0 while z stays below 0; with z_before <= 0 < z,
+    0 < d = z / k_beta <= a; with z <= 0 < z_before, 0 >= d = -k_alpha * z_before / k_beta >= a. So after k ticks phi
+    has moved by no more than
+
+        sum_(m <= k) |a(m)|  <=  |slope| * k + sum_c |gain_c| * min(k, 1 / (1 - rho_c))
+
+    and each of two k for which this is below what is left to the threshold is a bound. Rounding: a prediction differs
+    from these sums by some 1e-15 of phi and by some 1e-14 of what is encoded over k_beta, and puts phi right by at most
+    ROUNDING at each change of the gate. SLACK and SLACK_SHARE are a hundred times as much and more.
+    """
+    slope = _slope_and_gains(drive.signal, neuron, work.fades, clock, work)
+    size, first, ramp, rest = abs(drive.signal.offset[neuron]), 0.0, abs(slope), 0.0
+    for c in range(work.gains.shape[0]):
+        gain = abs(work.gains[c])
+        size += abs(drive.signal.values[c, neuron]) * work.fades[c]
+        first += gain
+        if work.rates[c] < 0.0:
+            rest += gain * work.reaches[c]
+        else:
+            ramp += gain
+    room = THRESHOLD - abs(phi) - SLACK - SLACK_SHARE * size / clock.k_beta
+    if not room > 0.0:
+        return 0
+    most = abs(slope) + first
+    ticks = room / most if most > 0.0 else np.inf
+    if room > rest:
+        ticks = max(ticks, (room - rest) / ramp if ramp > 0.0 else np.inf)
+    return int(ticks) if ticks < last else last
+
+
 # From tick to tick
 
 
 @_kernel
 def _walk(
     neuron: int,
-    axon: tuple[float, float, float],
+    axon: tuple[float, float, bool],
     ticks: _Ticks,
     clock: Clock,
     drive: Drive,
     work: _Work,
     searching: bool,
 ) -> tuple[int, float, float]:
-    """Take one neuron silently through its ticks, from one change of its gate to the next.
+    """Take one neuron silently from tick 0 through its ticks, from one change of its gate to the next.
 
-    `axon` is its phi, its x_last and the decay of x_last at tick 0.
+    `axon` is its phi and its x after tick 0, and whether its gate was open then.
     Returns (tick, phi, x). Where `searching`, the tick is the first that fires, or ticks.last + 1 if none
     does; phi and x mean nothing then. Otherwise phi and x are those after the last tick.
     """
-    phi, x, decay = axon
-    tick, n_turns = 0, -1
+    phi, x, opened = axon
+    tick, n_turns, fades = 0, -1, work.fades
     while True:
         now_ns = ticks.first_ns + tick * ticks.period_ns
-        opened = is_open(drive, neuron, now_ns)
-        u = signal_at(drive.signal, neuron, now_ns) if opened else 0.0
-        phi += (u - decay * x) / clock.k_beta
-        x = u
-        if searching and abs(phi) > THRESHOLD:
-            return tick, phi, x
-        phi = _settled(phi)
         change = ticks.last + 1
         if drive.gated and tick < ticks.last:
             if n_turns < 0:
@@ -542,7 +604,7 @@ def _walk(
             change = _next_change(drive, neuron, ticks, tick, n_turns, work)
         length = change - 1 - tick
         if opened and length > 0:
-            slope = _slope_and_gains(drive.signal, neuron, now_ns, clock, work)
+            slope = _slope_and_gains(drive.signal, neuron, fades, clock, work)
             if searching:
                 k = _first_spike(phi, slope, neuron, now_ns, clock, drive.signal, work, length)
                 if k > 0:
@@ -552,7 +614,35 @@ def _walk(
                 x = signal_at(drive.signal, neuron, now_ns + length * ticks.period_ns)
         if change > ticks.last:
             return change, phi, x
-        tick, decay = change, clock.k_alpha
+        tick, fades = change, work.later_fades
+        now_ns = ticks.first_ns + tick * ticks.period_ns
+        _fade(drive.signal, now_ns, fades)
+        opened = is_open(drive, neuron, now_ns)
+        u = _faded_signal(drive.signal, neuron, fades) if opened else 0.0
+        phi += (u - clock.k_alpha * x) / clock.k_beta
+        x = u
+        if searching and abs(phi) > THRESHOLD:
+            return tick, phi, x
+        phi = _settled(phi)
+
+
+@_kernel
+def _take_tick_0(
+    neuron: int,
+    axon: tuple[float, float, float],
+    k_beta: float,
+    drive: Drive,
+    fades: NDArray[np.float64],
+    gate_fades: NDArray[np.float64],
+) -> tuple[float, float, bool]:
+    """phi before rounding, x and whether the gate is open once tick 0, the time of the fades, has been encoded.
+
+    `axon` is its phi, its x_last and the decay of x_last until then.
+    """
+    phi, x_last, decay = axon
+    opened = not drive.gated or _faded_signal(drive.gate, neuron, gate_fades) > 0.0
+    u = _faded_signal(drive.signal, neuron, fades) if opened else 0.0
+    return phi + (u - decay * x_last) / k_beta, u, opened
 
 
 @_kernel
@@ -575,38 +665,62 @@ def _is_defined(drive: Drive, time_ns: int) -> bool:
     return not late
 
 
-@_owning_kernel
-def _log_decays(signal: Signal, period_ns: int) -> NDArray[np.float64]:
+@_kernel
+def _log_decays(signal: Signal, period_ns: int, rates: NDArray[np.float64]) -> None:
     """The log of each code's decay over one tick of the neuron."""
-    rates = np.empty(signal.alphas.shape[0])
     for c in range(rates.shape[0]):
         alpha = signal.alphas[c]
         rates[c] = math.log(alpha) * (period_ns / signal.periods_ns[c]) if alpha > 0.0 else FADES_AT_ONCE
-    return rates
 
 
-@_owning_kernel
-def _new_work(drive: Drive, period_ns: int) -> _Work:
-    n_codes = drive.signal.alphas.shape[0]
-    size = 1 + max(n_codes, drive.gate.alphas.shape[0])
-    rhos = np.empty(n_codes)
-    for c in range(n_codes):
-        rhos[c] = drive.signal.alphas[c] ** (period_ns / drive.signal.periods_ns[c])
-    return _Work(
-        _log_decays(drive.signal, period_ns),
-        rhos,
-        _log_decays(drive.gate, period_ns),
-        np.empty(n_codes),
-        np.empty(size),
-        np.empty(size),
-        np.empty((size, size)),
-        np.empty(size, np.int64),
-        np.empty(size, np.int64),
+def room_for(n_codes: int) -> int:
+    """How many numbers of working space the kernels need where no signal has more codes than so many."""
+    size = n_codes + 1
+    return size * (size + _N_ROWS)
+
+
+@_view
+def _new_work(drive: Drive, period_ns: int, room: NDArray[np.float64]) -> _Work:
+    n_codes, n_gate_codes = drive.signal.alphas.shape[0], drive.gate.alphas.shape[0]
+    size = 1 + max(n_codes, n_gate_codes)
+    rows = room[: size * _N_ROWS].reshape((_N_ROWS, size))
+    turns = rows[8:].view(np.int64)
+    work = _Work(
+        rows[0, :n_codes],
+        rows[1, :n_codes],
+        rows[2, :n_codes],
+        rows[3, :n_gate_codes],
+        rows[4, :n_codes],
+        rows[5, :n_gate_codes],
+        rows[6, :n_codes],
+        rows[7, :n_codes],
+        rows[8],
+        rows[9],
+        room[size * _N_ROWS : size * (_N_ROWS + size)].reshape((size, size)),
+        turns[2],
+        turns[3],
     )
+    _log_decays(drive.signal, period_ns, work.rates)
+    _log_decays(drive.gate, period_ns, work.gate_rates)
+    for c in range(n_codes):
+        work.rhos[c] = drive.signal.alphas[c] ** (period_ns / drive.signal.periods_ns[c])
+        work.reaches[c] = -1.0 / math.expm1(work.rates[c]) if work.rates[c] < 0.0 else np.inf
+    return work
 
 
-@_owning_kernel
-def predict_kernel(
+@_kernel
+def _begin(time_ns: int, drive: Drive, fades: NDArray[np.float64], gate_fades: NDArray[np.float64]) -> bool:
+    """Make the fades those of a time; False where the drive was read after it."""
+    if not _is_defined(drive, time_ns):
+        return False
+    _fade(drive.signal, time_ns, fades)
+    if drive.gated:
+        _fade(drive.gate, time_ns, gate_fades)
+    return True
+
+
+@_kernel
+def foresee_kernel(
     t_last: NDArray[np.int64],
     phi: NDArray[np.floating],
     x_last: NDArray[np.floating],
@@ -614,33 +728,52 @@ def predict_kernel(
     drive: Drive,
     neurons: NDArray[np.int64],
     times_ns: NDArray[np.int64],
+    hasty: bool,
+    bounds: NDArray[np.int64],
+    room: NDArray[np.float64],
 ) -> int:
-    """`predict` for compiled callers: writes `times_ns` [m], checks no shapes.
+    """Predict neurons as `predict` does or, where `hasty`, only as far as it is cheap; checks no shapes.
 
+    Writes `times_ns` [m] and, where hasty, whether that of neuron i is but a bound, before which it sends nothing, in
+    `bounds[i]`.
+    A bound costs some additions, a prediction some powers and logarithms. `room` is to work in, see `room_for`.
     Returns -1, or the place in `neurons` of an index out of range or a drive read too late, where it stopped.
     """
-    work = _new_work(drive, clock.period_ns)
+    work = _new_work(drive, clock.period_ns, room)
+    first_ns, last, decay, together_ns = NEVER, 0, 0.0, NEVER
     for place in range(neurons.shape[0]):
         i = neurons[place]
         if i < 0 or i >= t_last.shape[0]:
             return place
-        first_ns = _first_tick(t_last[i], clock)
+        if t_last[i] != together_ns:  # mostly as for the neuron before
+            together_ns, first_ns = t_last[i], _first_tick(t_last[i], clock)
+            if first_ns != NEVER:
+                if not _begin(first_ns, drive, work.fades, work.gate_fades):
+                    return place
+                decay = clock.k_alpha ** ((first_ns - together_ns) / clock.period_ns)
+                last = (HORIZON_NS - first_ns) // clock.period_ns
         times_ns[place] = NEVER
+        if hasty:
+            bounds[i] = 0
         if first_ns == NEVER:
             continue
-        if not _is_defined(drive, first_ns):
-            return place
-        last = (HORIZON_NS - first_ns) // clock.period_ns
-        ticks = _Ticks(first_ns, clock.period_ns, last)
-        decay = clock.k_alpha ** ((first_ns - t_last[i]) / clock.period_ns)
         axon = (float(phi[i]), float(x_last[i]), float(decay))
-        tick, _, _ = _walk(i, axon, ticks, clock, drive, work, True)
+        residue, x, opened = _take_tick_0(i, axon, clock.k_beta, drive, work.fades, work.gate_fades)
+        tick = 0
+        if not abs(residue) > THRESHOLD:
+            residue = _settled(residue)
+            if hasty:
+                tick = 1 + _silent_ticks(residue, i, last, clock, drive, work)
+                bounds[i] = tick <= last
+            else:
+                ticks = _Ticks(first_ns, clock.period_ns, last)
+                tick, _, _ = _walk(i, (residue, x, opened), ticks, clock, drive, work, True)
         if tick <= last:
             times_ns[place] = first_ns + tick * clock.period_ns
     return -1
 
 
-@_owning_kernel
+@_kernel
 def catch_up_kernel(
     until_ns: int,
     t_last: NDArray[np.int64],
@@ -649,21 +782,30 @@ def catch_up_kernel(
     clock: Clock,
     drive: Drive,
     neurons: NDArray[np.int64],
+    room: NDArray[np.float64],
 ) -> int:
-    """`catch_up` for compiled callers: checks no shapes, returns as `predict_kernel` does."""
-    work = _new_work(drive, clock.period_ns)
+    """`catch_up` for compiled callers: checks no shapes, returns as `foresee_kernel` does."""
+    work = _new_work(drive, clock.period_ns, room)
+    first_ns, last, decay, together_ns = NEVER, 0, 0.0, NEVER
     for place in range(neurons.shape[0]):
         i = neurons[place]
         if i < 0 or i >= t_last.shape[0]:
             return place
-        first_ns = _first_tick(t_last[i], clock)
+        if t_last[i] != together_ns:  # mostly as for the neuron before
+            together_ns, first_ns = t_last[i], _first_tick(t_last[i], clock)
+            if first_ns < until_ns:
+                if not _begin(first_ns, drive, work.fades, work.gate_fades):
+                    return place
+                decay = clock.k_alpha ** ((first_ns - together_ns) / clock.period_ns)
+                last = (until_ns - 1 - first_ns) // clock.period_ns
         if first_ns >= until_ns:
             continue
-        if not _is_defined(drive, first_ns):
-            return place
-        ticks = _Ticks(first_ns, clock.period_ns, (until_ns - 1 - first_ns) // clock.period_ns)
-        decay = clock.k_alpha ** ((first_ns - t_last[i]) / clock.period_ns)
         axon = (float(phi[i]), float(x_last[i]), float(decay))
-        _, phi[i], x_last[i] = _walk(i, axon, ticks, clock, drive, work, False)
-        t_last[i] = first_ns + ticks.last * clock.period_ns
+        residue, x, opened = _take_tick_0(i, axon, clock.k_beta, drive, work.fades, work.gate_fades)
+        residue = _settled(residue)
+        if last > 0:
+            ticks = _Ticks(first_ns, clock.period_ns, last)
+            _, residue, x = _walk(i, (residue, x, opened), ticks, clock, drive, work, False)
+        phi[i], x_last[i] = residue, x
+        t_last[i] = first_ns + last * clock.period_ns
     return -1

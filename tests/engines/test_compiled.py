@@ -166,6 +166,115 @@ def test_the_same_trace_where_everything_varies(seed):
     assert sum(row[1] in ("forward", "backward") for row in actor.rows) > 50
 
 
+def interpreted(script):
+    """What a script prints in a process of its own with the compiler switched off."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def hurried(seed):
+    """A network whose hidden neurons tick many times from one arrival to the next, all waking by themselves."""
+    rng = np.random.default_rng(seed)
+    exact_numbers = seed % 2 == 0
+    network = random_network(
+        rng, exact_numbers=exact_numbers, learning=seed % 3 == 0, adaptive=seed % 5 == 0, recurrent=seed % 4 < 2
+    )
+    populations = [
+        replace(p, forward=replace(p.forward, period_ns=int(rng.choice([MS // 5, MS])), k_alpha=0.97))
+        if p.name.startswith("hidden")
+        else p
+        for p in network.populations
+    ]
+    network = with_wake(replace(network, populations=tuple(populations)), Wake.EXACT)
+    return network, random_streams(np.random.default_rng(seed + 1), network, DURATION_NS, exact_numbers=exact_numbers)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_same_trace_where_bounds_come_due(seed):
+    assert_same_trace(*hurried(seed))
+
+
+COUNT_BOUNDS = """
+from tests.engines.test_compiled import CompiledEngine, hurried
+from eventnet.engines.compiled.kernels import deciding, waking
+
+kept, nobody = [], 0
+predict_bounded, who = waking._predict_bounded, deciding._who
+
+def counted_bounds(*arguments):
+    kept.append(predict_bounded(*arguments))
+    return kept[-1]
+
+def counted_who(*arguments):
+    global nobody
+    n = who(*arguments)
+    nobody += n == deciding.NOBODY
+    return n
+
+waking._predict_bounded, deciding._who = counted_bounds, counted_who
+for seed in range(12):
+    CompiledEngine(*hurried(seed)).run(200_000_000)
+print(len(kept), sum(n > 0 for n in kept), nobody)
+"""
+
+
+def test_bounds_come_due_in_these_comparisons():
+    """And of those that do, some bring a spike and some are early, so that nobody decides."""
+    asked, fired, nobody = (int(number) for number in interpreted(COUNT_BOUNDS).split())
+    assert asked > 1000
+    assert 0.1 * asked < fired < 0.9 * asked
+    assert nobody > 1000
+
+
+COUNT_PREDICTIONS = """
+import numpy as np
+from eventnet.coding import prediction
+from eventnet.network import Code, Network, Population, Projection, Sensor, Wake
+from tests.engines.test_compiled import ActorEngine, CompiledEngine, MS, Samples
+
+def network(wake):
+    quick, slow = Code(0.5, 0.05, 10 * MS), Code(0.5, 0.1, 100 * MS)
+    return Network(
+        (Population("in", 4, forward=quick, wake=wake), Population("hidden", 50, forward=slow, wake=wake),
+         Population("out", 2, wake=Wake.LAZY)),
+        (Projection("in", "hidden"), Projection("hidden", "out")),
+        (Sensor("s", "in", MS),),
+    )
+
+times_ns = np.arange(500) * MS
+streams = {"s": Samples(times_ns, np.sin(times_ns[:, None] / 3e7 + np.arange(4)))}
+foresee, predicted = prediction._first_spike, 0
+
+def counted(*arguments):
+    global predicted
+    predicted += 1
+    return foresee(*arguments)
+
+prediction._first_spike = counted
+for engine in (ActorEngine, CompiledEngine):
+    predicted = 0
+    run = engine(network(Wake.EXACT), streams)
+    run.run(500 * MS)
+    print(predicted, int(run.totals.events.sum()))
+"""
+
+
+def test_changes_that_are_overtaken_cost_no_prediction():
+    """Samples come ten times a tick of their sensor and a hundred times a tick of the neurons that hear of them."""
+    actor, compiled = (list(map(int, line.split())) for line in interpreted(COUNT_PREDICTIONS).splitlines())
+    assert compiled[1] == actor[1] > 1000
+    assert actor[0] > 1000
+    assert compiled[0] < 0.01 * actor[0]
+
+
 def test_the_varied_networks_cover_what_they_are_meant_to():
     networks = [varied(seed)[0] for seed in range(100, 150)]
     populations = [p for network in networks for p in network.populations]
@@ -502,13 +611,4 @@ def test_kernels_are_plain_python_where_they_are_not_compiled():
         "from eventnet.engines.compiled.kernels.instants import run\n"
         "assert type(run).__name__ == 'function'\n"
     )
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        cwd=root,
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    interpreted(script)

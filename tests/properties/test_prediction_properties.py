@@ -11,10 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventnet.coding.prediction import NEVER, Clock, Drive, Signal, catch_up, drive_at, predict
+from eventnet.coding.prediction import (
+    NEVER,
+    Clock,
+    Drive,
+    Signal,
+    catch_up,
+    drive_at,
+    foresee_kernel,
+    predict,
+    room_for,
+)
 from tests.oracles.prediction import ClockedNeuron, Fading, random_neuron, run_clocked
 
 KINDS = ("sensor", "linear", "relu", "error")
+BOUNDED_KINDS = ("sensor", "linear", "relu")  # not where one signal gates another
 
 
 def as_signal(fading: Fading) -> Signal:
@@ -53,6 +64,23 @@ class Axon:
 
     def predict(self) -> int:
         return int(predict(self.t_last, self.phi, self.x_last, self.clock, self.drive)[0])
+
+    def bound(self) -> tuple[int, bool]:
+        """A time before which it does not spike by itself, and whether it may not spike then either."""
+        times_ns, bounds = np.zeros(1, np.int64), np.zeros(1, np.int64)
+        state = self.t_last, self.phi, self.x_last, self.clock, self.drive, np.zeros(1, np.int64)
+        room = np.empty(room_for(max(part.alphas.size for part in self.drive[:2])))
+        assert foresee_kernel(*state, times_ns, True, bounds, room) == -1
+        return int(times_ns[0]), bool(bounds[0])
+
+    def as_float32(self) -> Axon:
+        """The same with numbers of single precision, as a network may keep them."""
+
+        def narrow(signal: Signal) -> Signal:
+            return signal._replace(offset=signal.offset.astype("f4"), values=signal.values.astype("f4"))
+
+        drive = Drive(narrow(self.drive.signal), narrow(self.drive.gate), self.drive.gated)
+        return Axon(self.clock, drive, self.t_last, self.phi.astype("f4"), self.x_last.astype("f4"))
 
     def catch_up(self, until_ns: int) -> None:
         catch_up(until_ns, self.t_last, self.phi, self.x_last, self.clock, self.drive)
@@ -242,3 +270,79 @@ def test_a_prediction_looks_at_each_neuron_alone() -> None:
         alone = predict(*(part[i : i + 1].copy() for part in state), clock, Drive(own, own, True))
         assert alone[0] == together[i]
     assert 0 < np.count_nonzero(together < NEVER) < n
+
+
+def assert_bounded(axon: Axon) -> tuple[int, int]:
+    """A bound is never late, and is the prediction where it says so; returns both."""
+    (bound_ns, is_bound), predicted_ns = axon.bound(), axon.predict()
+    assert bound_ns <= predicted_ns
+    assert is_bound or bound_ns == predicted_ns
+    assert bound_ns > axon.t_last[0]
+    return bound_ns, predicted_ns
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    kind=st.sampled_from(BOUNDED_KINDS),
+    dyadic=st.booleans(),
+    single=st.booleans(),
+    near=st.one_of(st.none(), st.floats(1e-17, 1e-3)),
+)
+def test_no_neuron_spikes_before_its_bound(
+    seed: int, kind: str, dyadic: bool, single: bool, near: float | None
+) -> None:
+    """`near` puts phi so close to the threshold, where rounding may decide."""
+    neuron = random_neuron(random.Random(seed), kind, dyadic=dyadic)
+    if near is not None:
+        neuron.phi = (0.5 - near) * (1 if neuron.phi > 0 else -1)
+    axon = Axon.of(neuron)
+    assert_bounded(axon.as_float32() if single else axon)
+
+
+wide = st.integers(-(2**14), 2**14).map(lambda k: k / 1024)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    values=st.lists(wide, min_size=1, max_size=5),
+    offset=wide,
+    alphas=st.lists(
+        st.sampled_from([0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1 - 1e-6, 1 - 1e-12, 1.0]), min_size=5, max_size=5
+    ),
+    periods_ns=st.lists(st.sampled_from([1, 10, 1000, 10**9]), min_size=5, max_size=5),
+    k_alpha=st.sampled_from([0.0, 0.5, 0.9, 1 - 1e-9, 1.0]),
+    k_beta=st.sampled_from([1e-3, 0.5, 100.0, 1e6]),
+    phi=st.floats(-0.5, 0.5),
+    gated=st.booleans(),
+)
+def test_no_sum_of_codes_spikes_before_its_bound(
+    values: list[float],
+    offset: float,
+    alphas: list[float],
+    periods_ns: list[int],
+    k_alpha: float,
+    k_beta: float,
+    phi: float,
+    gated: bool,
+) -> None:
+    """Up to five codes that fade at once, slowly or never, against one another, and a ReLU that they open and close."""
+    codes = [(v, 0, a, p) for v, a, p in zip(values, alphas[: len(values)], periods_ns[: len(values)], strict=True)]
+    signal = as_signal(Fading(offset, codes))
+    state = np.zeros(1, np.int64), np.array([phi]), np.array([max(signal.offset[0] + sum(values), 0.0)])
+    assert_bounded(Axon(Clock(k_alpha, k_beta, 10, 0), Drive(signal, signal, gated), *state))
+
+
+@pytest.mark.parametrize(("kind", "least"), [("sensor", 0.8), ("linear", 0.7), ("relu", 0.2)])
+def test_bounds_spare_most_of_the_looking(kind: str, least: float) -> None:
+    """The share of the silent ticks of 600 neurons, up to 400 each, that their bounds know to be silent."""
+    rng = random.Random(f"{kind} bounds")
+    known = silent = 0
+    for _ in range(600):
+        axon = Axon.of(random_neuron(rng, kind, dyadic=False))
+        times_ns = np.minimum(assert_bounded(axon), axon.t_last[0] + 400 * axon.clock.period_ns)
+        ticks = (times_ns - axon.t_last[0] - 1) // axon.clock.period_ns
+        known, silent = known + ticks[0], silent + ticks[1]
+    print(f"{kind}: {known} of {silent} silent ticks are known")
+    assert silent > 10_000
+    assert known > least * silent

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from eventnet.engines.base import SampleBlock, TargetBlock
 
 BLOCK = 256
+LONG_BLOCK, BLOCK_VALUES = 4096, 1 << 18
+"""Samples of few channels come in longer blocks, as those of the package's own sensors do."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class FullSamples:
         return int(self.values.shape[1])
 
     def blocks(self) -> Iterator[SampleBlock]:
-        for start in range(0, len(self.times_ns), BLOCK):
-            part = slice(start, start + BLOCK)
+        block = min(LONG_BLOCK, max(BLOCK, BLOCK_VALUES // self.n_channels))
+        for start in range(0, len(self.times_ns), block):
+            part = slice(start, start + block)
             yield SampleBlock(self.times_ns[part], self.values[part])
 
 

@@ -11,7 +11,7 @@ from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed, with_room
 from eventnet.engines.compiled.kernels.compiling import Sim
-from eventnet.engines.compiled.kernels.instants import prepare, run
+from eventnet.engines.compiled.kernels.instants import run
 from eventnet.engines.compiled.pools import pooled, repooled
 from eventnet.engines.compiled.recording import drain, make_out
 from eventnet.engines.compiled.state import (
@@ -55,7 +55,6 @@ class CompiledEngine:
         self._now_ns = 0
         out = self._pools.out
         self.totals = Totals(out.count_events, out.count_units, out.count_singles)
-        prepare(self.graph.network.dtype)
 
     @property
     def now_ns(self) -> int:
@@ -185,4 +184,5 @@ class CompiledEngine:
             layout.LARGEST_SIZE: max(p.size for p in graph.populations),
             layout.RULE: rule_of(graph),
             layout.RECORDING: self._recording(),
+            layout.N_SIDES: 2 * n if any(graph.carries_error) else n,
         }

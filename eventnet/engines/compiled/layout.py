@@ -26,8 +26,9 @@ N_COUNTERS = 7  # those above change and are saved
     LARGEST_SIZE,
     RULE,
     RECORDING,
-) = range(N_COUNTERS, 16)
-N_NUMBERS = 16  # what is in the head before the places
+    N_SIDES,  # those that are in use: without errors the forward sides only
+) = range(N_COUNTERS, 17)
+N_NUMBERS = 17  # what is in the head before the places
 (
     SIDE_TABLE,
     SIDE_CONSTANTS,
@@ -65,6 +66,7 @@ N_NUMBERS = 16  # what is in the head before the places
     AREAS,
     SEEN,
     TREE,
+    BOUNDS,
     RINGS,
     TRAVELLING,
     TRAVELLING_NUMBERS,
@@ -81,6 +83,10 @@ N_NUMBERS = 16  # what is in the head before the places
     MARKS,
     WHO,
     PREDICTED_TIMES,
+    BOUNDED,
+    FADED_NS,
+    FADES,
+    ROOM,
     VECTORS,
     DRIVEN,
     STREAMS,
@@ -100,8 +106,8 @@ N_NUMBERS = 16  # what is in the head before the places
     COUNT_EVENTS,
     COUNT_UNITS,
     COUNT_SINGLES,
-) = range(N_NUMBERS, 87)
-HEAD = 87
+) = range(N_NUMBERS, 93)
+HEAD = 93
 NEVER_NS = 2**63 - 1
 NOTHING, OUTCOMES_ONLY, EVENTS_TOO = range(3)  # what is recorded
 NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hold
@@ -116,14 +122,15 @@ NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hol
     AT_ONCE,  # decides when something arrives, on or off its ticks
     LAZY,
     SELF_WAKES,  # its neurons' own spikes are predicted
+    HASTY,  # with a bound first
     ADAPT_PERIOD,
     FIRST_CODE,  # of the codes that its dendrites decode, in the arrays of codes
     N_CODES,
     DECODERS,  # offset in y
     FIRST_NODE,  # of the tree of its predictions
     LEAVES,
-) = range(14)
-SIDE_TABLE_WIDTH = 14
+) = range(15)
+SIDE_TABLE_WIDTH = 15
 
 # Tables.side_constants
 ALPHA, ETA_K, K_REL = range(3)
@@ -186,12 +193,13 @@ RECONSTRUCTION, PAST, FUTURE, ACCRUAL = range(4)  # stdp is the same sum as futu
     STALE,
     N_STALE,
     SETTLED_NS,
+    UNSETTLED_NS,  # no neuron has a tick before this that is still to be settled
     N_BIAS_STEPS,  # how many neurons' biases change in this instant
     BIAS_CAUSE,
     HAS_GRADIENT,
     ENCODED_TOGETHER,  # all its neurons encoded last at one time
-) = range(16)
-SIDE_STATE_WIDTH = 16
+) = range(17)
+SIDE_STATE_WIDTH = 17
 N_TIMES = 4
 
 # Arrays.side_numbers

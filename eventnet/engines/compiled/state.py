@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.coding import decay
+from eventnet.coding.prediction import room_for
 from eventnet.engines.areas import grown, owed
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.tables import Doubles, Ints, Tables, clock_of, code_spoken, is_used, wakes_by
@@ -46,6 +47,7 @@ class Arrays(NamedTuple):
     areas: Floats  # of all projections, each [AREAS_KEPT, n_target], for the accrual rule, else empty
     seen: Ints  # which area each row of all projections has learned from, for the accrual rule, else empty
     tree: Ints  # a tournament tree of predicted times for each side that wakes by itself: 1 is the root
+    bounds: Ints  # [2 N] whether the time in the tree is but a bound, before which the neuron does not fire
     rings: Ints  # [2 m, .]
     travelling: Ints  # [room of all rings, .]
     travelling_numbers: Doubles  # [room of all rings, .]
@@ -67,6 +69,10 @@ class Work(NamedTuple):
     marks: Ints  # [2 N] whether a neuron is among them
     who: Ints  # [largest population] neurons that decide
     predicted_times: Ints  # [largest population]
+    bounded: Ints  # [largest population] neurons whose bound has come
+    faded_ns: Ints  # [S] the time over which each side's code faded when it last encoded together
+    fades: Doubles  # [S] what was left of it
+    room: Doubles  # for the kernels of `eventnet.coding.prediction`
     vectors: Floats  # [9, largest population]
 
 
@@ -109,6 +115,7 @@ def make_arrays(graph: Graph, net: Tables) -> Arrays:
         areas=np.zeros(AREAS_KEPT * int(sizes[net.projection_table[:, layout.SINK]].sum()) if accrual else 0, dtype),
         seen=np.zeros(n_rows if accrual else 0, np.int64),
         tree=np.full(int(2 * net.side_table[:, layout.LEAVES].sum()), layout.NEVER_NS, np.int64),
+        bounds=np.zeros(2 * n_neurons, np.int64),
         rings=rings,
         travelling=np.zeros((room, 3), np.int64),
         travelling_numbers=np.zeros((room, 2), np.float64),
@@ -140,6 +147,10 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
         marks=np.zeros(2 * n, np.int64),
         who=np.zeros(largest, np.int64),
         predicted_times=np.zeros(largest, np.int64),
+        bounded=np.zeros(largest, np.int64),
+        faded_ns=np.full(len(net.side_table), -1, np.int64),
+        fades=np.zeros(len(net.side_table), np.float64),
+        room=np.zeros(room_for(int(net.side_table[:, layout.N_CODES].max())), np.float64),
         vectors=np.zeros((9, largest), dtype),
     )
 
@@ -252,6 +263,7 @@ def _first_sides(graph: Graph, net: Tables) -> Ints:
     rows[:, layout.ENCODED_TOGETHER] = 1
     for side, row in enumerate(rows):
         phase_ns = clock_of(graph, side)[1]
+        row[layout.UNSETTLED_NS] = phase_ns
         if wakes_by(graph, side, Wake.CLOCKED):
             row[layout.TICK_NS] = phase_ns
         if code_spoken(graph, side).adaptation is not None and is_used(graph, side):

@@ -157,6 +157,9 @@ def _sides(graph: Graph) -> Ints:
         if wakes_by(graph, side, Wake.EXACT):
             leaves = 1 << (size - 1).bit_length()
             row[layout.SELF_WAKES], row[layout.FIRST_NODE], row[layout.LEAVES] = 1, tree, leaves
+            # a held value is as soon predicted as bounded, and no bound is known where another signal is the gate
+            own_gate = side < n or graph.populations[i].nonlinearity is not Nonlinearity.RELU
+            row[layout.HASTY] = n_codes > 0 and own_gate
             tree += 2 * leaves
     return rows
 

@@ -21,7 +21,7 @@ from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, ke
 from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_backward, deliver_forward, send
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, read_error, read_x
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
-from eventnet.engines.compiled.kernels.waking import mark_stale, settle, take_due
+from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, settle, take_due
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.divergence import LARGEST_SPIKE
@@ -31,6 +31,8 @@ FORWARD_PHASE, BACKWARD_PHASE = constant(Phase.FORWARD), constant(Phase.BACKWARD
 ENCODE, ERROR_ENCODE = constant(Kind.ENCODE), constant(Kind.ERROR_ENCODE)
 FORWARD, BACKWARD = constant(Kind.FORWARD), constant(Kind.BACKWARD)
 BLOCK = 64
+NOBODY = constant(-2)
+"""In place of a number of neurons: it was only a bound on the time of a spike that came due."""
 UNSIGNED_32, UNSIGNED_64 = constant(2**31 - 1), constant(2**63 - 1)
 
 
@@ -50,6 +52,8 @@ def is_due(sim: Sim, side: int) -> bool:
 def decide_forward(sim: Sim, i: int) -> bool:
     """Population i encodes its activation and sends its spikes; False where one is too large to count."""
     n_who = _who(sim, i)
+    if n_who == NOBODY:
+        return True
     n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
     read_x(sim, i, n_who, vector(sim, layout.V_X))
     encoded = emit_one(sim, FORWARD_PHASE, ENCODE, i, float(n), side_state(sim, i)[layout.REASON])
@@ -69,6 +73,8 @@ def decide_backward(sim: Sim, i: int) -> bool:
     who = ints(sim, layout.WHO)
     back = sim.ints[layout.N_POPULATIONS] + i
     n_who = _who(sim, back)
+    if n_who == NOBODY:
+        return True
     n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
     e = vector(sim, layout.V_X)
     if side_state(sim, back)[layout.HAS_GRADIENT]:
@@ -91,7 +97,7 @@ def decide_backward(sim: Sim, i: int) -> bool:
 
 @kernel
 def _who(sim: Sim, side: int) -> int:
-    """Which neurons decide: all at a tick, else those reached and those whose own spike has come due."""
+    """Which neurons decide: all at a tick, else those reached and those whose own spike has come due, if any."""
     who = ints(sim, layout.WHO)
     row, now_ns = side_state(sim, side), sim.ints[layout.NOW_NS]
     whom = row[layout.DECIDING]
@@ -102,11 +108,14 @@ def _who(sim: Sim, side: int) -> int:
         row[layout.TICK_NS] += side_table(sim, side)[layout.PERIOD]
         whom = layout.ALL
     n = 0
-    if row[layout.PREDICTED_NS] == now_ns:
-        n = take_due(sim, side)
-        settle(sim, side, now_ns, who[:n])
     if whom == layout.ALL:
         return ALL_NEURONS
+    if row[layout.PREDICTED_NS] == now_ns:
+        n = take_due(sim, side)
+        if n == 0 and whom == layout.NO_ONE:
+            return NOBODY
+        if row[layout.UNSETTLED_NS] < now_ns:
+            settle(sim, side, now_ns, who[:n])
     if whom == layout.LISTED:
         first = row[layout.FIRST_LISTED]
         n = _join(who, n, ints(sim, layout.SAMPLE_CHANNELS)[first : first + row[layout.N_LISTED]])
@@ -146,8 +155,10 @@ def _encode(sim: Sim, side: int, n_who: int) -> int:
     now_ns = sim.ints[layout.NOW_NS]
     k_beta = x.dtype.type(side_numbers(sim, side)[layout.K_BETA])
     changing = side_state(sim, side)
+    if n_who == ALL_NEURONS and changing[layout.UNSETTLED_NS] <= now_ns:
+        changing[layout.UNSETTLED_NS] = next_tick(sim, side, now_ns + 1)
     if n_who == ALL_NEURONS and changing[layout.ENCODED_TOGETHER]:
-        r = x.dtype.type(decay(alpha, now_ns - t_last[0], period_ns))
+        r = x.dtype.type(_decay_again(sim, side, now_ns - t_last[0]))
         _quantize_all(x, x_last, phi, s, r, k_beta)
         t_last[:] = now_ns
         n = size
@@ -174,6 +185,16 @@ def _encode(sim: Sim, side: int, n_who: int) -> int:
         for p in range(start, start + fired):
             neurons[p] = who[neurons[p]]
     return fired if small else -1
+
+
+@kernel
+def _decay_again(sim: Sim, side: int, elapsed_ns: int) -> float:
+    """The decay of a side's code: mostly as much time has gone by as before, and a power takes longer than looking."""
+    if ints(sim, layout.FADED_NS)[side] != elapsed_ns:
+        ints(sim, layout.FADED_NS)[side] = elapsed_ns
+        r = decay(side_constants(sim, side)[layout.ALPHA], elapsed_ns, side_table(sim, side)[layout.PERIOD])
+        doubles(sim, layout.FADES)[side] = r
+    return float(doubles(sim, layout.FADES)[side])
 
 
 @kernel

@@ -8,13 +8,12 @@ error.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numba import njit
 
 from eventnet.coding import adapt_step
-from eventnet.coding.prediction import Clock, Drive, Signal, catch_up, predict
 from eventnet.coding.signal import MEAN_LANES
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
@@ -40,7 +39,7 @@ from eventnet.engines.compiled.kernels.learning import update
 from eventnet.engines.compiled.kernels.losing import take_target
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_z
 from eventnet.engines.compiled.kernels.recording import NONE, begin, emit_one, emit_values
-from eventnet.engines.compiled.kernels.waking import mark_stale, renew, settle, touch
+from eventnet.engines.compiled.kernels.waking import foresee_all, mark_stale, renew, settle, touch
 from eventnet.engines.compiled.state import Floats
 from eventnet.trace.events import NO_CAUSE, Kind, Phase
 
@@ -50,6 +49,16 @@ ADAPT_FORWARD, ADAPT_BACKWARD = constant(Kind.ADAPT_FORWARD), constant(Kind.ADAP
 FORWARD_RINGS, BACKWARD_RINGS = constant(0), constant(1)
 
 _adapt_step = cast(Callable[..., tuple[float, float]], cast(Any, njit)(**OPTIONS)(adapt_step))
+
+
+class Ahead(NamedTuple):
+    """The time of the next instant, and which of the rarer things it brings."""
+
+    time_ns: int
+    arrivals: bool
+    dense_steps: bool
+    adaptations: bool
+    probes: bool
 
 
 def _make_run() -> Callable[[Sim, int], int]:
@@ -65,14 +74,14 @@ def _make_run() -> Callable[[Sim, int], int]:
         sim.ints[layout.FAULT] = -1
         renew(sim)
         while sim.ints[layout.FAULT] < 0:
-            time_ns = _next_time(sim)
-            if time_ns >= until_ns:
+            ahead = _look_ahead(sim)
+            if ahead.time_ns >= until_ns:
                 return layout.DONE
-            needed = _lacking(sim, time_ns)
+            needed = _lacking(sim, ahead.time_ns)
             if needed != layout.DONE:
                 return needed
-            sim.ints[layout.NOW_NS] = time_ns
-            diverged = _instant(sim)
+            sim.ints[layout.NOW_NS] = ahead.time_ns
+            diverged = _instant(sim, ahead)
             if diverged >= 0:
                 sim.ints[layout.FAULT] = diverged
                 return layout.DIVERGED
@@ -84,21 +93,23 @@ def _make_run() -> Callable[[Sim, int], int]:
 
 
 @phase
-def _next_time(sim: Sim) -> int:
-    time_ns = layout.NEVER_NS
-    for side in range(2 * sim.ints[layout.N_POPULATIONS]):
+def _look_ahead(sim: Sim) -> Ahead:
+    """What comes next."""
+    time_ns = arrival_ns = dense_ns = adapt_ns = probe_ns = layout.NEVER_NS
+    for side in range(sim.ints[layout.N_SIDES]):
         row = side_state(sim, side)
-        for column in range(layout.N_TIMES):
-            time_ns = min(time_ns, row[column])
+        time_ns = min(time_ns, row[layout.TICK_NS], row[layout.POSTPONED_NS], row[layout.PREDICTED_NS])
+        adapt_ns = min(adapt_ns, row[layout.ADAPT_NS])
     for k in range(sim.ints[layout.N_PROJECTIONS]):
         row = synapse(sim, k)
-        for column in range(layout.N_SYNAPSE_TIMES):
-            time_ns = min(time_ns, row[column])
+        arrival_ns = min(arrival_ns, row[layout.ARRIVAL_NS], row[layout.ARRIVAL_BACK_NS])
+        dense_ns = min(dense_ns, row[layout.DENSE_NS])
     for probe in range(sim.ints[layout.N_PROBES]):
-        time_ns = min(time_ns, ints(sim, layout.PROBES_NS)[probe])
+        probe_ns = min(probe_ns, ints(sim, layout.PROBES_NS)[probe])
     for stream in range(sim.ints[layout.N_STREAMS]):
         time_ns = min(time_ns, ints(sim, layout.NEXT_NS)[stream])
-    return time_ns
+    time_ns = min(time_ns, arrival_ns, dense_ns, adapt_ns, probe_ns)
+    return Ahead(time_ns, arrival_ns == time_ns, dense_ns == time_ns, adapt_ns == time_ns, probe_ns == time_ns)
 
 
 @phase
@@ -129,7 +140,7 @@ def _lacking(sim: Sim, time_ns: int) -> int:
 
 
 @phase
-def _instant(sim: Sim) -> int:
+def _instant(sim: Sim, ahead: Ahead) -> int:
     """Everything that is due now, phase after phase; the population whose state is no longer finite, or -1."""
     now_ns, n = sim.ints[layout.NOW_NS], sim.ints[layout.N_POPULATIONS]
     n_streams = sim.ints[layout.N_STREAMS]
@@ -140,7 +151,8 @@ def _instant(sim: Sim) -> int:
     for stream in range(sim.ints[layout.N_SENSORS]):
         if ints(sim, layout.NEXT_NS)[stream] == now_ns:
             _take_sample(sim, stream)
-    _deliver(sim, FORWARD_RINGS)
+    if ahead.arrivals:
+        _deliver(sim, FORWARD_RINGS)
     for place in range(n):
         i = ints(sim, layout.ORDERS)[place]
         if is_due(sim, i) and not decide_forward(sim, i):
@@ -150,22 +162,22 @@ def _instant(sim: Sim) -> int:
             if not take_target(sim, stream):
                 return int(ints(sim, layout.DRIVEN)[stream])
             _next_sample(sim, stream)
-    _deliver(sim, BACKWARD_RINGS)
-    for place in range(n):
-        i = ints(sim, layout.ORDERS)[sim.ints[layout.N_POPULATIONS] + place]
+    if ahead.arrivals:
+        _deliver(sim, BACKWARD_RINGS)
+    for place in range(sim.ints[layout.N_SIDES] - n):
+        i = ints(sim, layout.ORDERS)[n + place]
         if is_due(sim, n + i) and not decide_backward(sim, i):
             return int(i)
-    dense = False
-    for k in range(sim.ints[layout.N_PROJECTIONS]):
-        dense |= synapse(sim, k)[layout.DENSE_NS] == now_ns
-    if dense or sim.ints[layout.UPDATING]:
+    if ahead.dense_steps or sim.ints[layout.UPDATING]:
         update(sim)
-    for i in range(n):
-        _adapt(sim, i, i)
-        _adapt(sim, n + i, i)
-    for probe in range(sim.ints[layout.N_PROBES]):
-        if ints(sim, layout.PROBES_NS)[probe] == now_ns:
-            _look(sim, probe)
+    if ahead.adaptations:
+        for i in range(n):
+            _adapt(sim, i, i)
+            _adapt(sim, n + i, i)
+    if ahead.probes:
+        for probe in range(sim.ints[layout.N_PROBES]):
+            if ints(sim, layout.PROBES_NS)[probe] == now_ns:
+                _look(sim, probe)
     return -1
 
 
@@ -185,7 +197,7 @@ def _deliver(sim: Sim, direction: int) -> None:
 @phase
 def _end_instant(sim: Sim) -> None:
     """Forget what belongs to one instant only."""
-    for side in range(2 * sim.ints[layout.N_POPULATIONS]):
+    for side in range(sim.ints[layout.N_SIDES]):
         row = side_state(sim, side)
         row[layout.SPIKES] = 0
         row[layout.DECIDING] = layout.NO_ONE
@@ -215,6 +227,7 @@ def _take_sample(sim: Sim, stream: int) -> None:
     else:
         channels = ints(sim, layout.SAMPLE_CHANNELS)[first_channel : first_channel + n]
         if side_table(sim, i)[layout.SELF_WAKES]:
+            foresee_all(sim, i)  # while the channels are as they were
             settle(sim, i, sim.ints[layout.NOW_NS], channels)
             mark_stale(sim, i, n, channels)
         for p in range(n):
@@ -309,15 +322,3 @@ def _look(sim: Sim, probe: int) -> None:
 
 
 run = _make_run()
-
-
-def prepare(dtype: str) -> None:
-    """Have the kernels of `eventnet.coding.prediction` ready for arrays of this dtype.
-
-    They allocate, so they count references; compiled from within a kernel here, they would not.
-    """
-    nothing, integers = np.zeros(1, dtype), np.zeros(0, np.int64)
-    signal = Signal(nothing, np.zeros((0, 1), dtype), integers, np.zeros(0), integers)
-    axon = (np.zeros(1, np.int64), nothing.copy(), nothing.copy(), Clock(0.5, 1.0, 1, 0), Drive(signal, signal, False))
-    predict(*axon)
-    catch_up(1, *axon)

@@ -1,12 +1,17 @@
 """`wake: exact`: predictions of the spikes that neurons will send by themselves, in a tournament tree for each side.
 
+Most changes are overtaken by the next before any neuron would have fired, so predictions are put off. When all of a
+side has changed, it only waits for its next tick: no neuron fires by itself before. If nothing changes until then, each
+neuron gets a cheap bound before which it certainly does not fire, and is predicted exactly when the bound has come.
+Nothing has happened to it in between, so the prediction is to the bit the one that would have been made at once.
+
 A tree has its leaves, one for each neuron, at LEAVES + neuron, and at each place the smaller of the two below it; so
 the next prediction of a side is at 1, and a changed one is carried up in O(log n).
 """
 
 from __future__ import annotations
 
-from eventnet.coding.prediction import Clock, Drive, Signal, catch_up_kernel, predict_kernel
+from eventnet.coding.prediction import Clock, Drive, Signal, catch_up_kernel, foresee_kernel
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
     doubles,
@@ -19,10 +24,12 @@ from eventnet.engines.compiled.kernels.access import (
     side_table,
     vector,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
+
+EXACTLY = constant(0)
 
 
 @kernel
@@ -63,7 +70,8 @@ def settle(sim: Sim, side: int, until_ns: int, neurons: Ints) -> None:
     """Bring neurons over their ticks before `until_ns`, at which they sent nothing."""
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
     part = slice(start, start + size)
-    side_state(sim, side)[layout.ENCODED_TOGETHER] = 0
+    if neurons.shape[0] < size:
+        side_state(sim, side)[layout.ENCODED_TOGETHER] = 0
     bad = catch_up_kernel(
         until_ns,
         ints(sim, layout.T_LAST)[part],
@@ -72,6 +80,7 @@ def settle(sim: Sim, side: int, until_ns: int, neurons: Ints) -> None:
         _clock(sim, side),
         _drive(sim, side),
         neurons,
+        doubles(sim, layout.ROOM),
     )
     if bad >= 0:
         sim.ints[layout.FAULT] = side
@@ -80,9 +89,19 @@ def settle(sim: Sim, side: int, until_ns: int, neurons: Ints) -> None:
 @kernel
 def settle_and_mark(sim: Sim, side: int, until_ns: int) -> None:
     """Settle a whole side, if it wakes by itself, before something changes it."""
+    row = side_state(sim, side)
     if side_table(sim, side)[layout.SELF_WAKES]:
-        settle(sim, side, until_ns, ints(sim, layout.EVERYONE)[: side_table(sim, side)[layout.SIZE]])
+        if row[layout.UNSETTLED_NS] < until_ns:
+            settle(sim, side, until_ns, ints(sim, layout.EVERYONE)[: side_table(sim, side)[layout.SIZE]])
+            row[layout.UNSETTLED_NS] = next_tick(sim, side, until_ns)
         mark_stale(sim, side, ALL_NEURONS, ints(sim, layout.EVERYONE))
+
+
+@kernel
+def next_tick(sim: Sim, side: int, time_ns: int) -> int:
+    """The first tick of a side's clock that is not before a time."""
+    row = side_table(sim, side)
+    return int(time_ns + (row[layout.PHASE] - time_ns) % row[layout.PERIOD])
 
 
 @kernel
@@ -98,16 +117,15 @@ def touch(sim: Sim, i: int, until_ns: int) -> None:
 
 @kernel
 def mark_stale(sim: Sim, side: int, n: int, neurons: Ints) -> None:
-    """Have n neurons (ALL_NEURONS: the whole side) predicted anew at the end of the instant."""
+    """Note that predictions of n neurons (ALL_NEURONS: of the whole side) no longer hold."""
     row = side_state(sim, side)
     if side_table(sim, side)[layout.SELF_WAKES] == 0:
         return
     sim.ints[layout.ANY_STALE] = 1
-    if n == ALL_NEURONS:
+    if n == ALL_NEURONS or row[layout.STALE] == layout.ALL:
         row[layout.STALE] = layout.ALL
         return
-    if row[layout.STALE] == layout.NO_ONE:
-        row[layout.STALE] = layout.LISTED
+    row[layout.STALE] = layout.LISTED
     start = side_table(sim, side)[layout.OFFSET]
     for p in range(n):
         j = neurons[p]
@@ -120,16 +138,62 @@ def mark_stale(sim: Sim, side: int, n: int, neurons: Ints) -> None:
 @kernel
 def take_due(sim: Sim, side: int) -> int:
     """List the neurons whose own spikes are due in `Work.who`, ascending, forget their predictions; how many."""
-    row = side_table(sim, side)
+    row, changing = side_table(sim, side), side_state(sim, side)
+    foresee_all(sim, side)
     tree = ints(sim, layout.TREE)[row[layout.FIRST_NODE] : row[layout.FIRST_NODE] + 2 * row[layout.LEAVES]]
-    who, now_ns = ints(sim, layout.WHO), sim.ints[layout.NOW_NS]
-    n = 0
+    who, bounds = ints(sim, layout.WHO), ints(sim, layout.BOUNDS)[row[layout.OFFSET] :]
+    now_ns = sim.ints[layout.NOW_NS]
+    n, n_bounds, hasty = 0, 0, row[layout.HASTY]
     while tree[1] == now_ns:
         who[n] = first_due(tree, row[layout.LEAVES])
+        if hasty:
+            n_bounds += bounds[who[n]]
         predict_at(tree, row[layout.LEAVES], who[n], layout.NEVER_NS)
         n += 1
-    side_state(sim, side)[layout.PREDICTED_NS] = tree[1]
+    if n_bounds > 0:
+        n = _predict_bounded(sim, side, n, tree)
+    changing[layout.PREDICTED_NS] = tree[1]
     return n
+
+
+@kernel
+def foresee_all(sim: Sim, side: int) -> None:
+    """If a whole side waits to be predicted and its tick has come, do so as far as it is cheap."""
+    row, changing = side_table(sim, side), side_state(sim, side)
+    if changing[layout.STALE] != layout.ALL or changing[layout.PREDICTED_NS] != sim.ints[layout.NOW_NS]:
+        return
+    size, leaves = row[layout.SIZE], row[layout.LEAVES]
+    tree = ints(sim, layout.TREE)[row[layout.FIRST_NODE] : row[layout.FIRST_NODE] + 2 * leaves]
+    _foresee(sim, side, ints(sim, layout.EVERYONE)[:size], tree[leaves:], row[layout.HASTY])
+    for place in range(leaves - 1, 0, -1):
+        tree[place] = min(tree[2 * place], tree[2 * place + 1])
+    changing[layout.STALE] = layout.NO_ONE
+    changing[layout.PREDICTED_NS] = tree[1]
+
+
+@kernel
+def _predict_bounded(sim: Sim, side: int, n: int, tree: Ints) -> int:
+    """Of the n neurons in `Work.who` predict those whose bound has come, and keep those that are due; how many."""
+    row, who = side_table(sim, side), ints(sim, layout.WHO)
+    bounds, bounded = ints(sim, layout.BOUNDS)[row[layout.OFFSET] :], ints(sim, layout.BOUNDED)
+    n_bounded = 0
+    for p in range(n):
+        bounded[n_bounded] = who[p]
+        n_bounded += bounds[who[p]]
+        bounds[who[p]] = 0
+    times_ns = ints(sim, layout.PREDICTED_TIMES)
+    _foresee(sim, side, bounded[:n_bounded], times_ns, EXACTLY)
+    kept, place = 0, 0
+    for p in range(n):
+        neuron = who[p]
+        if place < n_bounded and bounded[place] == neuron:
+            place += 1
+            if times_ns[place - 1] != sim.ints[layout.NOW_NS]:
+                predict_at(tree, row[layout.LEAVES], neuron, times_ns[place - 1])
+                continue
+        who[kept] = neuron
+        kept += 1
+    return kept
 
 
 @kernel
@@ -155,31 +219,41 @@ def predict_at(tree: Ints, leaves: int, neuron: int, time_ns: int) -> None:
 
 @kernel
 def renew(sim: Sim) -> None:
-    """Predict anew whatever no longer holds."""
+    """Predict anew whatever no longer holds: a whole side not before its next tick."""
     if sim.ints[layout.ANY_STALE] == 0:
         return
     sim.ints[layout.ANY_STALE] = 0
-    for side in range(2 * sim.ints[layout.N_POPULATIONS]):
+    for side in range(sim.ints[layout.N_SIDES]):
         row = side_state(sim, side)
         if row[layout.STALE] == layout.NO_ONE:
             continue
-        start, size, n = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE], row[layout.N_STALE]
+        start, n = side_table(sim, side)[layout.OFFSET], row[layout.N_STALE]
         listed = ints(sim, layout.STALE_NEURONS)[start : start + n]
-        everyone = ints(sim, layout.EVERYONE)[:size]
-        _renew_side(sim, side, everyone if row[layout.STALE] == layout.ALL else listed)
+        if row[layout.STALE] == layout.ALL:
+            row[layout.PREDICTED_NS] = row[layout.UNSETTLED_NS]
+        else:
+            _renew_listed(sim, side, listed)
+            row[layout.STALE] = layout.NO_ONE
         for p in range(n):
             ints(sim, layout.MARKS)[start + listed[p]] = 0
         row[layout.N_STALE] = 0
-        row[layout.STALE] = layout.NO_ONE
 
 
 @phase
-def _renew_side(sim: Sim, side: int, neurons: Ints) -> None:
-    row = side_table(sim, side)
-    start, size, leaves = row[layout.OFFSET], row[layout.SIZE], row[layout.LEAVES]
+def _renew_listed(sim: Sim, side: int, neurons: Ints) -> None:
+    row, times_ns = side_table(sim, side), ints(sim, layout.PREDICTED_TIMES)
+    tree = ints(sim, layout.TREE)[row[layout.FIRST_NODE] : row[layout.FIRST_NODE] + 2 * row[layout.LEAVES]]
+    _foresee(sim, side, neurons, times_ns, row[layout.HASTY])
+    for p in range(neurons.shape[0]):
+        predict_at(tree, row[layout.LEAVES], neurons[p], times_ns[p])
+    side_state(sim, side)[layout.PREDICTED_NS] = tree[1]
+
+
+@kernel
+def _foresee(sim: Sim, side: int, neurons: Ints, times_ns: Ints, hasty: int) -> None:
+    start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
     part = slice(start, start + size)
-    times_ns = ints(sim, layout.PREDICTED_TIMES)
-    bad = predict_kernel(
+    bad = foresee_kernel(
         ints(sim, layout.T_LAST)[part],
         floats(sim, layout.PHI)[part],
         floats(sim, layout.X_LAST)[part],
@@ -187,10 +261,9 @@ def _renew_side(sim: Sim, side: int, neurons: Ints) -> None:
         _drive(sim, side),
         neurons,
         times_ns,
+        hasty != 0,
+        ints(sim, layout.BOUNDS)[part],
+        doubles(sim, layout.ROOM),
     )
     if bad >= 0:
         sim.ints[layout.FAULT] = side
-    tree = ints(sim, layout.TREE)[row[layout.FIRST_NODE] : row[layout.FIRST_NODE] + 2 * leaves]
-    for p in range(neurons.shape[0]):
-        predict_at(tree, leaves, neurons[p], times_ns[p])
-    side_state(sim, side)[layout.PREDICTED_NS] = tree[1]

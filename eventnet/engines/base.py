@@ -154,7 +154,8 @@ class Engine(Protocol):
     @property
     def n_pending(self) -> int | None:
         """How many events wait for their time: spikes under way, the next tick of each clock, decisions put off to a
-        tick, spikes that neurons are predicted to send. None where nothing waits, since nothing is an event.
+        tick, spikes that neurons are predicted to send, as far as the engine has looked ahead. None where nothing
+        waits, since nothing is an event.
         """
         ...
 

@@ -1,4 +1,7 @@
-"""How many events wait: a part of what every engine promises, and the same number in the two that have a queue."""
+"""How many events wait: a part of what every engine promises, and the same number in the two that have a queue.
+
+Where neurons wake by themselves the compiled engine foresees a spike no sooner than needed, so fewer may wait there.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from eventnet.config import find_config, load_config
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.compiled import CompiledEngine
 from eventnet.engines.dense import DenseEngine
+from eventnet.network import Wake
 from eventnet.running import open_streams
 from tests.engines.networks import MS
 from tests.engines.test_compiled import DURATION_NS, varied
@@ -23,8 +27,10 @@ def test_as_many_wait_in_the_compiled_engine_as_in_the_actors_queue(seed: int) -
         compiled.run(time_ns)
         assert actor.n_pending == len(actor.queue.pending())
         found.append((actor.n_pending, compiled.n_pending))
-    # before the first instant the compiled engine has predicted nothing yet
-    assert all(one == other for one, other in found[1:])
+    if any(population.wake is Wake.EXACT for population in network.populations):
+        assert all(0 < other <= one for one, other in found)
+    else:
+        assert all(one == other for one, other in found)
     assert max(one for one, _ in found) > 3
     assert len(set(found)) > 3
     again = CompiledEngine(network, streams)

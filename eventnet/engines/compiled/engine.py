@@ -77,7 +77,7 @@ class CompiledEngine:
 
     @property
     def n_pending(self) -> int:
-        """How many events wait for their time: as many as in the actor engine's queue."""
+        """How many events wait for their time: as many as in the actor engine's queue, or fewer with `wake: exact`."""
         return count_pending(self._pools.net, self._pools.state)
 
     def run(self, until_ns: int) -> None:

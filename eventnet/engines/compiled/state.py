@@ -172,12 +172,16 @@ def load_arrays(net: Tables, arrays: Arrays, saved: dict[str, Any]) -> Arrays:
 
 
 def count_pending(net: Tables, arrays: Arrays) -> int:
-    """How many events wait for their time: ticks and decisions put off, spikes that are predicted, spikes under way."""
+    """How many events wait for their time: ticks and decisions put off, spikes under way, and spikes that have been
+    foreseen: what has only a bound as yet does not count.
+    """
     of_sides = arrays.side_state[:, [layout.TICK_NS, layout.ADAPT_NS, layout.POSTPONED_NS]]
     predicted = 0
     for side in net.side_table[net.side_table[:, layout.SELF_WAKES] != 0]:
         leaves = side[layout.FIRST_NODE] + side[layout.LEAVES]
-        predicted += int(np.count_nonzero(arrays.tree[leaves : leaves + side[layout.SIZE]] != layout.NEVER_NS))
+        times_ns = arrays.tree[leaves : leaves + side[layout.SIZE]]
+        bounds = arrays.bounds[side[layout.OFFSET] : side[layout.OFFSET] + side[layout.SIZE]]
+        predicted += int(np.count_nonzero((times_ns != layout.NEVER_NS) & (bounds == 0)))
     ticks = (of_sides, arrays.synapse_state[:, layout.DENSE_NS], arrays.probes_ns)
     waiting = sum(np.count_nonzero(times_ns != layout.NEVER_NS) for times_ns in ticks)
     return int(waiting + predicted + arrays.rings[:, layout.COUNT].sum())

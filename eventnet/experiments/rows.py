@@ -44,9 +44,8 @@ class Settings:
 def rule_of(row: Row, wanted: str) -> Rule:
     """How the spiking network of a row learns: by the rule `wanted`, or by depth.
 
-    By depth: `accrual` with one hidden layer, where it is as good as `past` for half the work, and `past` with more.
-    Behind a hidden layer a row of weights that is brought up to date only at spikes of its input is read too late:
-    with two or more, `accrual` learns less well or diverges (docs/training.md).
+    By depth: `accrual` with one hidden layer, where it is as good as `past` for half the work, and `past` with more,
+    where `accrual` learns less well or diverges (docs/stability.md).
 
     Raises InputError for a rule that does not exist.
     """

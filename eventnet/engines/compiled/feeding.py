@@ -18,7 +18,7 @@ Floats = NDArray[np.floating]
 Numbers = Floats | NDArray[np.unsignedinteger]
 
 WINDOW_VALUES = 1 << 18
-WINDOW_ROWS = 1024
+WINDOW_ROWS = 4096
 """A stream is read ahead by so many values or samples at a time, whichever is less."""
 
 

@@ -75,7 +75,9 @@ def apart(function: _Function) -> _Function:
 
 
 def view(function: _Function) -> _Function:
-    """A kernel that returns a part of an array: written into its callers, since nothing counts what is returned."""
+    """A kernel written into its callers: one that returns a part of an array, since nothing counts what is returned,
+    or one that is called so often that handing over three pools takes longer than its work.
+    """
     return cast(_Function, cast(Any, njit)(inline="always", **OPTIONS)(function))
 
 

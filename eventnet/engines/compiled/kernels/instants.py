@@ -52,9 +52,10 @@ _adapt_step = cast(Callable[..., tuple[float, float]], cast(Any, njit)(**OPTIONS
 
 
 class Ahead(NamedTuple):
-    """The time of the next instant, and which of the rarer things it brings."""
+    """The time of the next instant, and what it brings beside decisions."""
 
     time_ns: int
+    samples: bool
     arrivals: bool
     dense_steps: bool
     adaptations: bool
@@ -77,7 +78,7 @@ def _make_run() -> Callable[[Sim, int], int]:
             ahead = _look_ahead(sim)
             if ahead.time_ns >= until_ns:
                 return layout.DONE
-            needed = _lacking(sim, ahead.time_ns)
+            needed = _lacking(sim, ahead)
             if needed != layout.DONE:
                 return needed
             sim.ints[layout.NOW_NS] = ahead.time_ns
@@ -95,7 +96,7 @@ def _make_run() -> Callable[[Sim, int], int]:
 @phase
 def _look_ahead(sim: Sim) -> Ahead:
     """What comes next."""
-    time_ns = arrival_ns = dense_ns = adapt_ns = probe_ns = layout.NEVER_NS
+    time_ns = sample_ns = arrival_ns = dense_ns = adapt_ns = probe_ns = layout.NEVER_NS
     for side in range(sim.ints[layout.N_SIDES]):
         row = side_state(sim, side)
         time_ns = min(time_ns, row[layout.TICK_NS], row[layout.POSTPONED_NS], row[layout.PREDICTED_NS])
@@ -107,22 +108,29 @@ def _look_ahead(sim: Sim) -> Ahead:
     for probe in range(sim.ints[layout.N_PROBES]):
         probe_ns = min(probe_ns, ints(sim, layout.PROBES_NS)[probe])
     for stream in range(sim.ints[layout.N_STREAMS]):
-        time_ns = min(time_ns, ints(sim, layout.NEXT_NS)[stream])
-    time_ns = min(time_ns, arrival_ns, dense_ns, adapt_ns, probe_ns)
-    return Ahead(time_ns, arrival_ns == time_ns, dense_ns == time_ns, adapt_ns == time_ns, probe_ns == time_ns)
+        sample_ns = min(sample_ns, ints(sim, layout.NEXT_NS)[stream])
+    time_ns = min(time_ns, sample_ns, arrival_ns, dense_ns, adapt_ns, probe_ns)
+    return Ahead(
+        time_ns,
+        sample_ns == time_ns,
+        arrival_ns == time_ns,
+        dense_ns == time_ns,
+        adapt_ns == time_ns,
+        probe_ns == time_ns,
+    )
 
 
 @phase
-def _lacking(sim: Sim, time_ns: int) -> int:
-    """What the wrapper has to provide before the instant at `time_ns` begins, DONE if nothing."""
+def _lacking(sim: Sim, ahead: Ahead) -> int:
+    """What the wrapper has to provide before the instant ahead begins, DONE if nothing."""
     if sim.ints[layout.RECORDING]:
         for column in range(3):
             if ints(sim, layout.CURSOR)[column] > ints(sim, layout.LIMITS)[column]:
                 return layout.NEEDS_ROOM
-    for stream in range(sim.ints[layout.N_STREAMS]):
+    for stream in range(sim.ints[layout.N_STREAMS] if ahead.samples else 0):
         row = stream_of(sim, stream)
         if (
-            ints(sim, layout.NEXT_NS)[stream] == time_ns
+            ints(sim, layout.NEXT_NS)[stream] == ahead.time_ns
             and row[layout.ROW] + 1 == row[layout.END_ROW]
             and not row[layout.ENDS]
         ):
@@ -143,12 +151,9 @@ def _lacking(sim: Sim, time_ns: int) -> int:
 def _instant(sim: Sim, ahead: Ahead) -> int:
     """Everything that is due now, phase after phase; the population whose state is no longer finite, or -1."""
     now_ns, n = sim.ints[layout.NOW_NS], sim.ints[layout.N_POPULATIONS]
-    n_streams = sim.ints[layout.N_STREAMS]
-    sampled = False
-    for stream in range(n_streams):
-        sampled |= ints(sim, layout.NEXT_NS)[stream] == now_ns
-    sim.ints[layout.PASSES] += sampled
-    for stream in range(sim.ints[layout.N_SENSORS]):
+    n_streams, n_sensors = sim.ints[layout.N_STREAMS], sim.ints[layout.N_SENSORS]
+    sim.ints[layout.PASSES] += ahead.samples
+    for stream in range(n_sensors if ahead.samples else 0):
         if ints(sim, layout.NEXT_NS)[stream] == now_ns:
             _take_sample(sim, stream)
     if ahead.arrivals:
@@ -157,7 +162,7 @@ def _instant(sim: Sim, ahead: Ahead) -> int:
         i = ints(sim, layout.ORDERS)[place]
         if is_due(sim, i) and not decide_forward(sim, i):
             return int(i)
-    for stream in range(sim.ints[layout.N_SENSORS], n_streams):
+    for stream in range(n_sensors, n_streams if ahead.samples else n_sensors):
         if ints(sim, layout.NEXT_NS)[stream] == now_ns:
             if not take_target(sim, stream):
                 return int(ints(sim, layout.DRIVEN)[stream])

@@ -12,7 +12,7 @@ import numpy as np
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, floats, ints, population, side_table, vector
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel
+from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, view
 from eventnet.engines.compiled.state import Floats
 
 ALL_NEURONS = constant(-1)
@@ -49,7 +49,7 @@ def add_decoders(sim: Sim, side: int, n_who: int, total: Floats) -> None:
                 total[p] += r * y[who[p]]
 
 
-@kernel
+@view
 def read_z(sim: Sim, i: int, n_who: int, z: Floats) -> None:
     """z = b + sum y, or the held values of a sensor."""
     who = ints(sim, layout.WHO)
@@ -66,7 +66,7 @@ def read_z(sim: Sim, i: int, n_who: int, z: Floats) -> None:
         add_decoders(sim, i, n_who, z)
 
 
-@kernel
+@view
 def read_x(sim: Sim, i: int, n_who: int, x: Floats) -> None:
     """x = h(z); of a softmax only with all neurons."""
     read_z(sim, i, n_who, x)

@@ -9,7 +9,7 @@ import numpy as np
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, ints, row_of
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel
+from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, view
 from eventnet.operations.bills import COUNTED
 from eventnet.trace.events import NO_CAUSE, NO_NEURON
 
@@ -21,7 +21,7 @@ COUNTED_KINDS = constant(sum(1 << kind for kind in COUNTED))
 """Bit k is set where the value of kind k is a number of units."""
 
 
-@kernel
+@view
 def begin(sim: Sim, phase: int, kind: int, owner: int, n: int, scale: float) -> int:
     """Count n events and, where somebody records, begin their batch; returns the id of the first."""
     first = sim.ints[layout.NEXT_EVENT]

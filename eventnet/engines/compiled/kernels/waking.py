@@ -24,7 +24,7 @@ from eventnet.engines.compiled.kernels.access import (
     side_table,
     vector,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase, view
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
@@ -86,7 +86,7 @@ def settle(sim: Sim, side: int, until_ns: int, neurons: Ints) -> None:
         sim.ints[layout.FAULT] = side
 
 
-@kernel
+@view
 def settle_and_mark(sim: Sim, side: int, until_ns: int) -> None:
     """Settle a whole side, if it wakes by itself, before something changes it."""
     row = side_state(sim, side)
@@ -104,7 +104,7 @@ def next_tick(sim: Sim, side: int, time_ns: int) -> int:
     return int(time_ns + (row[layout.PHASE] - time_ns) % row[layout.PERIOD])
 
 
-@kernel
+@view
 def touch(sim: Sim, i: int, until_ns: int) -> None:
     """Before z of population i changes: bring both axons over the silent ticks before `until_ns`."""
     row = side_state(sim, i)

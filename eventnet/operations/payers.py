@@ -201,8 +201,8 @@ def _whole_instants(trace: Parts, graph: Graph, cuts_ns: _Ints) -> Iterator[tupl
     """
     reader = _BlockReader(graph)
     left: tuple[_Ints | _Floats, ...] = ()
-    for piece in range(trace.n_pieces):
-        columns = reader.columns(trace.piece(piece, _SHARED_BY, ordered=False))
+    for piece, table in enumerate(trace.pieces(_SHARED_BY, ordered=False)):
+        columns = reader.columns(table)
         if left:
             columns = tuple(map(np.concatenate, zip(left, columns, strict=True)))
         times_ns = columns[Block._fields.index("time_ns")]
@@ -478,7 +478,7 @@ def _wiring(graph: Graph) -> _Wiring:
 
 def _kernel(function: _Function) -> _Function:
     """Compile serially and cached. Kernels borrow their arrays and allocate none, so nothing need be counted."""
-    return cast(_Function, cast(Any, njit)(cache=True, error_model="numpy", _nrt=False)(function))
+    return cast(_Function, cast(Any, njit)(cache=True, error_model="numpy", nogil=True, _nrt=False)(function))
 
 
 @_kernel

@@ -203,6 +203,18 @@ class Parts:
                         coming = reader.submit(self.piece, k + 1, columns, where, ordered)
                     first, n_rows = first + n_rows, min(2 * n_rows, BATCH_ROWS)
 
+    def pieces(
+        self, columns: Sequence[str] | None = None, where: ds.Expression | None = None, ordered: bool = True
+    ) -> Iterator[pa.Table]:
+        """The same part by part; the next part is read while this one is used."""
+        with ThreadPoolExecutor(1, thread_name_prefix=f"read-{self.name}") as reader:
+            coming = [reader.submit(self.piece, k, columns, where, ordered) for k in range(min(1, self.n_pieces))]
+            for k in range(1, self.n_pieces + 1):
+                piece = coming.pop().result()
+                if k < self.n_pieces:
+                    coming.append(reader.submit(self.piece, k, columns, where, ordered))
+                yield piece
+
     def piece(
         self,
         k: int,

@@ -136,7 +136,7 @@ def diff(
     if states and comparison.events is not None:
         from eventnet.why.parting import states_at  # only here: it loads Numba
 
-        with err.status("replaying both runs; the first time ever, kernels are compiled, which takes half a minute"):
+        with err.status("replaying both runs; the first time ever, kernels are compiled, which takes a minute"):
             found = states_at(comparison, *runs)
     if as_json:
         document = None if found is None else found.as_document()

@@ -47,7 +47,7 @@ def why(
     if (event is None) == (weight is None):
         raise InputError("give the number of an event or --weight", field="EVENT", remedy="see eventnet why --help")
     check_limits(depth, breadth)
-    told = "replaying the run; the first time ever, kernels are compiled, which takes half a minute"
+    told = "replaying the run; the first time ever, kernels are compiled, which takes a minute"
     with err.status(told), no_collection():
         past = past_of(open_traced(run_dir))
         if weight is not None:

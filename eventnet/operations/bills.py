@@ -50,7 +50,8 @@ DIRECTION = {
 COUNTED = frozenset(set(Kind) - {Kind.SAMPLE, Kind.LOSS, Kind.ADAPT_FORWARD, Kind.ADAPT_BACKWARD, Kind.PROBE})
 """Kinds whose value is a number of units (of s, of neurons); the value of the others has no bearing on the bill."""
 
-_IS_COUNTED = np.array([kind in COUNTED for kind in Kind])
+IS_COUNTED = np.array([kind in COUNTED for kind in Kind])
+"""The same by number of kind, bool [n_kinds]."""
 
 
 N_LOOKED_UP = 32
@@ -70,7 +71,7 @@ class BillTable:
         self, kinds: NDArray[np.integer], owners: NDArray[np.integer], values: NDArray[np.floating]
     ) -> NDArray[np.int64]:
         """The bills of n events: int64 [n, n_counts]."""
-        size = np.where(_IS_COUNTED[kinds], np.abs(values), 0.0).astype(np.int64)
+        size = np.where(IS_COUNTED[kinds], np.abs(values), 0.0).astype(np.int64)
         one = (size == 1)[:, None]
         bills: NDArray[np.int64] = (
             self.fixed[kinds, owners]
@@ -83,7 +84,7 @@ class BillTable:
         self, kinds: NDArray[np.integer], owners: NDArray[np.integer], values: NDArray[np.floating]
     ) -> list[NDArray[np.int64]]:
         """The bills of n events as an int64 [n] for each of `COUNTS`; looked up, since most spikes are small."""
-        size = np.where(_IS_COUNTED[kinds], np.abs(values), 0.0).astype(np.int64)
+        size = np.where(IS_COUNTED[kinds], np.abs(values), 0.0).astype(np.int64)
         small = np.minimum(size, N_LOOKED_UP - 1)
         places = (kinds * self.fixed.shape[1] + owners) * N_LOOKED_UP + small
         found = [column[places] for column in self._lookup]

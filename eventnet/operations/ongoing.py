@@ -18,10 +18,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from eventnet.network.graph import Graph
-from eventnet.operations.bills import ADDS, COUNTED, COUNTS, price
+from eventnet.operations.bills import ADDS, COUNTS, IS_COUNTED, price
 from eventnet.operations.conventions import N_WAYS, SUMMED, way_of_kinds
-from eventnet.operations.payers import COLUMNS, PARTS, NetworkInForce, SharedBills, payers_of, shares_of_events
-from eventnet.trace.events import PROJECTION_KINDS, EventBatch, EventBlock, Kind, Outcome, block_of, join
+from eventnet.operations.payers import COLUMNS, NetworkInForce, SharedBills, payers_of, shares_of_events, weigh
+from eventnet.trace.events import IN_PROJECTION, EventBatch, EventBlock, Kind, Outcome, block_of, join
 
 SUMS = SUMMED[:2]
 """What is summed here: events and their unit additions, the first of all that is summed elsewhere."""
@@ -35,8 +35,6 @@ _Ints = NDArray[np.int64]
 _DELIVERS = np.array(
     [kind in (Kind.FORWARD, Kind.FORWARD_ARRIVAL, Kind.BACKWARD, Kind.BACKWARD_ARRIVAL) for kind in Kind]
 )
-_IS_COUNTED = np.array([kind in COUNTED for kind in Kind])
-_IN_PROJECTION = np.array([kind in PROJECTION_KINDS for kind in Kind])
 
 
 class _Rows(NamedTuple):
@@ -149,7 +147,7 @@ class OngoingBills:
             n = len(block.event)
             placed = np.zeros((n, N_WAYS, len(SUMS)), np.int64)
             placed[np.arange(n), ways[block.kind]] = counts.take(n)
-            paid = _weighed(shares, placed.reshape(n, -1)).reshape(self._numerators.shape)
+            paid = weigh(shares, placed.reshape(n, -1)).reshape(self._numerators.shape)
             with self._lock:
                 self._numerators = self._numerators + paid
                 self._up_to_ns = int(block.time_ns[-1])
@@ -201,10 +199,10 @@ class _RowMaker:
         within = np.arange(of.size) - (np.cumsum(n_rows) - n_rows)[of]
         at = block.starts[of] + within  # and its event, or the first of those that it stands for
         kind, owner = kinds[of], owners[of]
-        units = np.where(_IS_COUNTED[kind], np.add.reduceat(np.abs(block.values), at), 0.0).astype(np.int64)
+        units = np.where(IS_COUNTED[kind], np.add.reduceat(np.abs(block.values), at), 0.0).astype(np.int64)
         n_events = np.where(delivers, 1, sizes)[of]
         adds = self._adds_fixed[kind, owner] * n_events + self._adds_per_unit[kind, owner] * units
-        in_projection = _IN_PROJECTION[kind]
+        in_projection = IN_PROJECTION[kind]
         columns = {
             "event": pa.array(block.first_events[of] + within),
             "time_ns": pa.array(block.times_ns[of]),
@@ -221,10 +219,3 @@ class _RowMaker:
 
     def _named(self, column: str, codes: _Ints, absent: NDArray[np.bool_] | None = None) -> pa.DictionaryArray:
         return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=absent), self._names[column])
-
-
-def _weighed(shares: _Ints, counts: _Ints) -> NDArray[np.object_]:
-    """sum over rows of shares (outer) counts, as Python ints [n_payers, n], whatever their size."""
-    # shares of a row are at most PARTS, so no partial sum is beyond this
-    fits = counts.sum(axis=0, dtype=np.float64).max(initial=0.0) * PARTS < 2.0**62
-    return np.asarray(shares.T @ counts if fits else shares.T.astype(object) @ counts.astype(object)).astype(object)

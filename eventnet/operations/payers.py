@@ -33,9 +33,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from eventnet.network.graph import Graph
-from eventnet.operations.bills import COUNTED, COUNTS, BillTable, price
+from eventnet.operations.bills import COUNTS, IS_COUNTED, BillTable, price
 from eventnet.operations.conventions import N_WAYS, SUMMED, way_of_kinds
-from eventnet.trace.events import PROJECTION_KINDS, Kind
+from eventnet.trace.events import IN_PROJECTION, Kind
 from eventnet.trace.parts import Parts
 
 PARTS = 2**30
@@ -125,7 +125,7 @@ def share_bills(batches: Iterable[pa.RecordBatch], networks: Sequence[NetworkInF
         ways = way_of_kinds()[block.kind]
         for way in range(N_WAYS):
             chosen = ways == way
-            sums[:, way] += _weighed(shares[chosen], block.counts[chosen])
+            sums[:, way] += weigh(shares[chosen], block.counts[chosen])
     return SharedBills(names, sums)
 
 
@@ -251,7 +251,7 @@ class _BlockReader:
         """Events in any order, put in order: the columns of a `Block` without `counts`, and units."""
         kind, owner = self.places(table)
         event, value = table["event"].to_numpy(), np.abs(table["value"].to_numpy())
-        size, units = value * table["scale"].to_numpy(), np.where(_IS_COUNTED[kind], value, 0.0).astype(np.int64)
+        size, units = value * table["scale"].to_numpy(), np.where(IS_COUNTED[kind], value, 0.0).astype(np.int64)
         unordered = (event, table["time_ns"].to_numpy(), kind, owner, size, table["cause"].to_numpy(), units)
         # numbers without gaps say where each belongs
         places = event - (event.min() if len(event) else 0)
@@ -263,7 +263,7 @@ class _BlockReader:
     def places(self, table: pa.Table) -> tuple[_Ints, _Ints]:
         """Kinds, and populations or projections, as numbers."""
         kind = self._numbers(table, "kind")
-        owner = np.where(_IN_PROJECTION[kind], self._numbers(table, "projection"), self._numbers(table, "population"))
+        owner = np.where(IN_PROJECTION[kind], self._numbers(table, "projection"), self._numbers(table, "population"))
         return kind, owner
 
     def _numbers(self, table: pa.Table, column: str) -> _Ints:
@@ -275,8 +275,6 @@ class _BlockReader:
         return np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
 
 
-_IN_PROJECTION = np.array([kind in PROJECTION_KINDS for kind in Kind])
-_IS_COUNTED = np.array([kind in COUNTED for kind in Kind])
 _ALL, _UNITS, _SINGLE = range(3)
 """What is summed of shares: themselves, times |v|, and those of events with |v| == 1."""
 
@@ -295,7 +293,7 @@ def _billed(table: BillTable, totals: NDArray[np.object_]) -> NDArray[np.object_
     return np.stack([by_kind[ways == way].sum(axis=0) for way in range(N_WAYS)], axis=1)
 
 
-def _weighed(shares: _Ints, counts: _Ints) -> NDArray[np.object_]:
+def weigh(shares: _Ints, counts: _Ints) -> NDArray[np.object_]:
     """sum over events of shares (outer) counts, as Python ints [n_payers, n_counts], whatever their size."""
     # shares of an event are at most PARTS together, so no partial sum is beyond this
     fits = counts.sum(axis=0, dtype=np.float64).max(initial=0.0) * PARTS < 2.0**62

@@ -64,6 +64,8 @@ PROJECTION_KINDS = frozenset(
     }
 )
 """Kinds whose owner is a projection; the owner of every other kind is a population."""
+IN_PROJECTION = np.array([kind in PROJECTION_KINDS for kind in Kind])
+"""The same by number of kind, bool [n_kinds]."""
 
 NO_NEURON = -1
 NO_CAUSE = -1

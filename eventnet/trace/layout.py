@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from eventnet.trace.events import PROJECTION_KINDS, EventBlock, Kind
+from eventnet.trace.events import IN_PROJECTION, EventBlock
 from eventnet.trace.schema import SCHEMAS
 
 ROW_GROUP_ROWS = 2**16
@@ -27,7 +27,6 @@ NUMBER = "event"
 PLACE = ("population", "projection")
 """The columns that name a place; each event has exactly one of them."""
 _OF_BATCHES = EventBlock._fields[: EventBlock._fields.index("neurons")]
-_IN_PROJECTION = np.array([kind in PROJECTION_KINDS for kind in Kind])
 
 
 def has_places(table: str) -> bool:
@@ -94,7 +93,7 @@ def _some_of(block: EventBlock, first: int, end: int) -> EventBlock:
 
 def _by_place(block: EventBlock) -> EventBlock:
     """The same batches, those of a place together."""
-    order = np.lexsort((block.owners, _IN_PROJECTION[block.kinds]))
+    order = np.lexsort((block.owners, IN_PROJECTION[block.kinds]))
     n_columns = len(_OF_BATCHES)
     ordered = [column[order] for column in block[:n_columns]]
     sizes = block.sizes[order]

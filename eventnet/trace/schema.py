@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from eventnet.network.graph import Graph
 from eventnet.operations.bills import COUNTS, price
-from eventnet.trace.events import PROJECTION_KINDS, SCHEMA_VERSION, EventBlock, Kind, Outcome, Phase
+from eventnet.trace.events import IN_PROJECTION, SCHEMA_VERSION, EventBlock, Kind, Outcome, Phase
 
 NAME = pa.dictionary(pa.int32(), pa.string())
 KINDS = tuple(kind.name.lower() for kind in Kind)
@@ -61,9 +61,6 @@ def with_plain_names(schema: pa.Schema) -> pa.Schema:
     )
 
 
-_OWNED_BY_PROJECTION = np.array([kind in PROJECTION_KINDS for kind in Kind])
-
-
 def table_schema(
     table: str, fields: Sequence[tuple[str, pa.DataType]], names: Mapping[str, Sequence[str]]
 ) -> pa.Schema:
@@ -91,7 +88,7 @@ class EventRows:
         sizes, value = block.sizes, block.values
         places = np.arange(value.size) - np.repeat(block.starts, sizes)  # of an event within its batch
         kinds, owners = np.repeat(block.kinds, sizes), np.repeat(block.owners, sizes)
-        projected = _OWNED_BY_PROJECTION[kinds]
+        projected = IN_PROJECTION[kinds]
         columns = {
             "event": np.repeat(block.first_events, sizes) + places,
             "time_ns": np.repeat(block.times_ns, sizes),

@@ -16,7 +16,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from eventnet.errors import InputError
-from eventnet.trace.events import NO_CAUSE, PROJECTION_KINDS, Kind
+from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, PROJECTION_KINDS, Kind
 from eventnet.trace.parts import Parts
 from eventnet.trace.queries import Run
 
@@ -27,7 +27,6 @@ SAMPLE_COLUMNS = ("event", "time_ns", "population", "neuron", "value")
 PARTS_KEPT = 8
 """Parts kept in memory as arrays, some 16 MB each."""
 _KIND_NAMES = {kind.name.lower(): int(kind) for kind in Kind}
-_OF_PROJECTION = np.array([kind in PROJECTION_KINDS for kind in Kind])
 
 
 class Events(NamedTuple):
@@ -217,7 +216,7 @@ class EventLog:
         numbers = {name: table.column(name).to_numpy() for name in ("event", "time_ns", "value", "scale", "cause")}
         return Events(
             kind=kind,
-            owner=np.where(_OF_PROJECTION[kind], projection, population),
+            owner=np.where(IN_PROJECTION[kind], projection, population),
             neuron=table.column("neuron").to_numpy().astype(np.int64),
             **numbers,
         )

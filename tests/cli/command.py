@@ -115,3 +115,19 @@ def parts_of(run: Path) -> dict[str, bytes]:
 def files_of(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, by name, as bytes."""
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def few_images(limit: int) -> str:
+    """The head of a configuration whose network learns so many images of the shipped part: all but the network."""
+    return f"""\
+images:
+  few: {{dataset: mnist-subset, limit: {limit}}}
+sensors:
+  pixels: {{images: few, period: 20 ms}}
+targets:
+  digit: {{population: output, images: few, period: 20 ms}}
+wake: lazy
+codes:
+  forward: {{k_alpha: 0.5, k_beta: 0.25}}
+  backward: {{k_alpha: 0.5, k_beta: 0.25}}
+"""

@@ -10,21 +10,13 @@ import pytest
 
 import eventnet.running
 from eventnet.trace.queries import open_run
-from tests.cli.command import assert_one_error, eventnet_here
+from tests.cli.command import assert_one_error, eventnet_here, few_images
 from tests.cli.test_interrupts import short_slices, stopping_at  # noqa: F401
 from tests.cli.test_runs import run_here
 
-CONFIG = """\
-images:
-  few: {dataset: mnist-subset, limit: 150}
-sensors:
-  pixels: {images: few, period: 20 ms}
-targets:
-  digit: {population: output, images: few, period: 20 ms}
-wake: lazy
-codes:
-  forward: {k_alpha: 0.5, k_beta: 0.25}
-  backward: {k_alpha: 0.5, k_beta: 0.25}
+CONFIG = (
+    few_images(150)
+    + """\
 populations:
   pixels: {}
   output: {size: 10, nonlinearity: softmax}
@@ -37,6 +29,7 @@ training:
   schedule:
     - {epoch: 2, forward: {k_alpha: 0.95}, backward: {k_alpha: 0.95}}
 """
+)
 
 
 @pytest.fixture

@@ -18,24 +18,16 @@ from eventnet.network import derive
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.energy import dense_cost, footprint, load_energy_table
 from eventnet.trace.queries import open_run
-from tests.cli.command import assert_only_error, eventnet_here
+from tests.cli.command import assert_only_error, eventnet_here, few_images
 
 CONVENTIONS = ("counts", "paper", "neurobench", "hardware")
 GROUPINGS = ("kind", "population", "projection", "direction", "sensor", "second", "label", "event", "network")
 WORDS = ("weight_reads", "weight_writes", "state_reads", "state_writes")
 
-IMAGES = """\
-seed: 2
-images:
-  few: {dataset: mnist-subset, limit: 25}
-sensors:
-  pixels: {images: few, period: 20 ms}
-targets:
-  digit: {population: output, images: few, period: 20 ms}
-wake: lazy
-codes:
-  forward: {k_alpha: 0.5, k_beta: 0.25}
-  backward: {k_alpha: 0.5, k_beta: 0.25}
+IMAGES = (
+    "seed: 2\n"
+    + few_images(25)
+    + """\
 populations:
   pixels: {}
   hidden: {size: 8}
@@ -50,6 +42,7 @@ training:
   schedule:
     - {epoch: 2, forward: {k_alpha: 0.9}, backward: {k_alpha: 0.75}}
 """
+)
 EPOCH_NS = 25 * 20 * 10**6
 
 TABLE = {

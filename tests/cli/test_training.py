@@ -18,21 +18,13 @@ import eventnet.running
 from eventnet.config import dump, find_config, load_config, with_overrides
 from eventnet.datasets.mnist import FILES, load_mnist_subset
 from eventnet.trace.queries import open_run
-from tests.cli.command import assert_one_error, assert_only_error, eventnet_here, parts_of
+from tests.cli.command import assert_one_error, assert_only_error, eventnet_here, few_images, parts_of
 from tests.cli.test_interrupts import stopping_at, summary_of
 from tests.cli.test_runs import run_here
 
-CONFIG = """\
-images:
-  few: {dataset: mnist-subset, limit: 40}
-sensors:
-  pixels: {images: few, period: 20 ms}
-targets:
-  digit: {population: output, images: few, period: 20 ms}
-wake: lazy
-codes:
-  forward: {k_alpha: 0.5, k_beta: 0.25}
-  backward: {k_alpha: 0.5, k_beta: 0.25}
+CONFIG = (
+    few_images(40)
+    + """\
 populations:
   pixels: {}
   hidden: {size: 8}
@@ -46,6 +38,7 @@ training:
   schedule:
     - {epoch: 2, forward: {k_alpha: 0.9, k_beta: 0.125}, backward: {k_alpha: 0.75}}
 """
+)
 EPOCH_NS = 40 * 20 * 10**6
 
 

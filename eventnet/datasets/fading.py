@@ -64,9 +64,13 @@ def blend(
     That makes them whole numbers, so a frame that is one image equals that image to the bit.
     """
     place, k = at // frames, at % frames
-    now = images[order[place % len(order)]]
+    chosen = order[place % len(order)]
     if frames == 1:
-        return now
+        # images that follow one another in the file need not be copied
+        first, n = int(chosen[0]), len(chosen)
+        in_file_order = bool((chosen == np.arange(first, first + n)).all())
+        return images[first : first + n] if in_file_order else images[chosen]
+    now = images[chosen]
     coming = images[order[(place + 1) % len(order)]]
     whole = np.min_scalar_type(WHITE * frames)
     share = k.reshape(-1, *[1] * (images.ndim - 1)).astype(whole)

@@ -7,16 +7,20 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from eventnet.datasets.mnist import load_mnist_subset
 from eventnet.datasets.streams import ImageStream, LabelStream
 from eventnet.engines.actor import ActorEngine
+from eventnet.engines.base import SampleBlock
 from eventnet.engines.compiled import CompiledEngine, layout
 from eventnet.engines.compiled.feeding import WINDOW_ROWS
 from eventnet.errors import InputError, RunError
@@ -612,3 +616,62 @@ def test_kernels_are_plain_python_where_they_are_not_compiled():
         "assert type(run).__name__ == 'function'\n"
     )
     interpreted(script)
+
+
+@dataclass(frozen=True)
+class WholeNumbers:
+    """A sensor stream of whole numbers that stand for themselves divided, in blocks that end at `cuts`."""
+
+    times_ns: np.ndarray
+    numbers: np.ndarray  # [n, channels]
+    divisor: int
+    cuts: tuple[int, ...]
+    dtype: str
+
+    @property
+    def n_channels(self):
+        return self.numbers.shape[1]
+
+    def blocks(self):
+        for first, end in pairwise((0, *self.cuts, len(self.times_ns))):
+            numbers = self.numbers[first:end].astype(self.dtype)
+            yield SampleBlock(self.times_ns[first:end], numbers, divisor=self.divisor)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    widths=st.lists(st.sampled_from(["uint8", "uint16", "uint32", "uint64"]), min_size=2, max_size=2),
+    sizes=st.lists(st.integers(1, 5), min_size=2, max_size=2),
+    divisor=st.integers(1, 5000),
+    cuts=st.sets(st.integers(1, 39)),
+    interrupted_at=st.integers(0, 40),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_whole_numbers_are_the_values_that_they_stand_for(dtype, widths, sizes, divisor, cuts, interrupted_at, seed):
+    rng = np.random.default_rng(seed)
+    code = Code(0.75, 0.25)
+    names = ("left", "right")
+    network = Network(
+        (*(Population(name, n, forward=code) for name, n in zip(names, sizes, strict=True)), Population("out", 3)),
+        tuple(Projection(name, "out") for name in names),
+        (Sensor("left", "left", 10 * MS), Sensor("right", "right", 15 * MS)),
+        dtype=dtype,
+    )
+    whole, divided = {}, {}
+    for name, n, width, period_ns in zip(names, sizes, widths, (10 * MS, 15 * MS), strict=True):
+        times_ns = np.arange(40) * period_ns
+        numbers = rng.integers(0, min(np.iinfo(width).max, 2**24 - 1), (40, n), endpoint=True)
+        whole[name] = WholeNumbers(times_ns, numbers, divisor, tuple(sorted(cuts)), width)
+        divided[name] = Samples(times_ns, numbers / divisor)
+    expected, heard = Recording(), Recording()
+    engine = CompiledEngine(network, divided, [expected])
+    engine.run(600 * MS)
+    first = CompiledEngine(network, whole, [heard])
+    first.run(interrupted_at * 15 * MS)
+    second = CompiledEngine(network, whole, [heard])
+    second.load_state(first.state())
+    second.run(600 * MS)
+    assert trace_of(heard) == trace_of(expected)
+    assert sum(b.neurons.size for b in expected.batches if b.kind is Kind.SAMPLE) == 40 * sum(sizes)
+    assert all(second.weights[name].tobytes() == weights.tobytes() for name, weights in engine.weights.items())

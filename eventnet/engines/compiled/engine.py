@@ -151,7 +151,7 @@ class CompiledEngine:
 
     def _lay_out(self) -> None:
         """Have what was read of the streams where kernels find it."""
-        feed = with_room(self._pools.feed, *self._feeder.room())
+        feed = with_room(self._pools.feed, self._feeder.room())
         if feed is not self._pools.feed:
             self._move(feed=feed)
         self._feeder.lay_out(self._pools.feed)

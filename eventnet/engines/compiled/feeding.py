@@ -22,6 +22,10 @@ WINDOW_ROWS = 4096
 """A stream is read ahead by so many values or samples at a time, whichever is less."""
 
 
+WIDEST_BYTES = 4
+"""Whole numbers of this width stay as they are until a kernel takes them."""
+
+
 class Feed(NamedTuple):
     """The windows of all streams: sensors' in the order of their populations, then targets'."""
 
@@ -30,16 +34,24 @@ class Feed(NamedTuple):
     next_ns: Ints  # [streams] time of the next sample, NEVER_NS at the end
     sample_rows: Ints  # [room, .]
     sample_values: Floats  # [room]
+    sample_numbers: Ints  # [room] whole numbers that stand for values, packed
     sample_channels: Ints  # [room]
 
 
 class _Window(NamedTuple):
-    """Consecutive samples of one stream; their values, not yet divided, may be views of what the stream gave."""
+    """Consecutive samples of one stream; their values may be views of what the stream gave.
+
+    Whole numbers that kernels divide when they take a sample stay as they are: they take less room.
+    """
 
     rows: Ints
     values: Numbers
     channels: Ints
-    divisor: int = 1
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether its values are whole numbers."""
+        return self.values.dtype.kind == "u"
 
 
 def make_feed(graph: Graph) -> Feed:
@@ -51,18 +63,30 @@ def make_feed(graph: Graph) -> Feed:
         next_ns=np.full(len(driven), layout.NEVER_NS, np.int64),
         sample_rows=np.zeros((0, layout.SAMPLE_ROWS_WIDTH), np.int64),
         sample_values=np.zeros(0, graph.network.dtype),
+        sample_numbers=np.zeros(0, np.int64),
         sample_channels=np.zeros(0, np.int64),
     )
 
 
-def with_room(feed: Feed, rows: int, values: int, channels: int) -> Feed:
-    """A feed with room for so many of each and more, windows empty, where it has less; else the same."""
-    if len(feed.sample_rows) >= rows and feed.sample_values.size >= values and feed.sample_channels.size >= channels:
+class Room(NamedTuple):
+    """How many rows, values, words of whole numbers and channels windows have, or have room for."""
+
+    rows: int
+    values: int
+    numbers: int
+    channels: int
+
+
+def with_room(feed: Feed, needed: Room) -> Feed:
+    """A feed with this room and more, windows empty, where it has less; else the same."""
+    has = Room(len(feed.sample_rows), feed.sample_values.size, feed.sample_numbers.size, feed.sample_channels.size)
+    if all(each >= least for each, least in zip(has, needed, strict=True)):
         return feed
     return feed._replace(
-        sample_rows=np.zeros((2 * rows, layout.SAMPLE_ROWS_WIDTH), np.int64),
-        sample_values=np.zeros(2 * values, feed.sample_values.dtype),
-        sample_channels=np.zeros(2 * channels, np.int64),
+        sample_rows=np.zeros((2 * needed.rows, layout.SAMPLE_ROWS_WIDTH), np.int64),
+        sample_values=np.zeros(2 * needed.values, feed.sample_values.dtype),
+        sample_numbers=np.zeros(2 * needed.numbers, np.int64),
+        sample_channels=np.zeros(2 * needed.channels, np.int64),
     )
 
 
@@ -107,12 +131,13 @@ class Feeder:
             if number == stream or (reader.length <= 1 and not reader.ended):
                 reader.extend()
 
-    def room(self) -> tuple[int, int, int]:
-        """How many rows, values and channels the windows have."""
+    def room(self) -> Room:
+        """What the windows need."""
         parts = [part for reader in self._readers for part in reader.parts]
-        return (
+        return Room(
             sum(len(part.rows) for part in parts),
-            sum(part.values.size for part in parts),
+            sum(part.values.size for part in parts if not part.is_packed),
+            sum(_words(part.values) for part in parts if part.is_packed),
             sum(part.channels.size for part in parts),
         )
 
@@ -126,24 +151,28 @@ class Feeder:
         feed.next_ns[:] = [
             reader.parts[0].rows[0, layout.TIME] if reader.parts else layout.NEVER_NS for reader in self._readers
         ]
-        n_rows = n_values = n_channels = 0
+        n_rows = n_values = n_words = n_channels = 0
         for part in (part for reader in self._readers for part in reader.parts):
             rows = feed.sample_rows[n_rows : n_rows + len(part.rows)]
             rows[...] = part.rows
-            _count_from(rows[:, layout.VALUE], n_values)
             _count_from(rows[:, layout.CHANNEL], n_channels)
-            _copy(part, feed.sample_values[n_values : n_values + part.values.size])
             feed.sample_channels[n_channels : n_channels + part.channels.size] = part.channels
+            if part.is_packed:
+                words = feed.sample_numbers[n_words : n_words + _words(part.values)]
+                words.view(part.values.dtype)[: part.values.size] = part.values
+                _count_from(rows[:, layout.VALUE], n_words * (words.itemsize // part.values.itemsize))
+                n_words += words.size
+            else:
+                feed.sample_values[n_values : n_values + part.values.size] = part.values
+                _count_from(rows[:, layout.VALUE], n_values)
+                n_values += part.values.size
             n_rows += len(part.rows)
-            n_values, n_channels = n_values + part.values.size, n_channels + part.channels.size
+            n_channels += part.channels.size
 
 
-def _copy(part: _Window, into: Floats) -> None:
-    """As `SampleBlock.numbers`, but to where they belong."""
-    if part.divisor == 1:
-        into[...] = part.values
-    else:
-        np.divide(part.values, into.dtype.type(part.divisor), out=into, dtype=into.dtype)
+def _words(numbers: Numbers) -> int:
+    """In how many integers of a feed numbers fit, each window beginning with one of its own."""
+    return -(-numbers.nbytes // np.dtype(np.int64).itemsize)
 
 
 def _taken(feed: Feed) -> list[int]:
@@ -197,7 +226,7 @@ def _rest(window: _Window, n: int) -> _Window:
     value, channel = int(rows[0, layout.VALUE]), int(rows[0, layout.CHANNEL])
     _count_from(rows[:, layout.VALUE], -value)
     _count_from(rows[:, layout.CHANNEL], -channel)
-    return _Window(rows, window.values[max(value, 0) :], window.channels[max(channel, 0) :], window.divisor)
+    return _Window(rows, window.values[max(value, 0) :], window.channels[max(channel, 0) :])
 
 
 def _count_from(offsets: Ints, start: int) -> None:
@@ -216,7 +245,8 @@ def _sensor_windows(graph: Graph, population: int, stream: SensorStream) -> Iter
         check_samples(name, graph.populations[population], block)
         dense = block.channels is None or block.offsets is None
         cuts = np.arange(n + 1, dtype=np.int64) * size if dense else np.asarray(block.offsets, np.int64)
-        values = block.values.ravel()
+        packed = dense and block.divisor != 1 and block.values.itemsize <= WIDEST_BYTES
+        values = (block.values if packed else block.numbers(graph.network.dtype)).ravel()
         channels = _NO_CHANNELS if dense else np.asarray(block.channels, np.int64)
         for start, end in _parts(cuts):
             rows = np.zeros((end - start, layout.SAMPLE_ROWS_WIDTH), np.int64)
@@ -224,8 +254,10 @@ def _sensor_windows(graph: Graph, population: int, stream: SensorStream) -> Iter
             rows[:, layout.VALUE] = cuts[start:end] - cuts[start]
             rows[:, layout.CHANNEL] = -1 if dense else rows[:, layout.VALUE]
             rows[:, layout.N_VALUES] = np.diff(cuts[start : end + 1])
+            rows[:, layout.DIVISOR] = block.divisor if packed else 0
+            rows[:, layout.NUMBER_BYTES] = values.itemsize
             part = slice(cuts[start], cuts[end])
-            yield _Window(rows, values[part], channels[part], block.divisor)
+            yield _Window(rows, values[part], channels[part])
 
 
 def _target_windows(graph: Graph, population: int, stream: TargetStream) -> Iterator[_Window]:

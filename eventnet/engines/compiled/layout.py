@@ -93,6 +93,7 @@ N_NUMBERS = 17  # what is in the head before the places
     NEXT_NS,
     SAMPLE_ROWS,
     SAMPLE_VALUES,
+    SAMPLE_NUMBERS,
     SAMPLE_CHANNELS,
     BATCHES_TOLD,
     BATCH_SCALES,
@@ -106,8 +107,8 @@ N_NUMBERS = 17  # what is in the head before the places
     COUNT_EVENTS,
     COUNT_UNITS,
     COUNT_SINGLES,
-) = range(N_NUMBERS, 93)
-HEAD = 93
+) = range(N_NUMBERS, 94)
+HEAD = 94
 NEVER_NS = 2**63 - 1
 NOTHING, OUTCOMES_ONLY, EVENTS_TOO = range(3)  # what is recorded
 NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hold
@@ -236,9 +237,19 @@ V_X, V_Z, V_S, V_SUM, V_XHAT, V_EHAT, V_STEP, V_MASK, V_ZERO = range(9)
 # Feed.streams
 FIRST_ROW, END_ROW, ROW, ENDS = range(4)
 STREAMS_WIDTH = 4
-# Feed.sample_rows: VALUE and CHANNEL are offsets, -1 for a class and for all channels; the last three are targets'
-TIME, VALUE, CHANNEL, N_VALUES, LABEL, GROUP, LEARN = range(7)
-SAMPLE_ROWS_WIDTH = 7
+# Feed.sample_rows: VALUE and CHANNEL are offsets, -1 for a class and for all channels; LABEL and on are targets'
+(
+    TIME,
+    VALUE,
+    CHANNEL,
+    N_VALUES,
+    DIVISOR,  # of whole numbers, whose offset counts numbers of their own width; 0 for values that stand for themselves
+    NUMBER_BYTES,  # their width
+    LABEL,
+    GROUP,
+    LEARN,
+) = range(9)
+SAMPLE_ROWS_WIDTH = 9
 
 # Out.batches_told, Out.outcomes_told, Out.cursor
 FIRST_EVENT, BATCH_TIME, BATCH_PHASE, BATCH_KIND, OWNER, START, N_EVENTS = range(7)

@@ -9,13 +9,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.feeding import Feed
 from eventnet.engines.compiled.recording import Out
 from eventnet.engines.compiled.state import Arrays, Floats, Work
 from eventnet.engines.compiled.tables import Doubles, Ints, Tables
+
+LINE_BYTES = 64
+"""Arrays begin where a line of the processor's cache does: to read what lies across two lines takes longer."""
 
 
 class Pools(NamedTuple):
@@ -45,12 +48,13 @@ def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: F
     sizes = {"ints": layout.HEAD, "doubles": 0, "floats": 0}
     places = {}
     for name, array in named.items():
-        places[name] = sizes[kinds[name]]
-        sizes[kinds[name]] += array.size
+        line = LINE_BYTES // array.itemsize
+        places[name] = -(-sizes[kinds[name]] // line) * line
+        sizes[kinds[name]] = places[name] + array.size
     pools: dict[str, NDArray[Any]] = {
-        "ints": np.zeros(sizes["ints"], np.int64),
-        "doubles": np.zeros(sizes["doubles"], np.float64),
-        "floats": np.zeros(sizes["floats"], dtype),
+        "ints": _zeros(sizes["ints"], np.int64),
+        "doubles": _zeros(sizes["doubles"], np.float64),
+        "floats": _zeros(sizes["floats"], dtype),
     }
     for place, value in head.items():
         pools["ints"][place] = value
@@ -62,6 +66,14 @@ def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: F
         pools["ints"][getattr(layout, name.upper())] = start
     moved: list[Any] = [g._replace(**{name: views[name] for name in g._fields if name in views}) for g in groups]
     return Pools(pools["ints"], pools["doubles"], pools["floats"], *moved)
+
+
+def _zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Zeros from the beginning of a line on."""
+    n_bytes = size * np.dtype(dtype).itemsize
+    room = np.zeros(n_bytes + LINE_BYTES, np.uint8)
+    start = -room.ctypes.data % LINE_BYTES
+    return room[start : start + n_bytes].view(dtype)
 
 
 def repooled(pools: Pools, *, state: Arrays | None = None, feed: Feed | None = None) -> Pools:

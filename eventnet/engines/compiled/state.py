@@ -70,8 +70,8 @@ class Work(NamedTuple):
     who: Ints  # [largest population] neurons that decide
     predicted_times: Ints  # [largest population]
     bounded: Ints  # [largest population] neurons whose bound has come
-    faded_ns: Ints  # [S] the time over which each side's code faded when it last encoded together
-    fades: Doubles  # [S] what was left of it
+    faded_ns: Ints  # [sides, traces, codes] the time over which each faded last
+    fades: Doubles  # what was left of it
     room: Doubles  # for the kernels of `eventnet.coding.prediction`
     vectors: Floats  # [9, largest population]
 
@@ -133,6 +133,7 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
     if len(net.projection_table):
         last = net.projection_table[-1]
         spikes = int(last[layout.REGION_BACK] + net.side_table[last[layout.SINK], layout.SIZE])
+    n_fading = len(net.side_table) + len(net.trace_table) + net.code_alphas.size
     return Work(
         spike_neurons=np.zeros(spikes, np.int64),
         spike_events=np.zeros(spikes, np.int64),
@@ -148,8 +149,8 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
         who=np.zeros(largest, np.int64),
         predicted_times=np.zeros(largest, np.int64),
         bounded=np.zeros(largest, np.int64),
-        faded_ns=np.full(len(net.side_table), -1, np.int64),
-        fades=np.zeros(len(net.side_table), np.float64),
+        faded_ns=np.full(n_fading, -1, np.int64),
+        fades=np.zeros(n_fading, np.float64),
         room=np.zeros(room_for(int(net.side_table[:, layout.N_CODES].max())), np.float64),
         vectors=np.zeros((9, largest), dtype),
     )

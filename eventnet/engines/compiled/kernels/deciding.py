@@ -19,7 +19,7 @@ from eventnet.engines.compiled.kernels.access import (
 )
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel, phase
 from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_backward, deliver_forward, send
-from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, read_error, read_x
+from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, decay_again, read_error, read_x
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
 from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, settle, take_due
 from eventnet.engines.compiled.state import Floats, Number
@@ -158,7 +158,7 @@ def _encode(sim: Sim, side: int, n_who: int) -> int:
     if n_who == ALL_NEURONS and changing[layout.UNSETTLED_NS] <= now_ns:
         changing[layout.UNSETTLED_NS] = next_tick(sim, side, now_ns + 1)
     if n_who == ALL_NEURONS and changing[layout.ENCODED_TOGETHER]:
-        r = x.dtype.type(_decay_again(sim, side, now_ns - t_last[0]))
+        r = x.dtype.type(decay_again(sim, side, alpha, now_ns - t_last[0], period_ns))
         _quantize_all(x, x_last, phi, s, r, k_beta)
         t_last[:] = now_ns
         n = size
@@ -185,16 +185,6 @@ def _encode(sim: Sim, side: int, n_who: int) -> int:
         for p in range(start, start + fired):
             neurons[p] = who[neurons[p]]
     return fired if small else -1
-
-
-@kernel
-def _decay_again(sim: Sim, side: int, elapsed_ns: int) -> float:
-    """The decay of a side's code: mostly as much time has gone by as before, and a power takes longer than looking."""
-    if ints(sim, layout.FADED_NS)[side] != elapsed_ns:
-        ints(sim, layout.FADED_NS)[side] = elapsed_ns
-        r = decay(side_constants(sim, side)[layout.ALPHA], elapsed_ns, side_table(sim, side)[layout.PERIOD])
-        doubles(sim, layout.FADES)[side] = r
-    return float(doubles(sim, layout.FADES)[side])
 
 
 @kernel

@@ -22,7 +22,7 @@ from eventnet.engines.compiled.kernels.access import (
 )
 from eventnet.engines.compiled.kernels.accruing import accrue, sum_owing_columns, sum_renewed_rows
 from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel
-from eventnet.engines.compiled.kernels.reading import decay
+from eventnet.engines.compiled.kernels.reading import decay_code
 from eventnet.engines.compiled.kernels.recording import OWN_CAUSES, emit_spikes
 from eventnet.engines.compiled.kernels.summing import sum_columns, sum_rows
 from eventnet.engines.compiled.kernels.waking import settle_and_mark, touch
@@ -188,9 +188,7 @@ def _receive(sim: Sim, side: int, c: int, amounts: Floats) -> None:
     y = floats(sim, layout.Y)[start : start + size]
     elapsed_ns = sim.ints[layout.NOW_NS] - ints(sim, layout.CODES_NS)[code]
     if elapsed_ns:
-        r = y.dtype.type(
-            decay(doubles(sim, layout.CODE_ALPHAS)[code], elapsed_ns, ints(sim, layout.CODE_PERIODS)[code])
-        )
+        r = y.dtype.type(decay_code(sim, code, elapsed_ns))
         ints(sim, layout.CODES_NS)[code] += elapsed_ns
         for j in range(size):
             y[j] = y[j] * r + amounts[j]

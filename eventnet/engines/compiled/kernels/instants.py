@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from eventnet.coding import adapt_step
 from eventnet.coding.signal import MEAN_LANES
@@ -32,7 +33,7 @@ from eventnet.engines.compiled.kernels.access import (
     synapse,
     vector,
 )
-from eventnet.engines.compiled.kernels.compiling import OPTIONS, SOURCES, Sim, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import OPTIONS, SOURCES, Sim, apart, constant, kernel, phase
 from eventnet.engines.compiled.kernels.deciding import decide_backward, decide_forward, is_due
 from eventnet.engines.compiled.kernels.delivering import arrive, ask_forward
 from eventnet.engines.compiled.kernels.learning import update
@@ -40,7 +41,8 @@ from eventnet.engines.compiled.kernels.losing import take_target
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_z
 from eventnet.engines.compiled.kernels.recording import NONE, begin, emit_one, emit_values
 from eventnet.engines.compiled.kernels.waking import foresee_all, mark_stale, renew, settle, touch
-from eventnet.engines.compiled.state import Floats
+from eventnet.engines.compiled.state import Floats, Number
+from eventnet.engines.compiled.tables import Ints
 from eventnet.trace.events import NO_CAUSE, Kind, Phase
 
 SAMPLE_PHASE, ADAPT_PHASE, PROBE_PHASE = constant(Phase.SAMPLE), constant(Phase.ADAPT), constant(Phase.PROBE)
@@ -223,14 +225,13 @@ def _take_sample(sim: Sim, stream: int) -> None:
     held = floats(sim, layout.HELD)[start : start + size]
     sample = sample_of(sim, stream_of(sim, stream)[layout.ROW])
     n, first_channel = sample[layout.N_VALUES], sample[layout.CHANNEL]
-    values = floats(sim, layout.SAMPLE_VALUES)[sample[layout.VALUE] : sample[layout.VALUE] + n]
     place = ints(sim, layout.CURSOR)[layout.EVENTS]
     if first_channel < 0:
         touch(sim, i, sim.ints[layout.NOW_NS])
-        for j in range(n):
-            held[j] = values[j]
+        _hold_all(sim, sample, held)
     else:
         channels = ints(sim, layout.SAMPLE_CHANNELS)[first_channel : first_channel + n]
+        values = floats(sim, layout.SAMPLE_VALUES)[sample[layout.VALUE] :]
         if side_table(sim, i)[layout.SELF_WAKES]:
             foresee_all(sim, i)  # while the channels are as they were
             settle(sim, i, sim.ints[layout.NOW_NS], channels)
@@ -240,16 +241,44 @@ def _take_sample(sim: Sim, stream: int) -> None:
     first = begin(sim, SAMPLE_PHASE, SAMPLE, i, n, 1.0)
     if sim.ints[layout.RECORDING] == layout.EVENTS_TOO:
         for p in range(n):
-            ints(sim, layout.TOLD_NEURONS)[place + p] = (
-                p if first_channel < 0 else ints(sim, layout.SAMPLE_CHANNELS)[first_channel + p]
-            )
-            doubles(sim, layout.TOLD_VALUES)[place + p] = values[p]
+            channel = p if first_channel < 0 else ints(sim, layout.SAMPLE_CHANNELS)[first_channel + p]
+            ints(sim, layout.TOLD_NEURONS)[place + p] = channel
+            doubles(sim, layout.TOLD_VALUES)[place + p] = held[channel]
             ints(sim, layout.TOLD_CAUSES)[place + p] = NO_CAUSE
     side_state(sim, i)[layout.REASON] = first + n - 1
     side_state(sim, i)[layout.FIRST_LISTED] = first_channel
     side_state(sim, i)[layout.N_LISTED] = n
     ask_forward(sim, i, layout.ALL if first_channel < 0 else layout.LISTED)
     _next_sample(sim, stream)
+
+
+@phase
+def _hold_all(sim: Sim, sample: Ints, held: Floats) -> None:
+    """Take over the values of a sample that carries all channels."""
+    first, end = sample[layout.VALUE], sample[layout.VALUE] + held.shape[0]
+    divisor = held.dtype.type(sample[layout.DIVISOR])
+    packed = sim.ints[sim.ints[layout.SAMPLE_NUMBERS] :]
+    if sample[layout.DIVISOR] == 0:
+        _copy(floats(sim, layout.SAMPLE_VALUES)[first:end], held)
+    elif sample[layout.NUMBER_BYTES] == 1:
+        _divide(packed.view(np.uint8)[first:end], divisor, held)
+    elif sample[layout.NUMBER_BYTES] == 2:
+        _divide(packed.view(np.uint16)[first:end], divisor, held)
+    else:
+        _divide(packed.view(np.uint32)[first:end], divisor, held)
+
+
+@apart
+def _copy(values: Floats, held: Floats) -> None:
+    for j in range(held.shape[0]):
+        held[j] = values[j]
+
+
+@apart
+def _divide(numbers: NDArray[np.unsignedinteger], divisor: Number, held: Floats) -> None:
+    """As `SampleBlock.numbers` has it."""
+    for j in range(held.shape[0]):
+        held[j] = held.dtype.type(numbers[j]) / divisor
 
 
 @kernel

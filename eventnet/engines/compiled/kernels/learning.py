@@ -95,8 +95,11 @@ def _tell_renewed(sim: Sim, k: int) -> None:
     changing = synapse(sim, k)
     if changing[layout.ARRIVED] > 0 and changing[layout.N_RENEWED] > 0:
         scale = doubles(sim, layout.ARRIVED_SCALES)[k]
-        at, region = changing[layout.ARRIVED_AT], projection(sim, k)[layout.REGION]
-        emit_chosen_spikes(sim, UPDATE, ROW_UPDATE, k, at, changing[layout.ARRIVED], scale, region)
+        n, at, region = changing[layout.ARRIVED], changing[layout.ARRIVED_AT], projection(sim, k)[layout.REGION]
+        if changing[layout.N_RENEWED] == n:
+            emit_spikes(sim, UPDATE, ROW_UPDATE, k, at, n, scale, OWN_CAUSES)
+        else:
+            emit_chosen_spikes(sim, UPDATE, ROW_UPDATE, k, at, n, scale, region)
 
 
 @kernel

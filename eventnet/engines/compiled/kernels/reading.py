@@ -27,6 +27,28 @@ def decay(k_alpha: float, elapsed_ns: int, period_ns: int) -> float:
 
 
 @kernel
+def decay_again(sim: Sim, place: int, k_alpha: float, elapsed_ns: int, period_ns: int) -> float:
+    """The same: mostly as much time has gone by as before, and a power takes longer than looking.
+
+    `place`: sides first, then traces, then codes, each with a k_alpha and a period of its own.
+    """
+    if ints(sim, layout.FADED_NS)[place] != elapsed_ns:
+        ints(sim, layout.FADED_NS)[place] = elapsed_ns
+        doubles(sim, layout.FADES)[place] = decay(k_alpha, elapsed_ns, period_ns)
+    return float(doubles(sim, layout.FADES)[place])
+
+
+@kernel
+def decay_code(sim: Sim, code: int, elapsed_ns: int) -> float:
+    """What is left after a time of what dendrites decode of a code."""
+    if elapsed_ns == 0:
+        return 1.0  # what the power is
+    place = 3 * sim.ints[layout.N_POPULATIONS] + sim.ints[layout.N_PROJECTIONS] + code
+    k_alpha, period_ns = doubles(sim, layout.CODE_ALPHAS)[code], ints(sim, layout.CODE_PERIODS)[code]
+    return decay_again(sim, place, k_alpha, elapsed_ns, period_ns)
+
+
+@kernel
 def add_decoders(sim: Sim, side: int, n_who: int, total: Floats) -> None:
     """Add all decoders of a side at the present time."""
     who = ints(sim, layout.WHO)
@@ -38,9 +60,7 @@ def add_decoders(sim: Sim, side: int, n_who: int, total: Floats) -> None:
         y = floats(sim, layout.Y)[start : start + size]
         elapsed_ns = now_ns - ints(sim, layout.CODES_NS)[code]
         # without time gone by r is 1, and a product with it changes no bit
-        r = total.dtype.type(
-            decay(doubles(sim, layout.CODE_ALPHAS)[code], elapsed_ns, ints(sim, layout.CODE_PERIODS)[code])
-        )
+        r = total.dtype.type(decay_code(sim, code, elapsed_ns))
         if n_who == ALL_NEURONS:
             for j in range(size):
                 total[j] += r * y[j]

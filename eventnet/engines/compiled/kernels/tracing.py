@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.kernels.access import doubles, floats, ints, trace_table
-from eventnet.engines.compiled.kernels.compiling import Sim, kernel
-from eventnet.engines.compiled.kernels.reading import decay
+from eventnet.engines.compiled.kernels.access import doubles, floats, ints, trace_table, vector
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, kernel
+from eventnet.engines.compiled.kernels.reading import decay_again
+from eventnet.engines.compiled.state import Floats, Number
+from eventnet.engines.compiled.tables import Ints
 from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE
 
 
@@ -14,7 +16,10 @@ from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE
 def decay_until(sim: Sim, trace: int) -> float:
     """What is left now of a trace as it was at its last time."""
     elapsed_ns = sim.ints[layout.NOW_NS] - ints(sim, layout.TRACES_NS)[trace]
-    return decay(doubles(sim, layout.TRACE_ALPHAS)[trace], elapsed_ns, trace_table(sim, trace)[layout.TRACE_PERIOD])
+    if elapsed_ns == 0:
+        return 1.0
+    k_alpha, period_ns = doubles(sim, layout.TRACE_ALPHAS)[trace], trace_table(sim, trace)[layout.TRACE_PERIOD]
+    return decay_again(sim, 2 * sim.ints[layout.N_POPULATIONS] + trace, k_alpha, elapsed_ns, period_ns)
 
 
 @kernel
@@ -44,10 +49,22 @@ def fold_trace(sim: Sim, trace: int) -> None:
 @kernel
 def add_spikes(sim: Sim, trace: int, at: int, n: int) -> None:
     """A trace takes the n spikes from `at` on."""
-    amounts = floats(sim, layout.SPIKE_AMOUNTS)
-    neurons = ints(sim, layout.SPIKE_NEURONS)
     start = trace_table(sim, trace)[layout.TRACE_OFFSET]
-    scaled = floats(sim, layout.TRACES)
-    factor = scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[trace])
-    for p in range(at, at + n):
-        scaled[start + neurons[p]] += amounts[p] / factor
+    scaled = floats(sim, layout.TRACES)[start : start + trace_table(sim, trace)[layout.TRACE_SIZE]]
+    neurons, amounts = ints(sim, layout.SPIKE_NEURONS)[at : at + n], floats(sim, layout.SPIKE_AMOUNTS)[at : at + n]
+    _add(
+        scaled,
+        neurons,
+        amounts,
+        scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[trace]),
+        vector(sim, layout.V_STEP),
+    )
+
+
+@apart
+def _add(scaled: Floats, neurons: Ints, amounts: Floats, factor: Number, steps: Floats) -> None:
+    """Divided first, all together, and then added one by one."""
+    for p in range(amounts.shape[0]):
+        steps[p] = amounts[p] / factor
+    for p in range(amounts.shape[0]):
+        scaled[neurons[p]] += steps[p]

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a run that failed, 2 bad input, 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -290,6 +291,7 @@ def main() -> None:
         # whoever read our output has seen enough; keep the interpreter from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    gc.freeze()  # else Python looks through all that was loaded before it ends
     sys.exit(code)
 
 

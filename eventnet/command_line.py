@@ -113,7 +113,8 @@ def load_without(module: str, *optional: str) -> None:
     absent = _Absent(optional)
     sys.meta_path.insert(0, absent)
     try:
-        import_module(module)
+        with no_collection():
+            import_module(module)
     finally:
         sys.meta_path.remove(absent)
 

@@ -25,6 +25,11 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f} %"
 
 
+def signed(value: float, digits: int = 4) -> str:
+    """A number of so many digits with its sign, 0 without."""
+    return f"{value:+.{digits}g}" if value else "0"
+
+
 def compared(value: float, other: float) -> str:
     """How `value` compares with `other`: `3.2× less`, `1.4× more`, `equal`, or a dash where neither says
     anything.

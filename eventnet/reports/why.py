@@ -1,4 +1,4 @@
-"""What `eventnet why` shows: a spike with all that made it and all that came of it, or the history of a weight.
+"""What `eventnet why` shows of a spike: all that made it and all that came of it.
 
 The documents for programs are cut to the same breadth as the tables; what is cut off stands there as one sum, so that
 the shares of a spike add up in both.
@@ -6,25 +6,20 @@ the shares of a spike add up in both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 
 from eventnet.reports.grid import grid
+from eventnet.reports.numbers import signed
 from eventnet.units import format_ns
 from eventnet.why.effects import Caused, Changed, Effects, Reached
 from eventnet.why.explaining import Answer, Arrival, Explanation
 from eventnet.why.lineage import Lineage, largest
-from eventnet.why.weight_history import Change, WeightHistory
 
 DASH = "–"
-KINDS = {"row_update": "rows", "column_update": "columns", "dense_update": "whole matrix", "settle": "rows together"}
-"""What changed with an event of each kind."""
-
-
-# -- a spike ----------------------------------------------------------------------------------------------------------
 
 
 def spike_document(lineage: Lineage, effects: Effects, breadth: int) -> dict[str, Any]:
@@ -96,7 +91,7 @@ def _table(explanation: Explanation, breadth: int) -> Any:
 
 
 def _row(name: str, share: float, event: str = DASH) -> tuple[str, ...]:
-    return name, event, DASH, DASH, DASH, _signed(share)
+    return name, event, DASH, DASH, DASH, signed(share)
 
 
 def _arrival_row(arrival: Arrival, now_ns: int) -> tuple[str, ...]:
@@ -106,7 +101,7 @@ def _arrival_row(arrival: Arrival, now_ns: int) -> tuple[str, ...]:
         f"{arrival.s:+g}",
         f"{arrival.weight:.4g}",
         format_ns(now_ns - arrival.time_ns),
-        _signed(arrival.share),
+        signed(arrival.share),
     )
 
 
@@ -141,14 +136,14 @@ def _tree(lineage: Lineage, event: int, level: int, shown: set[int]) -> Iterator
 
 
 def _parts(explanation: Explanation) -> Iterator[str]:
-    yield f"phi {_signed(explanation.phi_before)}"
+    yield f"phi {signed(explanation.phi_before)}"
     n = len(explanation.arrivals)
     if n:
-        yield f"{n} arrival{'s' if n > 1 else ''} {_signed(sum(arrival.share for arrival in explanation.arrivals))}"
+        yield f"{n} arrival{'s' if n > 1 else ''} {signed(sum(arrival.share for arrival in explanation.arrivals))}"
     for term in explanation.terms:
         if term.share:
             where = "" if term.event is None else f" (event {term.event})"
-            yield f"{term.name}{where} {_signed(term.share)}"
+            yield f"{term.name}{where} {signed(term.share)}"
 
 
 def _effect_lines(effects: Effects) -> Iterator[str]:
@@ -172,7 +167,7 @@ def _reached_line(reached: Reached) -> str:
 
 
 def _caused_line(reached: Reached, caused: Caused) -> str:
-    share = _signed(caused.share)
+    share = signed(caused.share)
     return (
         f"event {caused.event}: {reached.population} {caused.neuron} sent {caused.s:+g}, of which {share} is its share"
     )
@@ -181,54 +176,5 @@ def _caused_line(reached: Reached, caused: Caused) -> str:
 def _changed_line(changed: Changed) -> str:
     what = "row" if changed.kind == "row_update" else "column"
     weights = f"{changed.n_weights} weight{'s' if changed.n_weights > 1 else ''}"
-    sizes = f"by {changed.total:.4g} in all, most {_signed(changed.largest)} at neuron {changed.neuron}"
+    sizes = f"by {changed.total:.4g} in all, most {signed(changed.largest)} at neuron {changed.neuron}"
     return f"event {changed.event}: changed a {what} of {weights} of {changed.projection} {sizes}"
-
-
-# -- a weight ---------------------------------------------------------------------------------------------------------
-
-
-def history_document(history: WeightHistory) -> dict[str, Any]:
-    """The whole history of a weight as plain data."""
-    return asdict(history)
-
-
-def write_history(history: WeightHistory, n_changes: int, console: Console) -> None:
-    """What a weight began with, what changed it, by kind, what it is, and the largest changes."""
-    learns = f"learns by {history.rule}" if history.rule is not None else "does not learn"
-    headline = f"{history.projection}, weight from {history.i} to {history.j}; the projection {learns}"
-    console.print(headline, style="bold", soft_wrap=True)
-    rows = [("initial", DASH, f"{history.initial:.6g}")]
-    for kind in dict.fromkeys(change.kind for change in history.changes):
-        changes = [change.change for change in history.changes if change.kind == kind]
-        rows.append((f"changes of {KINDS[kind]} ({kind})", f"{len(changes):,}", _signed(sum(changes), 6)))
-    if history.owed:
-        rows.append(("learned, but not yet booked", DASH, _signed(history.owed, 6)))
-    rows.append((f"weight at {format_ns(history.time_ns)}", DASH, f"{history.weight:.6g}"))
-    console.print(grid(("", "events", "weight"), rows, lines_after=(len(rows) - 2,)))
-    shown = sorted(history.changes, key=lambda change: -abs(change.change))[:n_changes]
-    if shown:
-        console.print("\nThe largest changes" if len(history.changes) > len(shown) else "\nThe changes", style="bold")
-        console.print(_changes_table(sorted(shown, key=lambda change: change.event)))
-
-
-def _changes_table(changes: Sequence[Change]) -> Any:
-    rows = [
-        (
-            change.kind,
-            format_ns(change.time_ns),
-            str(change.event),
-            DASH if change.cause is None else str(change.cause),
-            DASH if change.s is None else f"{change.s:+g}",
-            DASH if change.met is None else _signed(change.met),
-            _signed(change.change),
-            f"{change.weight:.4g}",
-        )
-        for change in changes
-    ]
-    return grid(("kind", "time", "event", "cause", "s", "met", "change", "weight"), rows)
-
-
-def _signed(value: float, digits: int = 4) -> str:
-    """A number with its sign, 0 without."""
-    return f"{value:+.{digits}g}" if value else "0"

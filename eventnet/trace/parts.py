@@ -231,6 +231,20 @@ class Parts:
         except _READ_ERRORS as error:
             raise _damage(self.parts[k], error, len(self.parts) - 1) from error
 
+    def row_groups(self, k: int, columns: Sequence[str], where: ds.Expression) -> pa.Table:
+        """The row groups of the k-th part that may hold rows for which `where` holds, with all their rows, in no order;
+        after the last part, the whole tail. For one who picks rows himself, which is several times as fast.
+        """
+        if k == len(self.parts):
+            assert self.tail is not None
+            return self.tail.select(list(columns))
+        path = self.parts[k]
+        try:
+            with _opened(path, self.name) as file:
+                return file.read_row_groups(_groups(path, where), columns=list(columns))
+        except _READ_ERRORS as error:
+            raise _damage(path, error, len(self.parts) - 1) from error
+
     def first_ns(self, k: int) -> int:
         """The least `time_ns` of the k-th piece, which the footer of a part says."""
         if k == len(self.parts):
@@ -254,11 +268,16 @@ class Parts:
             with _opened(path, self.name) as file:
                 rows = file.read(asked).select(asked)
         else:
-            groups = row_groups_with(_PLAIN.make_fragment(str(path), _LOCAL), where)
-            fragment = _WITH_DICTIONARIES[self.name].make_fragment(str(path), _LOCAL).subset(row_group_ids=groups)
+            whole = _WITH_DICTIONARIES[self.name].make_fragment(str(path), _LOCAL)
+            fragment = whole.subset(row_group_ids=_groups(path, where))
             rows = fragment.to_table(SCHEMAS[self.name], columns=asked, filter=where)
         rows = (in_order(rows) if ordered else rows).select(columns).replace_schema_metadata()
         return rows.combine_chunks()  # else every row group were a batch of its own
+
+
+def _groups(path: Path, where: ds.Expression) -> list[int]:
+    """The row groups of a file that may hold rows for which `where` holds."""
+    return row_groups_with(_PLAIN.make_fragment(str(path), _LOCAL), where)
 
 
 def _opened(source: Any, table: str) -> pq.ParquetFile:

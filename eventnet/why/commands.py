@@ -6,12 +6,14 @@ Everything heavy is imported where it is used, so that `eventnet --help` stays f
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from eventnet.command_line import RunArgument, err, load_without, no_collection, open_traced, out
 from eventnet.errors import InputError
+from eventnet.why.limits import check_limits
 
 
 def why(
@@ -27,7 +29,7 @@ def why(
 ) -> None:
     """How a spike came about and what came of it, or what made a weight what it is.
 
-    The run is replayed up to there; later questions are answered sooner.
+    For a spike the run is replayed up to there; later questions are answered sooner.
 
     [bold]Examples[/bold]
       eventnet spikes RUN --population hidden --limit 5
@@ -35,31 +37,43 @@ def why(
       eventnet why RUN 1234 --depth 4 --breadth 2
       eventnet why RUN --weight "hidden->output" 3 0
     """
-    with no_collection():
-        load_without("pyarrow.dataset", "pandas")
-        load_without("numba", "coverage")
-        from eventnet.reports.why import history_document, spike_document, write_history, write_spike
-        from eventnet.why.effects import effects
-        from eventnet.why.lineage import check_limits, trace_back
-        from eventnet.why.past import past_of
-        from eventnet.why.weight_history import weight_history
-
     if (event is None) == (weight is None):
         raise InputError("give the number of an event or --weight", field="EVENT", remedy="see eventnet why --help")
     check_limits(depth, breadth)
+    if weight is not None:
+        _tell_weight(run_dir, weight, breadth, as_json)
+    elif event is not None:
+        _tell_spike(run_dir, event, depth, breadth, as_json)
+
+
+def _tell_weight(run_dir: Path, weight: tuple[str, int, int], breadth: int, as_json: bool) -> None:
+    with no_collection():
+        load_without("pyarrow.dataset", "pandas")
+        from eventnet.reports.weight import history_document, write_history
+        from eventnet.why.weight_history import weight_history
+
+    with err.status("reading the run"), no_collection():
+        history = weight_history(open_traced(run_dir), *weight)
+    if as_json:
+        print(json.dumps(history_document(history)))
+    else:
+        write_history(history, breadth, out)
+
+
+def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bool) -> None:
+    with no_collection():
+        load_without("pyarrow.dataset", "pandas")
+        load_without("numba", "coverage")
+        from eventnet.reports.why import spike_document, write_spike
+        from eventnet.why.effects import effects
+        from eventnet.why.lineage import trace_back
+        from eventnet.why.past import past_of
+
     told = "replaying the run; the first time ever, kernels are compiled, which takes a minute"
     with err.status(told), no_collection():
         past = past_of(open_traced(run_dir))
-        if weight is not None:
-            history = weight_history(past, *weight)
-        elif event is not None:
-            lineage, came_of_it = trace_back(past, event, depth, breadth), effects(past, event, breadth)
-    if weight is not None:
-        if as_json:
-            print(json.dumps(history_document(history)))
-        else:
-            write_history(history, breadth, out)
-    elif as_json:
+        lineage, came_of_it = trace_back(past, event, depth, breadth), effects(past, event, breadth)
+    if as_json:
         print(json.dumps(spike_document(lineage, came_of_it, breadth)))
     else:
         write_spike(lineage, came_of_it, breadth, out)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +17,14 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from eventnet.errors import InputError
+from eventnet.network import Graph
 from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, PROJECTION_KINDS, Kind
 from eventnet.trace.parts import Parts
 from eventnet.trace.queries import Run
 
 Ints = NDArray[np.int64]
 
+SPIKE_COLUMNS = ("time_ns", "kind", "population", "neuron", "value", "scale")
 COLUMNS = ("event", "time_ns", "kind", "population", "projection", "neuron", "value", "scale", "cause")
 SAMPLE_COLUMNS = ("event", "time_ns", "population", "neuron", "value")
 PARTS_KEPT = 8
@@ -64,6 +67,14 @@ class Event(NamedTuple):
     cause: int
 
 
+class Train(NamedTuple):
+    """What a population sent in one direction: when any of its neurons did [n], and the spikes of one neuron [m]."""
+
+    times_ns: Ints
+    spikes_ns: Ints
+    amounts: NDArray[np.float64]  # k_beta s
+
+
 class EventLog:
     """The events of a run.
 
@@ -75,6 +86,7 @@ class EventLog:
     | `instant` | all events of one time |
     | `last_before` | the last event of a kind before another |
     | `samples` | what sensors took, by numbers |
+    | `trains` | when populations sent spikes, and those of one neuron each |
     | `updates` | what changed one weight |
     """
 
@@ -142,16 +154,44 @@ class EventLog:
         """What sensors took: the events of kind `sample` with first <= number < end."""
         return _joined([self._samples(part, first, end) for part in self._parts_of(first, end)])
 
+    def trains(self, neurons: Mapping[tuple[Kind, int], int]) -> dict[tuple[Kind, int], Train]:
+        """What populations sent, by direction and index: `Kind.FORWARD` or `Kind.BACKWARD`; `neurons`: whose spikes are
+        told one by one, -1 for nobody's.
+        """
+        names = self._names["population"]
+        place = ds.field("population").isin([names[i] for _, i in neurons])
+        nothing = Train(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+        found = {key: [nothing] for key in neurons}
+        for part in range(self._trace.n_pieces):
+            table = self._trace.row_groups(part, SPIKE_COLUMNS, place)
+            kinds, times_ns, neuron = _codes(table["kind"], _KIND_NAMES), *_numbers(table, "time_ns", "neuron")
+            value, scale = _numbers(table, "value", "scale")
+            owners = _codes(table["population"], self._populations)
+            spikes = np.flatnonzero((kinds == Kind.FORWARD) | (kinds == Kind.BACKWARD))
+            for (kind, owner), sender in neurons.items():
+                mine = spikes[(kinds[spikes] == kind) & (owners[spikes] == owner)]
+                its = mine[neuron[mine] == sender]
+                found[kind, owner].append(Train(distinct(times_ns[mine]), times_ns[its], value[its] * scale[its]))
+        trains = {key: Train._make(map(np.concatenate, zip(*pieces, strict=True))) for key, pieces in found.items()}
+        return {key: train._replace(times_ns=distinct(train.times_ns)) for key, train in trains.items()}
+
     def updates(self, projection: str, i: int, j: int) -> Events:
-        """All events that may have changed the weight from neuron i to neuron j of a projection."""
-        kind, neuron = ds.field("kind"), ds.field("neuron")
-        where = (ds.field("projection") == projection) & (
-            ((kind == "row_update") & (neuron == i))
-            | ((kind == "column_update") & (neuron == j))
-            | kind.isin(["dense_update", "settle"])
-        )
-        batches = list(self._trace.batches(COLUMNS, where))
-        return _joined([self._decoded(pa.Table.from_batches([batch])) for batch in batches if batch.num_rows])
+        """All events that may have changed the weight from neuron i to neuron j of a projection, or (`accrue`) what is
+        still to change it.
+        """
+        place, found = ds.field("projection") == projection, []
+        for part in range(self._trace.n_pieces):
+            table = self._trace.row_groups(part, COLUMNS, place)
+            kinds, neurons = _codes(table["kind"], _KIND_NAMES), table["neuron"].to_numpy()
+            mine = np.isin(kinds, (Kind.DENSE_UPDATE, Kind.ACCRUE, Kind.SETTLE))
+            mine |= ((kinds == Kind.ROW_UPDATE) & (neurons == i)) | ((kinds == Kind.COLUMN_UPDATE) & (neurons == j))
+            mine &= _codes(table["projection"], self._projections) == self._projections[projection]
+            found.append(self._decoded(table.filter(pa.array(mine))))
+        return _joined(found)
+
+    def end_ns(self) -> int:
+        """The time of the last event; 0 where there is none."""
+        return int(self._times((self.n_events - 1) // self._part_rows)[-1]) if self.n_events else 0
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -222,6 +262,23 @@ class EventLog:
         )
 
 
+def not_the_same(place: str, found: str, recorded: str) -> InputError:
+    """What is said of a run that does not come out again as it was recorded."""
+    return InputError(
+        f"the run cannot be replayed: it comes out with {found}, but was recorded with {recorded}",
+        place=place,
+        remedy="explain it with the version of eventnet that its provenance.json names",
+    )
+
+
+def check_network(run: Run, graph: Graph) -> None:
+    """InputError where the configuration is no longer that of the run."""
+    sizes = {each["name"]: each["size"] for each in run.provenance["populations"]}
+    names = [each["name"] for each in run.provenance["projections"]]
+    if sizes != {each.name: each.size for each in graph.populations} or names != [p.name for p in graph.projections]:
+        raise InputError("its network is not that of the run", place=str(run.path / "config.yaml"), remedy="restore it")
+
+
 def _joined(found: list[Events]) -> Events:
     if len(found) == 1:
         return found[0]
@@ -229,6 +286,16 @@ def _joined(found: list[Events]) -> Events:
         integers, numbers = np.zeros(0, np.int64), np.zeros(0, np.float64)
         return Events(integers, integers, integers, integers, integers, numbers, numbers, integers)
     return Events._make(map(np.concatenate, zip(*found, strict=True)))
+
+
+def _numbers(table: pa.Table, *names: str) -> Iterator[NDArray[Any]]:
+    return (table[name].to_numpy() for name in names)
+
+
+def distinct(times_ns: Ints) -> Ints:
+    """Times that never fall, each once."""
+    first: NDArray[np.bool_] = np.diff(times_ns, prepend=-1) != 0
+    return times_ns[first]
 
 
 def _codes(column: pa.ChunkedArray, code_of: dict[str, int]) -> Ints:

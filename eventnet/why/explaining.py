@@ -38,9 +38,8 @@ from eventnet.errors import RunError
 from eventnet.trace.events import Kind
 from eventnet.why.arrivals import deliveries
 from eventnet.why.decision import Decision, code_of, decide
-from eventnet.why.events import Event
+from eventnet.why.events import Event, not_the_same
 from eventnet.why.past import Past
-from eventnet.why.replay import not_the_same
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from eventnet.errors import InputError
 from eventnet.why.explaining import Arrival, Explanation, explain
+from eventnet.why.limits import check_limits
 from eventnet.why.past import Past
 
 
@@ -40,14 +40,6 @@ def trace_back(past: Past, event: int, depth: int, breadth: int) -> Lineage:
             followed |= found
             level = _new((spike for spikes in found.values() for spike in spikes), explanations)
     return Lineage(event, explanations, {each: followed.get(each, ()) for each in explanations})
-
-
-def check_limits(depth: int, breadth: int) -> None:
-    """Raises InputError for a negative depth or a breadth below 1."""
-    if depth < 0:
-        raise InputError("must not be negative", field="depth", value=depth, remedy="use 0 for the spike alone")
-    if breadth < 1:
-        raise InputError("must be at least 1", field="breadth", value=breadth, remedy="use a whole number from 1 on")
 
 
 def largest(arrivals: Iterable[Arrival], breadth: int) -> list[Arrival]:

@@ -80,13 +80,6 @@ class Moment:
         """The weights with all that has been learned by now, [n_source, n_target], a copy."""
         return weights_at(self.graph, self.net, self.arrays, projection, self.time_ns, self.learning_enabled)
 
-    def x_hat(self, projection: int, i: int) -> float:
-        """The trace of the spikes of neuron i that have arrived through a projection."""
-        source = self.graph.source_of(projection)
-        code = self.graph.populations[source].forward
-        trace = self._trace(projection, code.k_alpha, self.graph.forward_period_ns[source])
-        return float(trace.at(np.array([i]))[0]) * trace.decay_until(self.time_ns)
-
     def _accrues(self, projection: int) -> bool:
         learning = self.graph.network.learning
         return learning is not None and learning.rule is Rule.ACCRUAL and self.graph.learns[projection]

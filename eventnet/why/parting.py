@@ -24,6 +24,7 @@ from eventnet.errors import InputError, RunError
 from eventnet.network import Graph
 from eventnet.trace.comparing import Comparison, Difference, Row
 from eventnet.trace.queries import Run
+from eventnet.why.events import check_network
 from eventnet.why.moment import Moment
 from eventnet.why.past import Past, past_of
 
@@ -124,19 +125,10 @@ def states_at(comparison: Comparison, first: Run, second: Run) -> PartingStates 
 def _opened(run: Run) -> tuple[Past | None, str | None]:
     try:
         past = past_of(run)
-        _check_network(run)
+        check_network(run, run.networks()[0][1])
     except (InputError, RunError) as error:
         return None, str(error)
     return past, None
-
-
-def _check_network(run: Run) -> None:
-    """InputError where the configuration is no longer that of the run."""
-    (_, graph), *_ = run.networks()
-    sizes = {each["name"]: each["size"] for each in run.provenance["populations"]}
-    names = [each["name"] for each in run.provenance["projections"]]
-    if sizes != {each.name: each.size for each in graph.populations} or names != [p.name for p in graph.projections]:
-        raise InputError("its network is not that of the run", place=str(run.path / "config.yaml"), remedy="restore it")
 
 
 def _moment(past: Past | None, problem: str | None, time_ns: int) -> tuple[Moment | None, str | None]:

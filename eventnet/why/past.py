@@ -9,9 +9,9 @@ from eventnet.errors import InputError
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import Run, open_run
 from eventnet.why.driving import recorded_targets
-from eventnet.why.events import Event, EventLog
+from eventnet.why.events import Event, EventLog, not_the_same
 from eventnet.why.moment import Moment
-from eventnet.why.replay import Regime, Replay, not_the_same
+from eventnet.why.replay import Regime, Replay
 from eventnet.why.shelf import Shelf
 
 SPIKES = (Kind.FORWARD, Kind.BACKWARD)

@@ -21,10 +21,10 @@ from eventnet.engines.base import State
 from eventnet.engines.compiled import CompiledEngine, layout
 from eventnet.engines.compiled.state import Arrays
 from eventnet.engines.compiled.tables import Tables, make_tables
-from eventnet.errors import InputError, RunError
+from eventnet.errors import RunError
 from eventnet.network import Network
 from eventnet.why.driving import Driving, RecordedTarget
-from eventnet.why.events import EventLog
+from eventnet.why.events import EventLog, not_the_same
 from eventnet.why.moment import Moment
 from eventnet.why.shelf import Shelf
 
@@ -210,15 +210,6 @@ class Replay:
             net=self._net,
             arrays=Arrays(**state["arrays"]),
         )
-
-
-def not_the_same(place: str, found: str, recorded: str) -> InputError:
-    """What is said of a run that does not come out again as it was recorded."""
-    return InputError(
-        f"the run cannot be replayed: it comes out with {found}, but was recorded with {recorded}",
-        place=place,
-        remedy="explain it with the version of eventnet that its provenance.json names",
-    )
 
 
 def _segments(part_starts_ns: Sequence[int], states_ns: Sequence[int]) -> list[_Segment]:

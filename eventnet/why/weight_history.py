@@ -2,27 +2,40 @@
 
     weight = initial + sum of changes + owed
 
-holds by construction: a change is the difference between the weight after an instant and before it, and the history
-refuses a run in which the weight moved between two of its changes. Where a row and a column that share the weight
-changed in one instant, the rule says how the change divides: under `future` and `stdp` the error spike met x_hat (Eq.
-20), the rest is the input spike's; under `past` the row comes first and leaves nothing to the column.
+What reached its synapse stands in the trace, so nothing is replayed: `synapse.py` works out from it what the weight
+was after each change, in the arithmetic of the engines. Every change must be one that was recorded, and the weight must
+be that of each state that the run left behind, else the history is refused. Where a row and a column that share the
+weight changed in one instant, each has its own change: under `future` and `stdp` the row comes first; under `past` too,
+and leaves nothing to the column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from eventnet.errors import InputError, RunError
-from eventnet.network import Rule
+from eventnet.coding import decay
+from eventnet.engines.initial import initial_weights
+from eventnet.errors import InputError
+from eventnet.network import Code, Graph, Rule
+from eventnet.network.graph import decay_product
 from eventnet.trace.events import Kind
-from eventnet.why.events import Events
-from eventnet.why.moment import Moment
-from eventnet.why.past import Past
-from eventnet.why.replay import not_the_same
+from eventnet.trace.queries import Run
+from eventnet.trace.state import load_state
+from eventnet.why.driving import recorded_targets
+from eventnet.why.events import EventLog, Events, Train, check_network, distinct, not_the_same
+from eventnet.why.synapse import Course, Step, Synapse
+
+FOLDER = "replay"
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Networks = Sequence[tuple[int, Graph]]
+"""The networks of a run, each with the time from which on it holds."""
 
 
 @dataclass(frozen=True)
@@ -62,48 +75,65 @@ class WeightHistory:
     weight: float
 
 
-def weight_history(past: Past, projection: str, i: int, j: int) -> WeightHistory:
+def weight_history(run: Run, projection: str, i: int, j: int) -> WeightHistory:
     """The history of the weight from neuron i to neuron j of a projection, named as in the configuration.
 
-    Raises InputError where there is no such weight, or the run does not come out as it was recorded.
+    Raises InputError where there is no such weight, or it does not come out as it was recorded.
     """
-    k = _find(past, projection, i, j)
-    updates = past.log.updates(projection, i, j)
-    beginning = past.replay.passing(0)
-    initial = float(beginning.booked_weights(k)[i, j])
-    changes: list[Change] = []
-    weight = initial
-    for instant in _instants(updates):
-        found = list(_changes(past, k, i, j, instant, weight))
-        changes += found
-        weight = found[-1].weight
-    end = _end(past)
-    _check_unmoved(past, weight, float(end.booked_weights(k)[i, j]), end.time_ns)
-    now = float(end.learned_weights(k)[i, j])
-    learning = end.graph.network.learning
-    rule = learning.rule.value if learning is not None and end.graph.learns[k] else None
-    return WeightHistory(projection, i, j, end.time_ns, rule, initial, tuple(changes), now - weight, now)
+    k = _find(run, projection, i, j)
+    networks = run.networks()
+    check_network(run, networks[0][1])
+    return history_in(run, networks, k, i, j)
 
 
-def _find(past: Past, projection: str, i: int, j: int) -> int:
+def history_in(run: Run, networks: Networks, k: int, i: int, j: int) -> WeightHistory:
+    """The same of the k-th projection of a run that had these networks."""
+    (_, graph), *_ = networks
+    log, learning = EventLog(run), graph.network.learning
+    initial = float(initial_weights(graph)[k][i, j])
+    end_ns, rule = _end_ns(run, log), learning.rule if learning is not None and graph.learns[k] else None
+    changes: tuple[Change, ...] = ()
+    booked = weight = initial
+    if learning is not None and rule is not None:
+        forgets = graph.network.dtype == "float32" and run.provenance["engine"] == "compiled"
+        synapse = Synapse(initial, rule, learning.eta, graph.network.dtype, forgets=forgets)
+        updates = log.updates(graph.projections[k].name, i, j)
+        updates = updates.where(updates.time_ns < end_ns)
+        reading = _Reading(run, log, networks, k, end_ns)
+        course = reading.course(i, j, rule, updates.time_ns[updates.kind == Kind.ACCRUE])
+        with np.errstate(all="ignore"):  # a run that diverges may take any weight with it
+            steps = list(synapse.live(course))
+            weight = synapse.learned_weight(*reading.left_at_the_end(course))
+        updates = updates.where(updates.kind != Kind.ACCRUE)
+        changes = tuple(_told(log.place, initial, updates, course, steps))
+        booked = changes[-1].weight if changes else initial
+        if rule is not Rule.ACCRUAL:
+            weight = booked
+    name = graph.projections[k].name
+    told = WeightHistory(name, i, j, end_ns, rule and rule.value, initial, changes, weight - booked, weight)
+    _check_states(run, graph, k, told)
+    return told
+
+
+def _find(run: Run, projection: str, i: int, j: int) -> int:
     """The index of the projection."""
-    names = past.run.projections
+    names = run.projections
     if projection not in names:
         raise InputError(
             "there is no projection of this name",
-            place=past.log.place,
+            place=str(run.path),
             field="--weight",
             value=projection,
             remedy=f"use one of {', '.join(names)}",
         )
-    sizes = {each["name"]: int(each["size"]) for each in past.run.provenance["populations"]}
-    ends = past.run.provenance["projections"][names.index(projection)]
+    sizes = {each["name"]: int(each["size"]) for each in run.provenance["populations"]}
+    ends = run.provenance["projections"][names.index(projection)]
     for name, index, end in (("I", i, "source"), ("J", j, "target")):
         size = sizes[ends[end]]
         if not 0 <= index < size:
             raise InputError(
                 f"there is no such neuron in {ends[end]}, the {end} of {projection}",
-                place=past.log.place,
+                place=str(run.path),
                 field=f"--weight {name}",
                 value=index,
                 remedy=f"use 0 to {size - 1}",
@@ -111,55 +141,200 @@ def _find(past: Past, projection: str, i: int, j: int) -> int:
     return names.index(projection)
 
 
-def _end(past: Past) -> Moment:
-    """The end of a run, as far as it was recorded."""
-    last_ns = past.log.event(past.log.n_events - 1).time_ns if past.log.n_events else 0
-    # a run that ended said when; of one that was killed, the last event is all that is known
-    end_ns = max(last_ns + 1, int(past.run.status.get("time_ns", 0)))
-    try:
-        return past.replay.passing(end_ns)
-    except RunError:
-        return past.replay.passing(last_ns)  # it diverged in its last instant, before weights changed
+def _end_ns(run: Run, log: EventLog) -> int:
+    """Up to when a history goes: the end of the run or, where it was killed or failed, its last instant, of which
+    nobody knows whether all of it happened and was recorded.
+    """
+    if run.status.get("state") in ("complete", "interrupted"):
+        return int(run.status["time_ns"])
+    return log.end_ns()
 
 
-def _instants(updates: Events) -> Iterator[Events]:
-    """Updates of one time each."""
-    cuts = [0, *(np.flatnonzero(np.diff(updates.time_ns)) + 1).tolist(), updates.n]
-    for start, end in pairwise(cuts):
-        if start < end:
-            yield updates.where(slice(start, end))
+# -- what the trace says ----------------------------------------------------------------------------------------------
 
 
-def _changes(past: Past, k: int, i: int, j: int, updates: Events, weight: float) -> Iterator[Change]:
-    """What the updates of one instant changed of a weight, in order."""
-    time_ns = int(updates.time_ns[0])
-    before = past.replay.passing(time_ns)
-    _check_unmoved(past, weight, float(before.booked_weights(k)[i, j]), time_ns)
-    step, x_hat = float(before.net.steps[k]), before.x_hat(k, i)
-    learning = before.graph.network.learning
-    books_at_once = learning is not None and learning.rule in (Rule.FUTURE, Rule.STDP)
-    after = float(past.replay.passing(time_ns + 1).booked_weights(k)[i, j])
-    kinds, amounts = updates.kind.tolist(), (step * updates.scale * updates.value).tolist()
-    parts = [0.0] * updates.n
-    if books_at_once and len(parts) > 1:
-        parts[kinds.index(Kind.COLUMN_UPDATE)] = -x_hat * amounts[kinds.index(Kind.COLUMN_UPDATE)]
-    parts[0] = after - weight - sum(parts[1:])
-    for place, (part, amount) in enumerate(zip(parts, amounts, strict=True)):
-        weight = after if place == len(parts) - 1 else weight + part
-        of_spike = kinds[place] in (Kind.ROW_UPDATE, Kind.COLUMN_UPDATE)
-        yield Change(
-            event=int(updates.event[place]),
-            time_ns=time_ns,
-            kind=Kind(kinds[place]).name.lower(),
-            cause=int(updates.cause[place]) if of_spike else None,
-            s=float(updates.value[place]) if of_spike else None,
-            met=-part / amount if books_at_once and amount else None,
-            change=part,
-            weight=weight,
+class _Reading:
+    """What of a run matters to the synapses of one projection."""
+
+    def __init__(self, run: Run, log: EventLog, networks: Networks, k: int, end_ns: int) -> None:
+        self._run, self._log, self._k, self._end_ns = run, log, k, end_ns
+        self._starts_ns = [start_ns for start_ns, _ in networks]
+        self._graphs = [graph for _, graph in networks]
+        self._graph = graph = self._graphs[0]
+        self._source, self._target = graph.source_of(k), graph.target_population_of(k)
+        self._lost_ns, self._learn = _losses(run, graph, end_ns)
+
+    def course(self, i: int, j: int, rule: Rule, grown_ns: Ints) -> Course:
+        """What reaches the synapse from neuron i to j; `grown_ns`: when the area grew."""
+        trains = self._trains(i, j)
+        sent, errors = trains[Kind.FORWARD, self._source], trains[Kind.BACKWARD, self._target]
+        delay_ns = self._graph.projections[self._k].delay_ns
+        ticks_ns = self._ticks(rule)
+        x_ns = _union(self._end_ns, sent.times_ns + delay_ns, errors.times_ns, ticks_ns)
+        e_ns = _union(self._end_ns, x_ns, *self._others(rule, trains))
+        if rule is Rule.ACCRUAL:  # both fade together
+            x_ns = e_ns
+        left_x = np.ones(e_ns.size)
+        left_x[np.searchsorted(e_ns, x_ns)] = self._left(x_ns, forward=True)
+        before = self._learning(e_ns, "left")
+        return Course(
+            time_ns=e_ns,
+            left_x=left_x,
+            left_e=self._left(e_ns, forward=False),
+            x=_spread(e_ns, sent.spikes_ns + delay_ns, sent.amounts),
+            e=_spread(e_ns, errors.spikes_ns, errors.amounts),
+            learns=self._learning(e_ns, "right"),
+            learned=before,
+            fading=np.array([1.0 - decay_product(graph, self._k) for graph in self._graphs])[self._network_at(e_ns)],
+            ticks=np.isin(e_ns, ticks_ns),
+            grows=np.isin(e_ns, grown_ns),
         )
 
+    def left_at_the_end(self, course: Course) -> tuple[float, float, float]:
+        """What is left of both traces since the last instant of a course, if that time is learned from, and 1 - r2."""
+        last_ns = int(course.time_ns[-1]) if course.time_ns.size else 0
+        graph = self._graphs[int(self._network_at(np.array([self._end_ns]))[0])]
+        fading = 1.0 - decay_product(graph, self._k)
+        if not self._learning(np.array([self._end_ns]), "left")[0]:
+            return 1.0, 1.0, fading
+        elapsed_ns = self._end_ns - last_ns
+        (x, x_period_ns), (e, e_period_ns) = self._code(graph, forward=True), self._code(graph, forward=False)
+        return decay(x.k_alpha, elapsed_ns, x_period_ns), decay(e.k_alpha, elapsed_ns, e_period_ns), fading
 
-def _check_unmoved(past: Past, expected: float, found: float, time_ns: int) -> None:
-    """A weight that no event changed must not have changed."""
-    if expected != found:
-        raise not_the_same(past.log.place, f"a weight of {found!r} before {time_ns} ns", repr(expected))
+    def _trains(self, i: int, j: int) -> dict[tuple[Kind, int], Train]:
+        """The spikes of all that reach the target, and its errors."""
+        graph = self._graph
+        neurons = {(Kind.FORWARD, graph.source_of(p)): -1 for p in graph.incoming[self._target]}
+        neurons |= {(Kind.FORWARD, self._source): i, (Kind.BACKWARD, self._target): j}
+        return self._log.trains(neurons)
+
+    def _others(self, rule: Rule, trains: dict[tuple[Kind, int], Train]) -> Iterator[Ints]:
+        """When e_hat fades beside when x_hat does: with the other projections into the target."""
+        graph, errors_ns = self._graph, trains[Kind.BACKWARD, self._target].times_ns
+        for p in graph.incoming[self._target]:
+            if graph.learns[p] or rule is Rule.ACCRUAL:
+                yield trains[Kind.FORWARD, graph.source_of(p)].times_ns + graph.projections[p].delay_ns
+            if graph.delivers_error[p] and rule is Rule.ACCRUAL:
+                yield errors_ns + graph.projections[p].delay_back_ns
+        if rule is Rule.ACCRUAL:  # what is learned from ends where learning is switched off or on
+            yield self._lost_ns[np.diff(self._learn, prepend=True) != 0]
+
+    def _ticks(self, rule: Rule) -> Ints:
+        graph = self._graph
+        if rule is not Rule.RECONSTRUCTION:
+            return np.zeros(0, np.int64)
+        period_ns, phase_ns = graph.backward_period_ns[self._target], graph.backward_phase_ns[self._target]
+        return np.arange(phase_ns, self._end_ns, period_ns, dtype=np.int64)
+
+    def _left(self, times_ns: Ints, *, forward: bool) -> NDArray[np.float64]:
+        """What is left at each of these times of a trace as it was at the time before."""
+        elapsed_ns, networks = np.diff(times_ns, prepend=0), self._network_at(times_ns)
+        left = np.ones(times_ns.size)
+        for number, graph in enumerate(self._graphs):
+            code, period_ns = self._code(graph, forward=forward)
+            different_ns, places = np.unique(elapsed_ns[networks == number], return_inverse=True)
+            # one scalar power after the other, as engines take them: those of arrays differ in their last bits
+            left[networks == number] = np.array(
+                [decay(code.k_alpha, each_ns, period_ns) for each_ns in different_ns.tolist()], np.float64
+            )[places]
+        return left
+
+    def _code(self, graph: Graph, *, forward: bool) -> tuple[Code, int]:
+        if forward:
+            return graph.populations[self._source].forward, graph.forward_period_ns[self._source]
+        return graph.populations[self._target].backward, graph.backward_period_ns[self._target]
+
+    def _network_at(self, times_ns: Ints) -> Ints:
+        return np.maximum(np.searchsorted(self._starts_ns, times_ns, "right") - 1, 0)
+
+    def _learning(self, times_ns: Ints, side: Literal["left", "right"]) -> Bools:
+        """Whether samples are learned from, after those of these times ("right") or just before ("left")."""
+        flags = np.append(True, self._learn)
+        return flags[np.searchsorted(self._lost_ns, times_ns, side)]
+
+
+def _losses(run: Run, graph: Graph, end_ns: int) -> tuple[Ints, Bools]:
+    """When targets were compared with their outputs, and whether that was learned from."""
+    if run.status.get("state") == "running":  # the last outcomes may not have been written yet
+        targets = recorded_targets(run, graph.network).values()
+        times_ns = np.concatenate([each.times_ns for each in targets])
+        learn = np.concatenate([each.learn for each in targets])
+    else:
+        outcomes = run.outcomes()
+        times_ns = outcomes.column("time_ns").to_numpy()
+        learn = outcomes.column("learned").to_numpy(zero_copy_only=False)
+    order = np.argsort(times_ns, kind="stable")
+    order = order[times_ns[order] < end_ns]
+    return times_ns[order], learn[order]
+
+
+def _union(end_ns: int, *times_ns: Ints) -> Ints:
+    """All of these times before the end, ascending, each once."""
+    together = distinct(np.sort(np.concatenate(times_ns), kind="stable"))  # which merges what is in order already
+    return together[together < end_ns]
+
+
+def _spread(instants_ns: Ints, times_ns: Ints, amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Amounts by instant, 0 where there is none; those after the last instant are left out."""
+    spread = np.zeros(instants_ns.size)
+    places = np.searchsorted(instants_ns, times_ns)
+    there = places < instants_ns.size
+    spread[places[there]] = amounts[there]
+    return spread
+
+
+# -- what is told -----------------------------------------------------------------------------------------------------
+
+
+def _told(place: str, initial: float, updates: Events, course: Course, steps: Sequence[Step]) -> Iterator[Change]:
+    """The updates that were recorded, each with what it changed; InputError where a change was not recorded."""
+    found = {(int(course.time_ns[step.place]), step.kind): step for step in steps}
+    weight = initial
+    for row in zip(*(column.tolist() for column in updates), strict=True):
+        event, time_ns, kind, _, _, s, _, cause = row
+        step = found.pop((time_ns, Kind(kind)), None)
+        before, weight = weight, weight if step is None else step.weight
+        of_spike = kind in (Kind.ROW_UPDATE, Kind.COLUMN_UPDATE)
+        yield Change(
+            event=event,
+            time_ns=time_ns,
+            kind=Kind(kind).name.lower(),
+            cause=cause if of_spike else None,
+            s=s if of_spike else None,
+            met=None if step is None else step.met,
+            change=weight - before,
+            weight=weight,
+        )
+    weight = initial
+    for step in steps:  # spikes that met no trace were not recorded, and left the weight as it was
+        time_ns = int(course.time_ns[step.place])
+        if step.weight != weight and (time_ns, step.kind) in found:
+            raise not_the_same(place, f"a weight that changed at {time_ns} ns", f"no {step.kind.name.lower()} there")
+        weight = step.weight
+
+
+def _check_states(run: Run, graph: Graph, k: int, told: WeightHistory) -> None:
+    """In every state that a run left behind, its weight must be the one that came out for then."""
+    times_ns = [change.time_ns for change in told.changes]
+    for time_ns, found in _weights_in_states(run, graph, k, told.i, told.j):
+        before = bisect_left(times_ns, time_ns)
+        expected = told.changes[before - 1].weight if before else told.initial
+        if time_ns <= told.time_ns and found != expected:
+            raise not_the_same(str(run.path), f"a weight of {expected!r} before {time_ns} ns", repr(found))
+
+
+def _weights_in_states(run: Run, graph: Graph, k: int, i: int, j: int) -> Iterator[tuple[int, float]]:
+    """The weight in the states on the shelf, which are the compiled engine's, and in the checkpoint."""
+    n_target = graph.size_of_target(k)
+    before = sum(graph.size_of_source(p) * graph.size_of_target(p) for p in range(k))
+    for file in (*(run.path / FOLDER).glob("state-*.npz"), run.path / "checkpoint" / "state.npz"):
+        try:
+            tree = load_state(file)
+        except InputError:
+            continue  # nothing was left there, or nothing that can be read
+        state: Any = tree["state"]
+        state = state.get("engine", state)
+        if "projections" in state:
+            yield state["now_ns"], float(state["projections"][k]["weights"][i, j])
+        else:
+            yield state["now_ns"], float(state["arrays"]["weights"][before + i * n_target + j])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import select
@@ -61,6 +62,8 @@ def eventnet_here(*arguments: str) -> Result:
             eventnet.cli.main()
         except SystemExit as done:
             code = done.code if isinstance(done.code, int) else 1
+        finally:
+            gc.unfreeze()  # `main` takes it that the process is about to end
     return Result(code, out.getvalue(), err.getvalue())
 
 

@@ -87,7 +87,7 @@ def test_samples_and_updates(random_log):
         if row["projection"] == "pixels->hidden"
         and (
             (row["kind"], row["neuron"]) in (("row_update", 3), ("column_update", 2))
-            or row["kind"] in ("dense_update", "settle")
+            or row["kind"] in ("dense_update", "accrue", "settle")
         )
     ]
     assert log.updates("pixels->hidden", 3, 2).event.tolist() == updates

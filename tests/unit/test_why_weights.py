@@ -12,7 +12,7 @@ from eventnet.errors import InputError
 from eventnet.network import Learning, Rule
 from eventnet.network.graph import decay_product
 from eventnet.trace.events import Kind
-from eventnet.why.weight_history import weight_history
+from eventnet.why.weight_history import WeightHistory, history_in, weight_history
 from tests.engines.test_compiled import DURATION_NS, varied
 from tests.why_runs import record
 
@@ -29,6 +29,12 @@ def run(request, tmp_path_factory):
     return record(tmp_path_factory.mktemp("why") / "run", network, streams, DURATION_NS)
 
 
+def history(run, name: str, i: int, j: int) -> WeightHistory:
+    """The history of a weight of a run whose network was given."""
+    watched, past = run
+    return history_in(past.run, ((0, watched.engine.graph),), past.run.projections.index(name), i, j)
+
+
 def some_weights(graph, seed):
     """(projection index, i, j), some of every projection that learns."""
     rng = np.random.default_rng(seed)
@@ -41,13 +47,13 @@ def some_weights(graph, seed):
 
 
 def test_the_sum_of_the_changes_is_the_change_of_the_weight(run):
-    watched, past = run
+    watched, _ = run
     graph = watched.engine.graph
     weights = watched.engine.parameters().weights
     n_changed = n_owing = 0
     for k, i, j in some_weights(graph, 1):
         name = graph.projections[k].name
-        told = weight_history(past, name, i, j)
+        told = history(run, name, i, j)
         assert told.weight == weights[name][i, j]
         assert told.initial == np.asarray(graph.projections[k].weights)[i, j]
         assert told.initial + sum(c.change for c in told.changes) + told.owed == pytest.approx(told.weight, abs=1e-15)
@@ -154,7 +160,7 @@ def test_each_change_is_what_the_rule_says(run):
     graph, rule = watched.engine.graph, watched.engine.graph.network.learning.rule
     n_changes = 0
     for k, i, j in some_weights(graph, 2):
-        told = weight_history(past, graph.projections[k].name, i, j)
+        told = history(run, graph.projections[k].name, i, j)
         synapse = Synapse(watched, past, k, i, j)
         if rule is Rule.ACCRUAL:
             expected = sum(change for _, change in synapse.accrual())
@@ -181,7 +187,7 @@ def test_a_row_and_a_column_of_one_instant_are_told_apart(run):
     for k, i, j in some_weights(graph, 3):
         synapse = Synapse(watched, past, k, i, j)
         expected = {t: (row, column) for t, row, column in synapse.future()}
-        told = weight_history(past, graph.projections[k].name, i, j)
+        told = history(run, graph.projections[k].name, i, j)
         times_ns = [change.time_ns for change in told.changes]
         for change in told.changes:
             place = change.kind == "column_update"
@@ -194,8 +200,7 @@ def test_a_row_and_a_column_of_one_instant_are_told_apart(run):
 
 
 def test_a_projection_that_does_not_learn(run):
-    _, past = run
-    told = weight_history(past, "1:slow->hidden0", 0, 0)
+    told = history(run, "1:slow->hidden0", 0, 0)
     assert (told.rule, told.changes, told.owed) == (None, (), 0.0)
     assert told.weight == told.initial
 
@@ -215,4 +220,4 @@ def test_a_projection_that_does_not_learn(run):
 @pytest.mark.parametrize("run", [Rule.FUTURE], indirect=True)
 def test_no_such_weight(weight, words, run):
     with pytest.raises(InputError, match=words):
-        weight_history(run[1], *weight)
+        weight_history(run[1].run, *weight)

@@ -13,12 +13,14 @@ from eventnet.command_line import load_without, no_collection
 from tests.recorded import two_rates
 
 ASKING = """
+import gc
 import sys
 from eventnet.cli import main
 try:
     main()
 except SystemExit as done:
     assert not done.code
+    assert gc.get_freeze_count() > 10_000  # what is loaded is not looked through at the end
 assert "pyarrow" in sys.modules
 print("loaded:", *({"pandas", "coverage", "numba"} & sys.modules.keys()))
 import pandas
@@ -32,15 +34,17 @@ import pandas
         (("sql", "RUN", "from outcomes"), []),
         (("ops", "RUN", "--by", "second"), []),
         (("ops", "RUN", "--by", "sensor"), ["numba"]),
-        (("why", "RUN", "--weight", "hidden->output", "3", "0"), ["numba"]),
+        (("why", "RUN", "--weight", "hidden->output", "3", "0"), []),
+        (("why", "RUN", "SPIKE"), ["numba"]),
     ],
 )
 def test_what_is_loaded(arguments: tuple[str, ...], loaded: list[str], tmp_path: Path) -> None:
     pytest.importorskip("pandas")
     if arguments[0] == "sql":
         pytest.importorskip("duckdb")
-    two_rates(tmp_path / "run", 0.5)
-    asked = [str(tmp_path / "run") if each == "RUN" else each for each in arguments]
+    run = two_rates(tmp_path / "run", 0.5)
+    spike = next(run.spikes())["event"][0].as_py()
+    asked = [{"RUN": str(run.path), "SPIKE": str(spike)}.get(each, each) for each in arguments]
     command = [sys.executable, "-c", ASKING, *asked]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 0, result.stderr

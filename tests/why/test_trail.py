@@ -20,6 +20,7 @@ from eventnet.config import find_config, load_config, with_overrides
 from eventnet.engines.compiled import CompiledEngine, layout
 from eventnet.running import Interrupted, resume, start
 from eventnet.trace.events import Kind
+from eventnet.trace.queries import open_run
 from eventnet.trace.state import load_state, save_state
 from eventnet.trace.store import RunWriter
 from eventnet.why.effects import effects
@@ -96,7 +97,7 @@ def answers(run: Path, spikes: list[int]) -> list[object]:
     for event in spikes:
         past = open_past(run)
         told.append((trace_back(past, event, 1, 3), effects(past, event, 3)))
-    return [*told, weight_history(open_past(run), "hidden->output", 3, 1)]
+    return [*told, weight_history(open_run(run), "hidden->output", 3, 1)]
 
 
 def test_states_are_those_of_a_replay(run: Path, tmp_path: Path) -> None:

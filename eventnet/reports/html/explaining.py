@@ -31,10 +31,9 @@ from eventnet.network import Graph, Rule, Wake
 from eventnet.trace.events import Kind
 from eventnet.why.arrivals import delay_of, receivers
 from eventnet.why.decision import code_of
-from eventnet.why.events import EventLog, Events
+from eventnet.why.events import EventLog, Events, not_the_same
 from eventnet.why.moment import Moment
 from eventnet.why.past import Past
-from eventnet.why.replay import not_the_same
 
 CHUNK_EVENTS = 2**17
 NOT_YET = -1

@@ -12,12 +12,12 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
@@ -37,6 +37,8 @@ from eventnet.engines.streams import (
 )
 from eventnet.errors import InputError, RunError
 from eventnet.network import Graph, Network, derive
+from eventnet.operations.accounts import Accounts
+from eventnet.operations.ongoing import OngoingBills
 from eventnet.reports.live import LiveView
 from eventnet.reports.numbers import count, percent
 from eventnet.reports.progress import RunProgress
@@ -54,6 +56,7 @@ from eventnet.sensors.spec import (
     TableLabels,
     TableSource,
 )
+from eventnet.trace.queries import open_run
 from eventnet.trace.store import RunWriter, read_provenance
 from eventnet.training import (
     DIRECTIONS,
@@ -66,9 +69,6 @@ from eventnet.training import (
     percent_right,
 )
 from eventnet.why.trail import Trail
-
-if TYPE_CHECKING:
-    from eventnet.operations.ongoing import OngoingBills
 
 COMPILING_S = 2.0
 """A first step that takes longer has compiled kernels."""
@@ -104,6 +104,7 @@ class _Ongoing:
     config: Config
     engine_name: str
     engine: Engine
+    recorders: list[OutcomeRecorder]  # all that the engine tells
     streams: Streams
     until_ns: int
     writer: RunWriter
@@ -112,7 +113,7 @@ class _Ongoing:
     epochs: Epochs | None
     trail: Trail | None
     live: bool
-    payers: OngoingBills | None  # who is told of events to show who pays for them
+    bills: OngoingBills | None  # who sums up what events cost, for `live` or for later
     wall_s: float = 0.0
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # of the streams, when it was saved
 
@@ -288,13 +289,32 @@ def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state:
             epochs.load_state(state["epochs"])
         network = network_in(network, config.training, epochs.number)
     watch = LossWatch(derive(network))
-    payers = _payers(config, epochs) if live and name != "dense" else None
-    engine = ENGINES[name](network, streams, _recorders(writer, scores, watch, payers))
-    provenance, trail = read_provenance(writer.path), None
+    provenance, trail, bills = read_provenance(writer.path), None, None
     if provenance["trace"] and name != "dense":
-        trail = Trail(writer.path, graph, provenance["part_events"], from_actor=name == "actor")
+        part_events = provenance["part_events"]
+        trail = Trail(writer.path, graph, part_events, from_actor=name == "actor")
+        bills = _accounting(writer.path, _networks(config, epochs), part_events, resumed=state is not None, live=live)
+    if bills is not None:
+        writer.tell(bills)
+    recorders: list[OutcomeRecorder] = [writer.recorder, scores, watch]
+    if bills is None and live and name != "dense":
+        bills = OngoingBills(_networks(config, epochs))
+        recorders.append(bills)
+    engine = ENGINES[name](network, streams, recorders)
     ongoing = _Ongoing(
-        config, name, engine, streams, until_ns, writer, scores, watch, epochs, trail, live=live, payers=payers
+        config,
+        name,
+        engine,
+        recorders,
+        streams,
+        until_ns,
+        writer,
+        scores,
+        watch,
+        epochs,
+        trail,
+        live=live,
+        bills=bills,
     )
     if state is not None:
         ongoing.load_state(state)
@@ -307,10 +327,12 @@ def _play(
     """Run from the beginning or from a checkpoint's `state`. The engine is made here, so that a fault in what it reads
     first ends the run like any later one.
     """
-    with writer, _stop_wish() as wish:
+    with ExitStack() as after, writer, _stop_wish() as wish:
         try:
             with _naming_files(config):
                 ongoing = _open(config, name, streams, writer, state, live and console.is_terminal)
+                if ongoing.bills is not None:
+                    after.enter_context(ongoing.bills)  # so that it ends when the trace has
                 _run_slices(ongoing, console, wish)
         except OSError as error:
             raise RunError(f"cannot write the run to {writer.path}: {error.strerror or error}") from error
@@ -405,27 +427,30 @@ def _shown(ongoing: _Ongoing, console: Console) -> RunProgress | LiveView:
         ongoing.scores,
         ongoing.until_ns,
         heading=f"{ongoing.config.name}, {ongoing.engine_name} engine",
-        payers=ongoing.payers,
+        payers=ongoing.bills,
     )
 
 
-def _payers(config: Config, epochs: Epochs | None) -> OngoingBills:
-    """Who shares the costs of a run among those who pay; under all the codes that it will have."""
-    # only here, since it loads Numba, which takes longer than many a run without it
-    from eventnet.operations.ongoing import OngoingBills
-
+def _networks(config: Config, epochs: Epochs | None) -> list[tuple[int, Graph]]:
+    """The network of a run, or those that it will have one after the other, each with the time when it begins."""
     if config.training is None or epochs is None:
-        return OngoingBills([(0, derive(config.network))])
+        return [(0, derive(config.network))]
     begun = [1, *(change.epoch for change in config.training.schedule if change.epoch > 1)]
     networks = [network_in(config.network, config.training, epoch) for epoch in begun]
-    return OngoingBills([(epochs.start_ns(k), derive(each)) for k, each in zip(begun, networks, strict=True)])
+    return [(epochs.start_ns(k), derive(each)) for k, each in zip(begun, networks, strict=True)]
 
 
-def _recorders(
-    writer: RunWriter, scores: ScoreKeeper, watch: LossWatch, payers: OngoingBills | None
-) -> tuple[OutcomeRecorder, ...]:
-    """All that an engine is to tell."""
-    return (writer.recorder, scores, watch, *([] if payers is None else [payers]))
+def _accounting(
+    path: Path, networks: list[tuple[int, Graph]], part_events: int, *, resumed: bool, live: bool
+) -> OngoingBills | None:
+    """Who keeps accounts of a trace as it grows; None where the trace of a run that was resumed has damage."""
+    bills = OngoingBills(networks, Accounts(path), part_events, at_once=live)
+    if resumed:
+        try:
+            bills.go_on(open_run(path))
+        except InputError:
+            return None  # whoever asks what the run cost is told
+    return bills
 
 
 def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callable[[], bool]) -> None:
@@ -451,9 +476,8 @@ def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callab
 def _change_codes(ongoing: _Ongoing, network: Network) -> None:
     """Go on with an engine of another network, which differs in its codes only."""
     state = ongoing.engine.state()
-    recorders = _recorders(ongoing.writer, ongoing.scores, ongoing.watch, ongoing.payers)
     ongoing.watch.graph = derive(network)
-    ongoing.engine = ENGINES[ongoing.engine_name](network, ongoing.streams, recorders)
+    ongoing.engine = ENGINES[ongoing.engine_name](network, ongoing.streams, ongoing.recorders)
     ongoing.engine.load_state(state)
 
 

@@ -94,6 +94,26 @@ class BillTable:
                 column[large] = bill
         return found
 
+    def sums(
+        self,
+        kinds: NDArray[np.int64],
+        owners: NDArray[np.int64],
+        events: NDArray[np.int64],
+        units: NDArray[np.int64],
+        singles: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """The bills of n sets of events, each of one kind and owner: so many, the sum of |v|, how many with |v| == 1.
+
+        int64 [n, n_counts].
+        """
+        bills: NDArray[np.int64] = (
+            self.fixed[kinds, owners] * events[:, None]
+            + self.per_unit[kinds, owners] * units[:, None]
+            + self.single[kinds, owners] * singles[:, None]
+            + self.multiple[kinds, owners] * (events - singles)[:, None]
+        )
+        return bills
+
     @cached_property
     def _lookup(self) -> list[NDArray[np.int64]]:
         """For each count, the bill by kind, owner and |v|, [n_kinds * n_owners * N_LOOKED_UP]."""
@@ -125,13 +145,9 @@ class Totals:
 
     def bills(self, table: BillTable) -> NDArray[np.int64]:
         """The summed bills, int64 [n_kinds, n_owners, n_counts]."""
-        bills: NDArray[np.int64] = (
-            table.fixed * self.events[..., None]
-            + table.per_unit * self.units[..., None]
-            + table.single * self.singles[..., None]
-            + table.multiple * (self.events - self.singles)[..., None]
-        )
-        return bills
+        kinds, owners = np.indices(self.events.shape).reshape(2, -1)
+        sums = table.sums(kinds, owners, self.events.ravel(), self.units.ravel(), self.singles.ravel())
+        return sums.reshape(*self.events.shape, len(COUNTS))
 
     def state(self) -> dict[str, NDArray[np.int64]]:
         """The counts as a plain tree."""

@@ -93,8 +93,6 @@ def ops(
     """
     with no_collection():
         load_without("pyarrow.dataset", "pandas")
-        if by is CostsBy.SENSOR:
-            load_without("numba", "coverage")
         from eventnet.operations.conventions import Convention
         from eventnet.operations.energy import load_energy_table
         from eventnet.reports.costs import costs_of, write_costs
@@ -108,7 +106,14 @@ def ops(
         raise InputError("says whose classes", field="--target", value=target, remedy="use it with --by label")
     table = load_energy_table(energy_table)
     with no_collection():
-        costs = costs_of(open_traced(run_dir, skip_damaged), by.value, Convention(convention.value), table, target)
+        run = open_traced(run_dir, skip_damaged)
+        if (
+            by is CostsBy.SENSOR
+            and run.trace is not None
+            and not run.accounted(needs_answers=False).is_shared_at_its_end()
+        ):
+            load_without("numba", "coverage")
+        costs = costs_of(run, by.value, Convention(convention.value), table, target)
     is_screenful = limit is None and form is AnswerFormat.TABLE and by in LONG
     if is_screenful:
         limit = TABLE_ROWS

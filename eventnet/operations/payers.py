@@ -21,9 +21,7 @@ shared adds up to the bills exactly; the proportions themselves are kept to one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -33,85 +31,29 @@ from numba import njit
 from numpy.typing import NDArray
 
 from eventnet.network.graph import Graph
-from eventnet.operations.bills import COUNTS, IS_COUNTED, BillTable, price
+from eventnet.operations.bills import COUNTS, IS_COUNTED, BillTable
+from eventnet.operations.charges import Batches, TableReader
 from eventnet.operations.conventions import N_WAYS, SUMMED, way_of_kinds
+from eventnet.operations.shares import PARTS as PARTS
+from eventnet.operations.shares import NetworkInForce as NetworkInForce
+from eventnet.operations.shares import SharedBills as SharedBills
+from eventnet.operations.shares import payers_of as payers_of
 from eventnet.trace.events import IN_PROJECTION, Kind
-from eventnet.trace.parts import Parts
 
-PARTS = 2**30
-"""A share of 1."""
-_SHARED_BY = ("event", "time_ns", "kind", "population", "projection", "value", "scale", "cause")
-COLUMNS = (*_SHARED_BY, *COUNTS)
+COLUMNS = (*TableReader.BATCHES, *COUNTS)
 """What is read of a trace."""
-NetworkInForce = tuple[int, Graph]
-"""A network, and the time in ns from which on it holds (the codes of a run that trains may change between epochs)."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class SharedBills:
-    """Sums of shared bills. `payers`: sensors, targets, and None for nobody.
-
-    `numerators`: Python ints [n_payers, n_ways, n_summed] over `PARTS`, in the order of `WAYS` and `SUMMED`.
-    """
-
-    payers: tuple[str | None, ...]
-    numerators: NDArray[np.object_]
-
-    def share(self, payer: str | None, count: str) -> Fraction:
-        """What a payer pays of a count (`events` or one of `COUNTS`), exactly."""
-        column = self.numerators[self.payers.index(payer), :, SUMMED.index(count)]
-        return Fraction(int(column.sum()), PARTS)
-
-    def whole(self) -> NDArray[np.object_]:
-        """The same in whole numbers (not over `PARTS`) that add up to the whole bills; each is off by less than 1.
-
-        Of every sum the payers with the largest remainders are rounded up, of equal ones the first.
-        """
-        floors = self.numerators // PARTS
-        remainders = self.numerators - floors * PARTS
-        n_missing = remainders.sum(axis=0) // PARTS
-        order = np.argsort(-remainders, axis=0, kind="stable")
-        ranks = np.argsort(order, axis=0, kind="stable")
-        return cast(NDArray[np.object_], floors + (ranks < n_missing))
-
-
 class Block(NamedTuple):
-    """Events of whole instants: int64 [n] but `size` (k_beta |s|, float64 [n]) and `counts` (int64 [n, n_summed]).
+    """Events in order, int64 [n] each, and their bills: `counts` int64 [n, n_summed]. `kind` is a number of `Kind`."""
 
-    `kind` is a number of `Kind`, `owner` that of a population or projection.
-    """
-
-    event: _Ints
     time_ns: _Ints
     kind: _Ints
-    owner: _Ints
-    size: _Floats
-    cause: _Ints
     counts: _Ints
-
-
-def share_trace(trace: Parts, networks: Sequence[NetworkInForce]) -> SharedBills:
-    """Share the bills of a whole trace: what `share_bills` gives, sooner.
-
-    What is shared is not read but follows from the table of prices, as totals do (`bills.py`), where that gives the
-    bills of the trace's first part; a trace that has others was written at other prices, and each bill is read.
-    """
-    if not trace.n_pieces or not _has_these_prices(trace.piece(0, COLUMNS, ordered=False), networks[0][1]):
-        return share_bills(trace.batches(COLUMNS), networks)
-    graph = networks[0][1]
-    names, table, sharing = payers_of(graph), price(graph), _Sharing(networks)
-    sums = np.zeros((len(names), N_WAYS, len(SUMMED)), object)
-    for block, units in _whole_instants(trace, graph, sharing.cuts_ns):
-        if units.sum(dtype=np.float64) * PARTS >= 2.0**62:  # beyond what is summed below
-            return share_bills(trace.batches(COLUMNS), networks)
-        totals = np.zeros((3, len(Kind), table.fixed.shape[1], len(names)), np.int64)
-        _total(block.kind, block.owner, units, sharing.of(block), totals)
-        sums += _billed(table, totals.astype(object))
-    return SharedBills(names, sums)
 
 
 def share_bills(batches: Iterable[pa.RecordBatch], networks: Sequence[NetworkInForce]) -> SharedBills:
@@ -120,285 +62,251 @@ def share_bills(batches: Iterable[pa.RecordBatch], networks: Sequence[NetworkInF
     `networks`: the network that ran, or those that followed each other, by increasing time, the first from 0 on.
     """
     names = payers_of(networks[0][1])
-    sums = np.zeros((len(names), N_WAYS, len(SUMMED)), object)
+    sums = no_sums(len(names))
     for block, shares in shares_of_events(batches, networks):
-        ways = way_of_kinds()[block.kind]
-        for way in range(N_WAYS):
-            chosen = ways == way
-            sums[:, way] += weigh(shares[chosen], block.counts[chosen])
+        sums += weighed(block, shares)
     return SharedBills(names, sums)
-
-
-def payers_of(graph: Graph) -> tuple[str | None, ...]:
-    """Who can pay: sensors, targets, nobody."""
-    network = graph.network
-    return (*(each.name for each in network.sensors), *(each.name for each in network.targets), None)
 
 
 def shares_of_events(
     batches: Iterable[pa.RecordBatch], networks: Sequence[NetworkInForce]
 ) -> Iterator[tuple[Block, NDArray[np.int64]]]:
     """Blocks of events in order, each with its shares, int64 [n, n_payers]; every row adds up to `PARTS`."""
-    sharing = _Sharing(networks)
-    for block in _blocks(batches, networks[0][1], sharing.cuts_ns):
-        yield block, sharing.of(block)
-
-
-class _Sharing:
-    """Shares the events of one block after the other; between them, what is held and what travels."""
-
-    def __init__(self, networks: Sequence[NetworkInForce]) -> None:
-        self._graph = networks[0][1]
-        self._wirings = [_wiring(each) for _, each in networks]
-        self._begins_ns = np.array([begin_ns for begin_ns, _ in networks], np.int64)
-        n_payers = len(payers_of(self._graph))
-        self._held = _Held.empty(len(self._wirings[0].slot_period_ns), n_payers)
-        self._travelling = _Travelling.empty(n_payers)
-        delays_ns = [max(each.delay_ns, each.delay_back_ns) for each in self._graph.projections]
-        self._longest_ns = max(delays_ns, default=0)
-
-    @property
-    def cuts_ns(self) -> _Ints:
-        """No block may hold events from both sides of these times."""
-        return self._begins_ns[1:]
-
-    def of(self, block: Block) -> _Ints:
-        """The shares of the next events, int64 [n, n_payers]."""
-        wiring = self._wirings[int(np.searchsorted(self._begins_ns, block.time_ns[0], side="right")) - 1]
-        travelling = self._travelling.with_decisions(block)
-        shares = np.zeros((len(block.event), self._held.amounts.shape[1]), np.int64)
-        scratch = np.zeros((2, shares.shape[1]))
-        _pay(_steps(block, self._graph, travelling), wiring, self._held, scratch, travelling.shares, shares)
-        self._travelling = travelling.since(int(block.time_ns[-1]) - self._longest_ns)
-        return shares
-
-
-# --- from Arrow to blocks of whole instants
-
-
-def _blocks(batches: Iterable[pa.RecordBatch], graph: Graph, cuts_ns: _Ints) -> Iterator[Block]:
-    """Cut between instants, so that what an event causes at once is in its own block, and at `cuts_ns`."""
-    reader = _BlockReader(graph)
-    left: pa.Table | None = None
+    sharing = Sharing(networks)
+    graph = networks[0][1]
+    reader = TableReader([each.name for each in graph.populations], [each.name for each in graph.projections])
     for batch in batches:
-        table = pa.Table.from_batches([batch])
-        table = table if left is None else pa.concat_tables([left, table])
-        times = table["time_ns"].to_numpy()
-        n_whole = int(np.searchsorted(times, times[-1])) if len(times) else 0
-        edges = [0, *np.searchsorted(times[:n_whole], cuts_ns).tolist(), n_whole]
-        for begin, end in pairwise(edges):
-            if end > begin:
-                yield reader.block(table.slice(begin, end - begin))
-        left = table.slice(n_whole)
-    if left is not None and left.num_rows:
-        yield reader.block(left)
+        if batch.num_rows:
+            events = reader.batches(pa.Table.from_batches([batch]))
+            yield block_of(events, batch), sharing.shares(events)
 
 
-def _whole_instants(trace: Parts, graph: Graph, cuts_ns: _Ints) -> Iterator[tuple[Block, _Ints]]:
-    """A trace in blocks about as large as its parts, and the units of each event, |v|, 0 where a bill has none.
-
-    They have no `counts`.
-    """
-    reader = _BlockReader(graph)
-    left: tuple[_Ints | _Floats, ...] = ()
-    for piece, table in enumerate(trace.pieces(_SHARED_BY, ordered=False)):
-        columns = reader.columns(table)
-        if left:
-            columns = tuple(map(np.concatenate, zip(left, columns, strict=True)))
-        times_ns = columns[Block._fields.index("time_ns")]
-        is_last = piece + 1 == trace.n_pieces
-        end = len(times_ns) if is_last else int(np.searchsorted(times_ns, times_ns[-1]))
-        for first, last in pairwise([0, *np.searchsorted(times_ns[:end], cuts_ns).tolist(), end]):
-            if last > first:
-                *of_block, units = (column[first:last] for column in columns)
-                yield (
-                    Block._make([*of_block, np.zeros((last - first, 0), np.int64)]),
-                    units.astype(np.int64, copy=False),
-                )
-        left = tuple(column[end:] for column in columns)
+def block_of(events: Batches, table: pa.RecordBatch | pa.Table) -> Block:
+    """Events in order, with their bills from the rows of a trace that they were read from."""
+    order = np.argsort(table["event"].to_numpy(), kind="stable")
+    counts = np.ones((len(order), len(SUMMED)), np.int64)
+    for k, name in enumerate(COUNTS):
+        counts[:, 1 + k] = table[name].to_numpy()[order]
+    return Block(np.repeat(events.times_ns, events.sizes), np.repeat(events.kinds, events.sizes), counts)
 
 
-def _has_these_prices(table: pa.Table, graph: Graph) -> bool:
-    """Whether the bills of these events are those of today's prices."""
-    reader = _BlockReader(graph)
-    kind, owner = reader.places(table)
-    bills = price(graph).columns(kind, owner, table["value"].to_numpy())
-    return all(np.array_equal(table[name].to_numpy(), bill) for name, bill in zip(COUNTS, bills, strict=True))
+def no_sums(n_payers: int) -> NDArray[np.object_]:
+    """Numerators of `SharedBills`, all 0."""
+    return np.zeros((n_payers, N_WAYS, len(SUMMED)), object)
 
 
-class _BlockReader:
-    """Turns rows of a trace into numbers; names are looked up in the dictionaries of each table."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._codes = {
-            "kind": {kind.name.lower(): int(kind) for kind in Kind},
-            "population": {each.name: k for k, each in enumerate(graph.populations)},
-            "projection": {each.name: k for k, each in enumerate(graph.projections)},
-        }
-
-    def block(self, table: pa.Table) -> Block:
-        """Events that are in order, with their bills."""
-        kind, owner = self.places(table)
-        size = np.abs(table["value"].to_numpy()) * table["scale"].to_numpy()
-        counts = np.ones((table.num_rows, len(SUMMED)), np.int64)
-        for k, name in enumerate(COUNTS):
-            counts[:, 1 + k] = table[name].to_numpy()
-        # copies, since Arrow's arrays are read-only now and then, for which Numba would compile its kernels again
-        event, time_ns, cause = (np.array(table[name].to_numpy()) for name in ("event", "time_ns", "cause"))
-        return Block(event, time_ns, kind, owner, size, cause, counts)
-
-    def columns(self, table: pa.Table) -> tuple[_Ints | _Floats, ...]:
-        """Events in any order, put in order: the columns of a `Block` without `counts`, and units."""
-        kind, owner = self.places(table)
-        event, value = table["event"].to_numpy(), np.abs(table["value"].to_numpy())
-        size, units = value * table["scale"].to_numpy(), np.where(IS_COUNTED[kind], value, 0.0).astype(np.int64)
-        unordered = (event, table["time_ns"].to_numpy(), kind, owner, size, table["cause"].to_numpy(), units)
-        # numbers without gaps say where each belongs
-        places = event - (event.min() if len(event) else 0)
-        ordered = tuple(np.empty_like(column) for column in unordered)
-        for column, rows in zip(ordered, unordered, strict=True):
-            column[places] = rows
-        return ordered
-
-    def places(self, table: pa.Table) -> tuple[_Ints, _Ints]:
-        """Kinds, and populations or projections, as numbers."""
-        kind = self._numbers(table, "kind")
-        owner = np.where(IN_PROJECTION[kind], self._numbers(table, "projection"), self._numbers(table, "population"))
-        return kind, owner
-
-    def _numbers(self, table: pa.Table, column: str) -> _Ints:
-        """The numbers of names; -1 where there is none."""
-        numbers = []
-        for chunk in table[column].chunks:
-            codes = np.array([self._codes[column][name] for name in chunk.dictionary.to_pylist()] + [-1], np.int64)
-            numbers.append(codes[chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
-        return np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
+def weighed(block: Block, shares: _Ints) -> NDArray[np.object_]:
+    """sum over events of shares (outer) counts, [n_payers, n_ways, n_summed]."""
+    sums = no_sums(shares.shape[1])
+    ways = way_of_kinds()[block.kind]
+    for way in range(N_WAYS):
+        chosen = ways == way
+        sums[:, way] = _weigh(shares[chosen], block.counts[chosen])
+    return sums
 
 
-_ALL, _UNITS, _SINGLE = range(3)
-"""What is summed of shares: themselves, times |v|, and those of events with |v| == 1."""
-
-
-def _billed(table: BillTable, totals: NDArray[np.object_]) -> NDArray[np.object_]:
-    """sum over events of shares (outer) counts, [n_payers, n_ways, n_summed], from sums of shares by kind and owner."""
-    of_all, of_units, of_single = (totals[k][..., None] for k in (_ALL, _UNITS, _SINGLE))
-    bills = (
-        table.fixed[:, :, None] * of_all
-        + table.per_unit[:, :, None] * of_units
-        + table.single[:, :, None] * of_single
-        + table.multiple[:, :, None] * (of_all - of_single)
-    )
-    by_kind = np.concatenate((of_all, bills), axis=-1).sum(axis=1)
-    ways = way_of_kinds()
-    return np.stack([by_kind[ways == way].sum(axis=0) for way in range(N_WAYS)], axis=1)
-
-
-def weigh(shares: _Ints, counts: _Ints) -> NDArray[np.object_]:
-    """sum over events of shares (outer) counts, as Python ints [n_payers, n_counts], whatever their size."""
+def _weigh(shares: _Ints, counts: _Ints) -> NDArray[np.object_]:
+    """The same of events of one way, as Python ints [n_payers, n_counts], whatever their size."""
     # shares of an event are at most PARTS together, so no partial sum is beyond this
     fits = counts.sum(axis=0, dtype=np.float64).max(initial=0.0) * PARTS < 2.0**62
     return np.asarray(shares.T @ counts if fits else shares.T.astype(object) @ counts.astype(object)).astype(object)
 
 
+class Sharing:
+    """Shares events one after the other, however they are cut; between calls, what the next shares depend on.
+
+    | method | |
+    | --- | --- |
+    | `shares` | the shares of the next events, one by one |
+    | `add` | adds them up by kind and place, which is sooner; `paid` makes shared bills of the sums |
+    | `state`, `load_state` | what is held, what travels, and what the instant under way was paid by |
+    """
+
+    def __init__(self, networks: Sequence[NetworkInForce]) -> None:
+        """`networks`: as for `share_bills`."""
+        graph = networks[0][1]
+        self.payers = payers_of(graph)
+        self._wirings = [_wiring(each) for _, each in networks]
+        self._begins_ns = np.array([begin_ns for begin_ns, _ in networks], np.int64)
+        n_payers = len(self.payers)
+        self._held = _Held.empty(len(self._wirings[0].slot_period_ns), n_payers)
+        self._travelling, self._instant = _Known.empty(n_payers), _Known.empty(n_payers)
+        self._latest_ns, self._latest_loss = -1, np.zeros(n_payers, np.int64)
+        self._latest_loss[-1] = PARTS
+        delays_ns = [max(each.delay_ns, each.delay_back_ns) for each in graph.projections]
+        self._longest_ns = max(delays_ns, default=0)
+        self._n_of_each = (len(graph.projections), len(graph.populations))
+        self._n_owners = max(self._n_of_each)
+
+    def shares(self, events: Batches) -> _Ints:
+        """The shares of the next events, int64 [n, n_payers]."""
+        shares = np.zeros((len(events.values), len(self.payers)), np.int64)
+        self._pay(events, self.no_totals(), shares)
+        return shares
+
+    def no_totals(self) -> _Ints:
+        """Sums for `add`, all 0."""
+        return np.zeros((_N_TOTALS, len(Kind), self._n_owners, len(self.payers)), np.int64)
+
+    def add(self, events: Batches, totals: _Ints) -> None:
+        """Add the shares of the next events to sums from `no_totals`, of at most 2^32 events."""
+        self._pay(events, totals, np.zeros((0, len(self.payers)), np.int64))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What the next shares depend on, as arrays."""
+        return {
+            "held": self._held.amounts.copy(),
+            "held_ns": self._held.time_ns.copy(),
+            "latest_ns": np.array([self._latest_ns]),
+            "latest_loss": self._latest_loss.copy(),
+            **{f"travelling_{name}": column for name, column in self._travelling._asdict().items()},
+            **{f"instant_{name}": column for name, column in self._instant._asdict().items()},
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a `state()` of the same networks."""
+        self._held = _Held(state["held"].copy(), state["held_ns"].copy())
+        self._latest_ns, self._latest_loss = int(state["latest_ns"][0]), state["latest_loss"].copy()
+        self._travelling = _Known(*(state[f"travelling_{name}"] for name in _Known._fields))
+        self._instant = _Known(*(state[f"instant_{name}"] for name in _Known._fields))
+
+    def _pay(self, events: Batches, totals: _Ints, shares: _Ints) -> None:
+        # kernels do not check where they read
+        if (events.owners >= np.where(IN_PROJECTION[events.kinds], *self._n_of_each)).any() or events.owners.min() < 0:
+            raise IndexError("an event is of a population or projection that the network does not have")
+        edges = [0, *np.searchsorted(events.times_ns, self._begins_ns[1:]).tolist(), len(events.times_ns)]
+        ends = np.concatenate(([0], np.cumsum(events.sizes)))
+        for begin, end in pairwise(edges):
+            if end > begin:
+                first, last = int(ends[begin]), int(ends[end])
+                self._pay_under_one(events.between(first, last), totals, shares[first:last])
+
+    def _pay_under_one(self, events: Batches, totals: _Ints, shares: _Ints) -> None:
+        """Share events that all come under one network."""
+        wiring = self._wirings[int(np.searchsorted(self._begins_ns, events.times_ns[0], side="right")) - 1]
+        n_decisions = int(np.count_nonzero(_TABLES.decides[events.kinds])) if self._longest_ns else 0
+        travelling = self._travelling.with_room(n_decisions)
+        instant = self._instant.with_room(len(events.values))
+        cursor = np.array([self._latest_ns, len(self._instant.first), len(self._travelling.first)])
+        scratch = np.zeros((2, len(self.payers)))
+        _pay(
+            events,
+            _TABLES,
+            wiring,
+            self._held,
+            travelling,
+            instant,
+            self._latest_loss,
+            cursor,
+            self._longest_ns > 0,
+            scratch,
+            totals,
+            shares,
+        )
+        self._latest_ns, n_instant, n_travelling = cursor.tolist()
+        self._instant = instant.between(0, n_instant)
+        oldest = int(np.searchsorted(travelling.time_ns[:n_travelling], self._latest_ns - self._longest_ns))
+        self._travelling = travelling.between(oldest, n_travelling)
+
+
+def paid(totals: _Ints, prices: BillTable) -> NDArray[np.object_]:
+    """Shared bills, numerators as of `SharedBills`, of events that were added to `totals`."""
+    of_all, of_single, high, low = (each[..., None] for each in totals)
+
+    def bills(numbers: Callable[[Any], Any]) -> Any:
+        """In the numbers that are given; prices are small and exact in all of them."""
+        every, single = numbers(of_all), numbers(of_single)
+        units = numbers(high) * 2**32 + numbers(low)
+        fixed, per_unit, one, multiple = (
+            numbers(table[:, :, None]) for table in (prices.fixed, prices.per_unit, prices.single, prices.multiple)
+        )
+        rows = fixed * every + per_unit * units + one * single + multiple * (every - single)
+        return np.concatenate((every, rows), axis=-1).sum(axis=1)
+
+    fits = bills(lambda each: each.astype(np.float64)).sum() < 2.0**61
+    by_kind = bills((lambda each: each) if fits else (lambda each: each.astype(object)))
+    ways = way_of_kinds()
+    return np.stack([by_kind[ways == way].sum(axis=0) for way in range(N_WAYS)], axis=1).astype(object)
+
+
+_ALL, _SINGLE, _UNITS_HIGH, _UNITS_LOW = range(4)
+"""What is added up of shares: themselves, those of events with |v| == 1, and times |v|, as high * 2^32 + low."""
+_N_TOTALS = 4
+_LEAST, _MOST = -(2**63), 2**63 - 1
+
 # --- what every event asks of the kernel
 
 _HELD, _CAUSE, _SENDER, _BOTH = range(4)
-_HOW = np.array(
-    [
-        {
-            Kind.SAMPLE: _HELD,
-            Kind.LOSS: _HELD,
-            Kind.ENCODE: _HELD,
-            Kind.ERROR_ENCODE: _HELD,
-            Kind.ADAPT_FORWARD: _HELD,
-            Kind.ADAPT_BACKWARD: _HELD,
-            Kind.PROBE: _HELD,
-            Kind.FORWARD_ARRIVAL: _SENDER,
-            Kind.BACKWARD_ARRIVAL: _SENDER,
-            Kind.DENSE_UPDATE: _BOTH,
-        }.get(kind, _CAUSE)
-        for kind in Kind
-    ]
-)
-_OF_ERRORS = np.array([kind in (Kind.LOSS, Kind.ERROR_ENCODE, Kind.ADAPT_BACKWARD, Kind.BACKWARD) for kind in Kind])
-_DECISIONS = np.array([kind in (Kind.ENCODE, Kind.ERROR_ENCODE) for kind in Kind])
+_HOW = {
+    Kind.SAMPLE: _HELD,
+    Kind.LOSS: _HELD,
+    Kind.ENCODE: _HELD,
+    Kind.ERROR_ENCODE: _HELD,
+    Kind.ADAPT_FORWARD: _HELD,
+    Kind.ADAPT_BACKWARD: _HELD,
+    Kind.PROBE: _HELD,
+    Kind.FORWARD_ARRIVAL: _SENDER,
+    Kind.BACKWARD_ARRIVAL: _SENDER,
+    Kind.DENSE_UPDATE: _BOTH,
+}
+_OF_ERRORS = (Kind.LOSS, Kind.ERROR_ENCODE, Kind.ADAPT_BACKWARD, Kind.BACKWARD)
+_DECISIONS = (Kind.ENCODE, Kind.ERROR_ENCODE)
+_LOSS = int(Kind.LOSS)
+_SENDERS = (Kind.FORWARD, Kind.BACKWARD, Kind.FORWARD_ARRIVAL, Kind.BACKWARD_ARRIVAL)
 
 
-class _Steps(NamedTuple):
-    """Per event: how its shares are found; of which node (of which two for `_BOTH`) or from which row of the shares
-    (`_CAUSE`) or of the decisions (`_SENDER`; of a decision, where it is kept); and whom it reaches.
+class _Tables(NamedTuple):
+    """By kind: how shares are found, whether by what a population holds of errors, whether neurons decide, which of
+    the `_SENDERS` it is (-1: none), whether |v| counts.
     """
 
     how: _Ints
-    node: _Ints
-    other_node: _Ints
-    row: _Ints
-    reach: _Ints
-    time_ns: _Ints
-    size: _Floats
+    of_errors: NDArray[np.bool_]
+    decides: NDArray[np.bool_]
+    sender: _Ints
+    is_counted: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class _Travelling:
-    """Decisions, by the id of their event: their spikes may still be on their way."""
+_TABLES = _Tables(
+    np.array([_HOW.get(kind, _CAUSE) for kind in Kind]),
+    np.array([kind in _OF_ERRORS for kind in Kind]),
+    np.array([kind in _DECISIONS for kind in Kind]),
+    np.array([_SENDERS.index(kind) if kind in _SENDERS else -1 for kind in Kind]),
+    IS_COUNTED,
+)
 
-    event: _Ints
+
+class _Known(NamedTuple):
+    """Events whose shares are known, in order: those from number `first` to before `end` have the same `shares`,
+    int64 [n, n_payers], as of `time_ns`.
+
+    Kept of the instant under way, and of decisions whose spikes may still be on their way: a spike's number follows
+    that of its decision and its fellows', so its decision is the last one before it.
+    """
+
+    first: _Ints
+    end: _Ints
     time_ns: _Ints
     shares: _Ints
 
     @classmethod
-    def empty(cls, n_payers: int) -> _Travelling:
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, n_payers), np.int64))
+    def empty(cls, n_payers: int) -> _Known:
+        none = np.zeros(0, np.int64)
+        return cls(none, none, none, np.zeros((0, n_payers), np.int64))
 
-    def with_decisions(self, block: Block) -> _Travelling:
-        """With room for the decisions of a block."""
-        made = _DECISIONS[block.kind]
-        return _Travelling(
-            np.concatenate((self.event, block.event[made])),
-            np.concatenate((self.time_ns, block.time_ns[made])),
-            np.concatenate((self.shares, np.zeros((int(made.sum()), self.shares.shape[1]), np.int64))),
-        )
+    def with_room(self, n: int) -> _Known:
+        """The same in longer arrays, whose last `n` rows are yet to be filled in."""
 
-    def since(self, time_ns: int) -> _Travelling:
-        """Only those from a time on."""
-        first = int(np.searchsorted(self.time_ns, time_ns))
-        return _Travelling(self.event[first:], self.time_ns[first:], self.shares[first:])
+        def longer(column: _Ints) -> _Ints:
+            made = np.empty((len(column) + n, *column.shape[1:]), np.int64)
+            made[: len(column)] = column
+            return made
 
+        return _Known(longer(self.first), longer(self.end), longer(self.time_ns), longer(self.shares))
 
-def _steps(block: Block, graph: Graph, travelling: _Travelling) -> _Steps:
-    n, m = len(graph.populations), len(graph.projections)
-    kind, owner = block.kind, block.owner
-    how = _HOW[kind]
-    node = owner + n * _OF_ERRORS[kind]
-    other_node = np.full(len(kind), -1)
-    both = how == _BOTH
-    if both.any():
-        node[both] = np.array([graph.source_of(k) for k in range(m)])[owner[both]]
-        other_node[both] = n + np.array([graph.target_population_of(k) for k in range(m)])[owner[both]]
-    row = np.where(how == _CAUSE, _places(block), -1)
-    # a spike's id follows that of its decision and its fellows', so its decision is the last one before it
-    sender = np.flatnonzero(how == _SENDER)
-    row[sender] = np.searchsorted(travelling.event, block.cause[sender], side="right") - 1
-    made = np.flatnonzero(_DECISIONS[kind])
-    row[made] = np.searchsorted(travelling.event, block.event[made])
-    nobody = 2 * (n + m)
-    senders = {Kind.FORWARD: 0, Kind.BACKWARD: n, Kind.FORWARD_ARRIVAL: 2 * n, Kind.BACKWARD_ARRIVAL: 2 * n + m}
-    first = np.array([senders.get(each, nobody) for each in Kind])[kind]
-    reach = np.where(first < nobody, first + owner, nobody)
-    return _Steps(how, node, other_node, row, reach, block.time_ns, block.size)
-
-
-def _places(block: Block) -> _Ints:
-    """Where in its block the cause of each event is; that of one without is the latest loss. -1: nowhere."""
-    n, first = len(block.event), block.event[0]
-    if block.event[-1] - first == n - 1:  # numbers without gaps say where each is
-        places = block.cause - first
-        found = (places >= 0) & (places < n)
-    else:
-        places = np.searchsorted(block.event, block.cause)
-        found = block.event[np.minimum(places, n - 1)] == block.cause
-    losses = np.where(block.kind == Kind.LOSS, np.arange(n), -1)
-    return np.where(found, places, np.where(block.cause < 0, np.maximum.accumulate(losses), -1))
+    def between(self, first: int, end: int) -> _Known:
+        """Some of them, in arrays of their own."""
+        return _Known._make(column[first:end].copy() for column in self)
 
 
 # --- the network as arrays: node i is population i forward, node n + i its errors; a slot is a decoder of a node
@@ -407,6 +315,7 @@ def _places(block: Block) -> _Ints:
 class _Wiring(NamedTuple):
     """Per node its payer (-1: what it holds) and slots; per slot its code; per sender (nodes, then arrivals by
     projection, forward and backward) the slots that its spikes reach at once. `..._begin[k]` to `..._begin[k + 1]`.
+    `first_reach`: where each of the `_SENDERS` begins among them. Per projection the populations at its ends.
     """
 
     payer: _Ints
@@ -415,6 +324,9 @@ class _Wiring(NamedTuple):
     slot_period_ns: _Floats
     reach_begin: _Ints
     reach_slot: _Ints
+    first_reach: _Ints
+    source: _Ints
+    target: _Ints
 
 
 class _Held(NamedTuple):
@@ -460,7 +372,6 @@ def _wiring(graph: Graph) -> _Wiring:
 
     reached = [at_once(i) for i in range(n)] + [at_once_back(i) for i in range(n)]
     reached += [[slot(k)] for k in range(m)] + [[slot_back(k)] if graph.delivers_error[k] else [] for k in range(m)]
-    reached.append([])  # whom all other events reach
     return _Wiring(
         payer=np.array(payer, np.int64),
         slot_begin=slot_begin,
@@ -468,6 +379,9 @@ def _wiring(graph: Graph) -> _Wiring:
         slot_period_ns=np.array(period_ns, np.float64),
         reach_begin=np.concatenate(([0], np.cumsum([len(each) for each in reached]))).astype(np.int64),
         reach_slot=np.array([each for slots in reached for each in slots], np.int64),
+        first_reach=np.array([0, n, 2 * n, 2 * n + m]),
+        source=np.array([graph.source_of(k) for k in range(m)], np.int64),
+        target=np.array([graph.target_population_of(k) for k in range(m)], np.int64),
     )
 
 
@@ -551,43 +465,164 @@ def _deliver(reach: int, time_ns: int, size: float, row: _Ints, wiring: _Wiring,
 
 
 @_kernel
-def _pay(steps: _Steps, wiring: _Wiring, held: _Held, scratch: _Floats, decisions: _Ints, shares: _Ints) -> None:
-    """Fill in the `shares` of events one after the other, and of decisions their rows of `decisions`.
-
-    `scratch`: float64 [2, n_payers].
+def _pay(
+    events: Batches,
+    tables: _Tables,
+    wiring: _Wiring,
+    held: _Held,
+    travelling: _Known,
+    instant: _Known,
+    latest_loss: _Ints,
+    cursor: _Ints,
+    some_travel: bool,
+    scratch: _Floats,
+    totals: _Ints,
+    shares: _Ints,
+) -> None:
+    """Share events one after the other: to `totals` [_N_TOTALS, n_kinds, n_owners, n_payers] and, if it has rows, to
+    `shares` [n, n_payers]. `cursor`: the time of the instant under way, how many rows of `instant` and of `travelling`
+    are filled in. `scratch`: [2, n_payers].
     """
-    n_payers = shares.shape[1]
-    for e in range(len(steps.how)):
-        how, at, row = steps.how[e], steps.row[e], shares[e]
-        if how == _HELD:
-            _find(steps.node[e], steps.time_ns[e], wiring, held, scratch[0], row)
-            if at >= 0:
-                for k in range(n_payers):
-                    decisions[at, k] = row[k]
-        elif how == _BOTH:
-            _find(steps.other_node[e], steps.time_ns[e], wiring, held, scratch[0], row)
-            for k in range(n_payers):
-                scratch[1, k] = row[k]
-            _find(steps.node[e], steps.time_ns[e], wiring, held, scratch[0], row)
-            for k in range(n_payers):
-                scratch[1, k] += row[k]
-            _round(scratch[1], 2.0 * PARTS, row)
-        elif at < 0:
-            row[n_payers - 1] = PARTS
-        else:
-            source = shares if how == _CAUSE else decisions
-            for k in range(n_payers):
-                row[k] = source[at, k]
-        _deliver(steps.reach[e], steps.time_ns[e], steps.size[e], row, wiring, held)
+    event = 0
+    for b in range(len(events.kinds)):
+        kind, owner, time_ns = events.kinds[b], events.owners[b], events.times_ns[b]
+        number = events.first_events[b] - event  # of the first event of all, if there were no gaps
+        end = event + events.sizes[b]
+        if time_ns != cursor[0]:
+            cursor[0], cursor[1] = time_ns, 0
+        while event < end:
+            # as many events as have the same shares
+            row = instant.shares[cursor[1]]
+            how = tables.how[kind]
+            if how == _CAUSE:
+                stop = _as_their_cause(event, end, events.causes, instant, cursor[1], latest_loss, row)
+            elif how == _SENDER:
+                stop = _as_their_sender(event, end, events.causes, travelling, cursor[2], row)
+            else:
+                stop = end
+                _as_is_held(kind, owner, time_ns, tables, wiring, held, scratch, row)
+            _note(instant, cursor[1], number + event, number + stop, time_ns)
+            cursor[1] += 1
+            if kind == _LOSS:
+                _copy(row, latest_loss)
+            if some_travel and tables.decides[kind]:
+                _copy(row, travelling.shares[cursor[2]])
+                _note(travelling, cursor[2], number + event, number + stop, time_ns)
+                cursor[2] += 1
+            if tables.sender[kind] >= 0:
+                reach = wiring.first_reach[tables.sender[kind]] + owner
+                for e in range(event, stop):
+                    _deliver(reach, time_ns, np.abs(events.values[e]) * events.scales[b], row, wiring, held)
+            _total(totals, kind, owner, event, stop, events.values, tables.is_counted[kind], row)
+            if len(shares):
+                for e in range(event, stop):
+                    _copy(row, shares[e])
+            event = stop
 
 
 @_kernel
-def _total(kind: _Ints, owner: _Ints, units: _Ints, shares: _Ints, totals: _Ints) -> None:
-    """Add the shares of events, [n, n_payers], to `totals` [3, n_kinds, n_owners, n_payers]."""
-    for e in range(len(kind)):
-        i, j, n = kind[e], owner[e], units[e]
-        for k in range(shares.shape[1]):
-            totals[_ALL, i, j, k] += shares[e, k]
-            totals[_UNITS, i, j, k] += shares[e, k] * n
-            if n == 1:
-                totals[_SINGLE, i, j, k] += shares[e, k]
+def _copy(row: _Ints, into: _Ints) -> None:
+    for k in range(len(row)):
+        into[k] = row[k]
+
+
+@_kernel
+def _note(known: _Known, at: int, first: int, end: int, time_ns: int) -> None:
+    known.first[at], known.end[at], known.time_ns[at] = first, end, time_ns
+
+
+@_kernel
+def _last_up_to(rising: _Ints, n: int, number: int) -> int:
+    """Of the first `n`, the place of the last that is not above a number; -1: all are."""
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) // 2
+        if rising[middle] <= number:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1
+
+
+@_kernel
+def _as_is_held(
+    kind: int, owner: int, time_ns: int, tables: _Tables, wiring: _Wiring, held: _Held, scratch: _Floats, row: _Ints
+) -> None:
+    """Paid by what a population holds or, of a dense update, by what both ends of the projection do."""
+    n = len(wiring.payer) // 2
+    if tables.how[kind] == _HELD:
+        node = owner + n if tables.of_errors[kind] else owner
+        _find(node, time_ns, wiring, held, scratch[0], row)
+        return
+    _find(wiring.target[owner] + n, time_ns, wiring, held, scratch[0], row)
+    for k in range(len(row)):
+        scratch[1, k] = row[k]
+    _find(wiring.source[owner], time_ns, wiring, held, scratch[0], row)
+    for k in range(len(row)):
+        scratch[1, k] += row[k]
+    _round(scratch[1], 2.0 * PARTS, row)
+
+
+@_kernel
+def _as_their_cause(
+    event: int, end: int, causes: _Ints, instant: _Known, n_known: int, latest_loss: _Ints, row: _Ints
+) -> int:
+    """Paid as what led to it at the same instant; what has no cause, as the latest loss. Returns where the events end
+    that are paid alike.
+    """
+    cause = causes[event]
+    least, most = cause, cause  # other causes with the same shares
+    if cause < 0:
+        _copy(latest_loss, row)
+        least, most = _LEAST, -1
+    else:
+        at = _last_up_to(instant.first, n_known, cause)
+        if at >= 0 and cause < instant.end[at]:
+            _copy(instant.shares[at], row)
+            least, most = instant.first[at], instant.end[at] - 1
+        else:
+            row[:] = 0
+            row[-1] = PARTS
+    stop = event + 1
+    while stop < end and least <= causes[stop] <= most:
+        stop += 1
+    return stop
+
+
+@_kernel
+def _as_their_sender(event: int, end: int, causes: _Ints, travelling: _Known, n_known: int, row: _Ints) -> int:
+    """Arrivals, paid as the decision that sent them. Returns where the events end that are paid alike."""
+    at = _last_up_to(travelling.first, n_known, causes[event])
+    least, most = _LEAST, _MOST
+    if at >= 0:
+        _copy(travelling.shares[at], row)
+        least = travelling.first[at]
+    else:
+        row[:] = 0
+        row[-1] = PARTS
+    if at + 1 < n_known:
+        most = travelling.first[at + 1] - 1
+    stop = event + 1
+    while stop < end and least <= causes[stop] <= most:
+        stop += 1
+    return stop
+
+
+@_kernel
+def _total(
+    totals: _Ints, kind: int, owner: int, event: int, stop: int, values: _Floats, is_counted: bool, row: _Ints
+) -> None:
+    """Add the shares of events that are paid alike to `totals`."""
+    units, singles = 0, 0
+    if is_counted:
+        for e in range(event, stop):
+            size = int(np.abs(values[e]))
+            units += size
+            singles += size == 1
+    high, low = units >> 32, units & 0xFFFFFFFF
+    for k in range(len(row)):
+        totals[_ALL, kind, owner, k] += row[k] * (stop - event)
+        totals[_SINGLE, kind, owner, k] += row[k] * singles
+        of_low = totals[_UNITS_LOW, kind, owner, k] + row[k] * low
+        totals[_UNITS_HIGH, kind, owner, k] += row[k] * high + (of_low >> 32)
+        totals[_UNITS_LOW, kind, owner, k] = of_low & 0xFFFFFFFF

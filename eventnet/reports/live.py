@@ -74,7 +74,8 @@ class LiveView:
     """Redraws a table on a terminal whenever it is updated; use it as a context manager, as `RunProgress`.
 
     Give it the console of the error stream, so that it never mixes with results. `engine` gives the engine that runs,
-    which may be another after an epoch. `payers` has to be among the engine's recorders; the view starts and ends it.
+    which may be another after an epoch. `payers` has to hear the engine, between its start and its end, which are not
+    the view's business.
     """
 
     def __init__(
@@ -103,8 +104,6 @@ class LiveView:
         self._live = Live(console=console, auto_refresh=False, transient=True, get_renderable=self.view)
 
     def __enter__(self) -> Self:
-        if self._payers is not None:
-            self._payers.__enter__()
         self._live.start()
         return self
 
@@ -112,8 +111,6 @@ class LiveView:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
-        if self._payers is not None:
-            self._payers.__exit__(kind, error, trace)
 
     def update(self, now_ns: int, events: int, accuracy: float | None = None) -> None:
         """Look and redraw. The arguments are those of `RunProgress.update`; a look finds them out by itself."""

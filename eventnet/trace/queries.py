@@ -8,7 +8,7 @@ the memory of two parts, and comes in the order of events.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 
 from eventnet.errors import InputError
 from eventnet.network.graph import Graph, derive
+from eventnet.operations.accounts import Accounted, Accounts, by_way
 from eventnet.operations.bills import COUNTS
+from eventnet.operations.charges import Answers, StretchSums, TableReader
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, way_of_kinds
-from eventnet.trace.events import PROJECTION_KINDS, Kind
+from eventnet.trace.events import IN_PROJECTION, PROJECTION_KINDS, Kind
 from eventnet.trace.files import read_json
 from eventnet.trace.parts import Parts, open_parts
 from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 SPIKES = ("forward", "backward")
 """The kinds of event that are spikes."""
 BILLS_BY = ("kind", "population", "projection", "direction", "sensor", "second", "label", "event")
-NS_PER_S = 10**9
 Sums = NDArray[Any]
 """Of some events, int [n_ways, n_summed]: their number and their bills, by `WAYS` and `SUMMED`."""
 
@@ -182,17 +183,27 @@ class Run:
                 value=by,
                 remedy=f"use one of {', '.join(each for each in BILLS_BY if each != 'event')}, or event for each one's",
             )
-        trace = self._traced()
+        accounted = self.accounted(needs_answers=by == "label")
         if by == "sensor":
-            return self._sums_by_payer(trace)
-        if by == "second":
-            return _in_order(_grouped(trace, "time_ns", _seconds))
+            shared = accounted.shared(self.networks)
+            paid = zip(shared.payers, shared.whole(), strict=True)
+            return {name: sums for name, sums in paid if name is not None or sums.any()}
         if by == "label":
-            return _in_order(_grouped(trace, "time_ns", self._labels(target)))
+            return self._sums_by_label(accounted, target)
+        stretches = accounted.sums()
+        if by == "second":
+            return _in_order(_added_up(*(each.seconds for each in stretches)))
+        places = _places(stretches)
+        kinds, owners, counts = places[:, 0], places[:, 1], places[:, 2:]
+        ways = way_of_kinds()[kinds]
         if by == "direction":
-            return _in_order(_grouped(trace, "kind", _ways), WAYS)
+            sums = _added_up(np.column_stack((ways, ways, counts)))
+            return _in_order({WAYS[way]: each for way, each in sums.items()}, WAYS)
         names = {"kind": KINDS, "population": self.populations, "projection": self.projections}[by]
-        return _in_order(_grouped(trace, by, lambda batch: batch.column(by)), (*names, None))
+        in_projection = IN_PROJECTION[kinds]
+        keys = kinds if by == "kind" else np.where(in_projection == (by == "projection"), owners, -1)
+        named = _added_up(np.column_stack((keys, ways, counts)))
+        return _in_order({names[key] if key >= 0 else None: each for key, each in named.items()}, (*names, None))
 
     def classes(self, target: str | None = None) -> pa.Table:
         """The outcomes of a target with classes; `target` None: of the only one. InputError where there is none."""
@@ -218,27 +229,59 @@ class Run:
             )
         return outcomes.filter(pc.field("target") == (target or names[0]))
 
-    def _sums_by_payer(self, trace: Parts) -> dict[Any, Sums]:
-        from eventnet.operations.payers import share_trace  # only here: it loads Numba
-
-        shared = share_trace(trace, self.networks())
-        return {
-            name: sums
-            for name, sums in zip(shared.payers, shared.whole(), strict=True)
-            if name is not None or sums.any()
-        }
-
-    def _labels(self, target: str | None) -> Callable[[pa.RecordBatch], pa.Array]:
-        """The class of the target sample that comes next, for each event of a batch."""
+    def _sums_by_label(self, accounted: Accounted, target: str | None) -> dict[Any, Sums]:
+        """By the class of the target sample that comes next; what comes after the last is counted to the last."""
         outcomes = self.classes(target)
-        times, labels = outcomes["time_ns"].to_numpy(), outcomes["label"].to_numpy()
+        number = self._target_names.index(outcomes["target"][0].as_py())
+        labels = outcomes["label"].to_numpy()
 
-        def label(batch: pa.RecordBatch) -> pa.Array:
-            coming = np.searchsorted(times, batch.column("time_ns").to_numpy())
-            found = labels[np.minimum(coming, len(times) - 1)]
-            return pa.array(found, mask=found < 0)
+        def at_once(sums: StretchSums) -> bool:
+            """Whether no sample came between events, so that all lead to the same one."""
+            first, last = accounted.answers.next_after(number, np.array([sums.first_ns, sums.last_ns])).tolist()
+            return bool(first == last)
 
-        return label
+        def knows(sums: StretchSums) -> bool:
+            """Whether the samples are recorded by which it was summed, and no more: they are written more rarely."""
+            return sums.n_answers[number] == int(accounted.answers.next_after(number, np.array([sums.last_ns]))[0])
+
+        rows = []
+        for each in accounted.sums(lambda sums: at_once(sums) or knows(sums)):
+            n_came = int(accounted.answers.next_after(number, np.array([each.last_ns]))[0])
+            coming = labels[min(n_came, len(labels) - 1)]
+            if at_once(each):
+                still_open = by_way(each)
+                ways = np.arange(N_WAYS)
+            else:
+                of_target = each.open[each.open[:, 0] == number]
+                ways, still_open = of_target[:, 1], of_target[:, 2:]
+                rows.append(each.labels[each.labels[:, 0] == number][:, 1:])
+            rows.append(np.column_stack((np.full(len(ways), coming), ways, still_open)))
+        named = ((label if label >= 0 else None, sums) for label, sums in _added_up(*rows).items())
+        return _in_order({label: sums for label, sums in named if sums.any()})
+
+    @property
+    def _target_names(self) -> list[str]:
+        return [each["name"] for each in self.provenance["targets"]]
+
+    def accounted(self, needs_answers: bool = True) -> Accounted:
+        """The trace with what is known of its costs: nothing where files are damaged.
+
+        Raises InputError where the run has no trace or, with `needs_answers`, its outcomes cannot be read.
+        """
+        trace = self._traced()
+        answers = Answers(len(self._target_names))
+        accounts = None
+        try:
+            outcomes = self.outcomes()
+            for k, name in enumerate(self._target_names):
+                of_target = outcomes.filter(pc.field("target") == name)
+                answers.add(k, of_target["time_ns"].to_numpy(), of_target["label"].to_numpy())
+            if not self.damaged:
+                accounts = Accounts(self.path)
+        except (InputError, OSError):
+            if needs_answers:
+                raise
+        return Accounted(trace, accounts, TableReader(self.populations, self.projections), answers)
 
     def _bill_of_each_event(self) -> Iterator[dict[str, Any]]:
         columns = ["event", "time_ns", "kind", "population", "projection", "neuron", "value", *COUNTS]
@@ -362,17 +405,18 @@ def _one_of(name: str, names: Sequence[str], field: str) -> None:
         raise InputError("there is none of this name", field=field, value=name, remedy=f"use one of {', '.join(names)}")
 
 
-def _grouped(trace: Parts, column: str, key: Callable[[pa.RecordBatch], pa.Array]) -> dict[Any, Sums]:
-    """Sums by key, which is made of `column` and `kind`, in the memory of two parts."""
-    sums: dict[Any, Sums] = {}
-    totals = [("way", "count"), *((count, "sum") for count in COUNTS)]
-    for batch in trace.batches(list(dict.fromkeys([column, "kind", *COUNTS])), ordered=False):
-        columns = {"key": key(batch), "way": _way_numbers(batch), **{count: batch.column(count) for count in COUNTS}}
-        grouped = pa.table(columns).group_by(["key", "way"]).aggregate(totals)
-        bills = np.stack([grouped[f"{name}_{how}"].to_numpy() for name, how in totals], axis=1)
-        for name, way, bill in zip(grouped["key"].to_pylist(), grouped["way"].to_pylist(), bills, strict=True):
-            sums.setdefault(name, np.zeros((N_WAYS, len(SUMMED)), np.int64))[way] += bill
-    return sums
+def _places(stretches: Sequence[StretchSums]) -> NDArray[np.int64]:
+    """The sums by kind and place of all stretches: rows of kind, owner and `SUMMED`."""
+    return np.concatenate([np.zeros((0, 2 + len(SUMMED)), np.int64), *(each.places for each in stretches)])
+
+
+def _added_up(*rows: NDArray[np.int64]) -> dict[int, Sums]:
+    """Rows of a key, a way and `SUMMED`, added up by key."""
+    every = np.concatenate([np.zeros((0, 2 + len(SUMMED)), np.int64), *rows])
+    keys, places = np.unique(every[:, 0], return_inverse=True)
+    sums = np.zeros((len(keys), N_WAYS, len(SUMMED)), np.int64)
+    np.add.at(sums, (places, every[:, 1]), every[:, 2:])
+    return dict(zip(keys.tolist(), sums, strict=True))
 
 
 def _in_order(sums: dict[Any, Sums], names: Sequence[Any] | None = None) -> dict[Any, Sums]:
@@ -380,21 +424,6 @@ def _in_order(sums: dict[Any, Sums], names: Sequence[Any] | None = None) -> dict
     if names is None:
         names = (*sorted(name for name in sums if name is not None), None)
     return {name: sums[name] for name in names if name in sums}
-
-
-def _way_numbers(batch: pa.RecordBatch) -> pa.Array:
-    """For each event the number of its way in `WAYS`."""
-    kinds = batch.column("kind")
-    ways = way_of_kinds()[[KINDS.index(name) for name in kinds.dictionary.to_pylist()]]
-    return pa.array(ways).take(kinds.indices)
-
-
-def _ways(batch: pa.RecordBatch) -> pa.Array:
-    return pa.array(WAYS).take(_way_numbers(batch))
-
-
-def _seconds(batch: pa.RecordBatch) -> pa.Array:
-    return pc.divide(batch.column("time_ns"), NS_PER_S)
 
 
 def _epochs(file: Path) -> list[dict[str, Any]]:

@@ -20,13 +20,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
 
 from eventnet import __version__
-from eventnet.engines.base import OutcomeRecorder, State
+from eventnet.engines.base import OutcomeRecorder, Recorder, State
 from eventnet.errors import InputError, RunError
 from eventnet.network.graph import Graph
 from eventnet.trace.events import SCHEMA_VERSION, EventBatch, EventBlock, Outcome, block_of, join
@@ -42,6 +42,12 @@ PART_OUTCOMES = 2**16
 BATCH_OUTCOMES = 2**12
 FORMAT = "eventnet run"
 STATES = ("running", "interrupted", "failed", "complete")
+
+
+class LastingRecorder(Recorder, Protocol):
+    """Is told many events at once in arrays that do not change, so that it need not copy them."""
+
+    def lasting_block(self, block: EventBlock) -> None: ...
 
 
 class RunWriter:
@@ -71,6 +77,7 @@ class RunWriter:
         self._n_outcomes = 0
         self._time_ns = 0
         self._closed = False
+        self._hearing: LastingRecorder | None = None
 
     @classmethod
     def create(
@@ -141,6 +148,10 @@ class RunWriter:
         """What an engine is to tell: events too only where they are written."""
         return self if self._trace else _OutcomesOnly(self)
 
+    def tell(self, recorder: LastingRecorder) -> None:
+        """Have another recorder hear all events and outcomes that are recorded from now on."""
+        self._hearing = recorder
+
     def events(self, batch: EventBatch) -> None:
         """Record a batch. Raises RunError where ids go backward, which would be a fault of the engine."""
         n = len(batch.neurons)
@@ -151,6 +162,8 @@ class RunWriter:
             return
         self._batches.append(batch)
         self._count(n)
+        if self._hearing is not None:
+            self._hearing.events(batch)
 
     def block(self, block: EventBlock) -> None:
         """Record many batches, whose arrays may change afterwards. Raises RunError as `events` does."""
@@ -161,13 +174,18 @@ class RunWriter:
         self._next_event = int(ends[-1])
         self._time_ns = int(block.times_ns[-1])
         if self._trace:
-            self._blocks += [*self._left_batches(), block.copy()]
+            kept = block.copy()
+            self._blocks += [*self._left_batches(), kept]
             self._count(block.values.size)
+            if self._hearing is not None:
+                self._hearing.lasting_block(kept)
 
     def outcome(self, outcome: Outcome) -> None:
         """Record what a target sample said."""
         self._pending_outcomes.append(outcome)
         self._n_outcomes += 1
+        if self._hearing is not None:
+            self._hearing.outcome(outcome)
         if len(self._pending_outcomes) >= BATCH_OUTCOMES:
             self._rows_from_outcomes()
 

@@ -73,7 +73,7 @@ def assert_promised(summary: dict[str, Any]) -> None:
 def assert_complete(folder: Path, summary: dict[str, Any], arguments: list[str]) -> Run:
     """The directory of a complete run holds what it should."""
     run = open_run(folder)
-    assert {each.name for each in folder.iterdir()} == {
+    assert {each.name for each in folder.iterdir()} - {"accounts"} == {
         "checkpoint",
         "config.yaml",
         "outcomes",
@@ -82,6 +82,7 @@ def assert_complete(folder: Path, summary: dict[str, Any], arguments: list[str])
         "summary.json",
         "trace",
     }
+    assert (folder / "accounts").exists() == (summary["engine"] != "dense")
     assert run.summary == summary
     assert run.status["state"] == "complete"
     assert run.status["time_ns"] == round(summary["simulated_s"] * 1e9)

@@ -1,0 +1,322 @@
+"""What a run cost, kept beside its trace: sums of each part, from which any sum over the run follows at once.
+
+    accounts/sums-000003.account      of part 3: by kind and place, by second, by the answer that comes next
+    accounts/shares-000003.account    of part 3: by who pays, and what the shares of later events depend on
+    accounts/sums-tail.account ...    of the tail
+
+A run that records a trace leaves them as it goes (`ongoing.py`); whoever asks takes those that there are, works out the
+others from the trace, and leaves them too. They are a cache: what is missing, damaged, foreign or out of date is made
+anew, and all of it may be deleted. Answers are the same with and without.
+
+An account belongs to one file of a trace, whose size and footer it names, and to the configuration and the rules by
+which bills are shared.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from eventnet import __version__
+from eventnet.errors import InputError, RunError
+from eventnet.operations.bills import price
+from eventnet.operations.charges import Answers, Ledger, StretchSums, TableReader
+from eventnet.operations.conventions import N_WAYS, SUMMED, way_of_kinds
+from eventnet.operations.shares import PARTS, NetworkInForce, SharedBills
+from eventnet.trace.files import replacing
+from eventnet.trace.parts import Parts, part_path
+
+if TYPE_CHECKING:
+    from eventnet.operations.payers import Sharing
+
+FOLDER = "accounts"
+TAIL = "tail"
+"""Stands in the place of a part's number."""
+_FOOTER_BYTES = 8
+"""At the end of a Parquet file: how long its footer is, and four letters."""
+_WORD = 2**60
+"""Sums of shares have no bound; they are kept as high * `_WORD` + low."""
+_DAMAGE = (ValueError, KeyError, TypeError, zlib.error, struct.error)
+"""What reading a file raises that is cut short, changed, or something else."""
+
+Piece = int | str
+"""The number of a part, or `TAIL`."""
+
+
+@dataclass(frozen=True)
+class StretchShares:
+    """What each payer pays for the events of a stretch, as `SharedBills.numerators`, and the state of the sharing after
+    them, as `Sharing.state`.
+    """
+
+    payers: tuple[str | None, ...]
+    numerators: NDArray[np.object_]
+    state: Mapping[str, NDArray[Any]]
+
+
+class Accounts:
+    """The accounts of one run.
+
+    | method | |
+    | --- | --- |
+    | `sums`, `shares` | those of a file of its trace, None where there are none, or of no use |
+    | `keep_sums`, `keep_shares` | keep them; where nothing can be written, nothing is |
+    """
+
+    def __init__(self, path: Path) -> None:
+        """`path`: the directory of the run. Nothing is written before something is kept."""
+        self._folder, self._trace = path / FOLDER, path / "trace"
+        self.tail = self._trace / "tail.parquet"
+        config = (path / "config.yaml").read_bytes()
+        self._key = blake2b(b"\0".join((__version__.encode(), _rules(), config)), digest_size=16).hexdigest()
+
+    def sums(self, piece: Piece) -> StretchSums | None:
+        """The sums of a file of the trace."""
+        found = self._load("sums", piece)
+        try:
+            return None if found is None else StretchSums(**found)
+        except TypeError:
+            return None
+
+    def keep_sums(self, piece: Piece, sums: StretchSums) -> bool:
+        """Keep the sums of a file of the trace, which must be there; returns whether it is."""
+        return self._keep("sums", piece, {**vars(sums)})
+
+    def shares(self, piece: Piece) -> StretchShares | None:
+        """The shares of a file of the trace."""
+        found = self._load("shares", piece)
+        try:
+            if found is None:
+                return None
+            high, low = found.pop("high").astype(object), found.pop("low").astype(object)
+            return StretchShares(tuple(found.pop("payers")), high * _WORD + low, found)
+        except (*_DAMAGE, AttributeError):
+            return None
+
+    def keep_shares(self, piece: Piece, shares: StretchShares) -> bool:
+        """Keep the shares of a file of the trace, which must be there; returns whether it is."""
+        high, low = (each.astype(np.int64) for each in (shares.numerators // _WORD, shares.numerators % _WORD))
+        return self._keep("shares", piece, {"payers": shares.payers, "high": high, "low": low, **shares.state})
+
+    def _load(self, what: str, piece: Piece) -> dict[str, Any] | None:
+        try:
+            covered = self._covered(piece)
+            content = zlib.decompress(self._file(what, piece).read_bytes())
+            header, _, numbers = content.partition(b"\n")
+            told: dict[str, Any] = json.loads(header)
+            if told.pop("covers") != covered:
+                return None
+            arrays, at = told.pop("arrays"), 0
+            for name, dtype, shape in arrays:
+                array = np.frombuffer(numbers, dtype, int(np.prod(shape)), at).reshape(shape)
+                told[name], at = array, at + array.nbytes
+        except (OSError, *_DAMAGE):
+            return None
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+
+    def _keep(self, what: str, piece: Piece, content: Mapping[str, Any]) -> bool:
+        arrays = {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
+        told = {name: value for name, value in content.items() if name not in arrays}
+        told["arrays"] = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
+        try:
+            told["covers"] = self._covered(piece)
+        except (OSError, struct.error):
+            return False
+        numbers = b"".join(array.tobytes() for array in arrays.values())
+        try:
+            self._folder.mkdir(exist_ok=True)
+            # one that the system lost in a fall of the machine is noticed when it is read, and made anew
+            with replacing(self._file(what, piece), flush=False) as temporary:
+                temporary.write_bytes(zlib.compress(json.dumps(told).encode() + b"\n" + numbers, 1))
+        except (OSError, RunError):
+            pass
+        return True
+
+    def _file(self, what: str, piece: Piece) -> Path:
+        return self._folder / f"{what}-{piece if piece == TAIL else f'{piece:06d}'}.account"
+
+    def _covered(self, piece: Piece) -> list[Any]:
+        """What an account of this file of the trace belongs to, as it is now; OSError where there is no such file."""
+        file = self.tail if piece == TAIL else part_path(self._trace, "events", int(piece))
+        with file.open("rb") as opened:
+            n_bytes = opened.seek(0, 2)
+            opened.seek(n_bytes - _FOOTER_BYTES)
+            (n_footer,) = struct.unpack("<I4x", opened.read())
+            opened.seek(max(0, n_bytes - _FOOTER_BYTES - n_footer))
+            return [self._key, piece, n_bytes, zlib.crc32(opened.read())]
+
+
+@cache
+def _rules() -> bytes:
+    """A digest of what says how bills are summed and shared."""
+    here = Path(__file__).parent
+    return blake2b(b"".join((here / f"{name}.py").read_bytes() for name in ("accounts", "charges", "payers"))).digest()
+
+
+# --- taking those that there are, and working out the others
+
+
+@dataclass(frozen=True)
+class Accounted:
+    """A trace and what is known of its costs.
+
+    `accounts` None: nothing is known, and nothing is kept. `answers`: those of all targets.
+    """
+
+    trace: Parts
+    accounts: Accounts | None
+    reader: TableReader
+    answers: Answers
+
+    def sums(self, is_good: Callable[[StretchSums], bool] = lambda sums: True) -> list[StretchSums]:
+        """The sums of every file that has events; those that are not good are made anew."""
+        found: dict[int, StretchSums] = {}
+        for k in self._with_events:
+            known = self._known_sums(k)
+            if known is not None and is_good(known):
+                found[k] = known
+        for k, table in self._read([k for k in self._with_events if k not in found], TableReader.RUNS):
+            found[k] = self._work_out_sums(k, table)
+        return [found[k] for k in self._with_events]
+
+    def shared(self, networks: Callable[[], Sequence[NetworkInForce]]) -> SharedBills:
+        """What each payer pays. `networks`: as for `share_bills`, asked for where anything must be worked out."""
+        missing: list[int] = []
+        states: dict[int, Mapping[str, NDArray[Any]]] = {}  # with which those of them begin whose predecessor is there
+        payers: tuple[str | None, ...] = ()
+        sums: NDArray[Any] = np.zeros(1, object)
+        latest: StretchShares | None = None
+        for k in self._with_events:
+            known = self._known_shares(k)
+            if known is not None:
+                payers, sums = known.payers, sums + known.numerators
+            else:
+                missing.append(k)
+                if latest is not None:
+                    states[k] = latest.state
+            latest = known
+        if missing or not payers:
+            # only here, since it loads Numba
+            from eventnet.operations.payers import COLUMNS, Sharing, no_sums
+
+            in_force = networks()
+            sharing = Sharing(in_force)
+            payers, sums = sharing.payers, sums + no_sums(len(sharing.payers))
+            for k, table in self._read(missing, COLUMNS):
+                if k in states:
+                    sharing.load_state(states[k])
+                sums = sums + self._work_out_shares(k, table, sharing, in_force)
+        return SharedBills(payers, sums)
+
+    def is_shared_at_its_end(self) -> bool:
+        """Whether the shares of the last file are known; those of all others mostly are then, without need of Numba."""
+        return len(self._with_events) > 0 and self._known_shares(self._with_events[-1]) is not None
+
+    def settled(self, networks: Callable[[], Sequence[NetworkInForce]]) -> tuple[int, Mapping[str, NDArray[Any]]]:
+        """Have the accounts of all parts, at least one, but not of the tail.
+
+        The time of the last event, and the state of the sharing after it. Raises InputError where they cannot be kept.
+        """
+        parts = replace(self, trace=replace(self.trace, tail=None))
+        parts.sums()
+        parts.shared(networks)
+        last = len(parts.trace.parts) - 1
+        sums, shares = parts._known_sums(last), parts._known_shares(last)
+        if sums is None or shares is None:
+            raise InputError("cannot be kept beside the trace", field=FOLDER)
+        return sums.last_ns, shares.state
+
+    @property
+    def _with_events(self) -> range:
+        """The numbers of the files that have events; the tail may be empty."""
+        is_empty = self.trace.tail is not None and self.trace.tail.num_rows == 0
+        return range(self.trace.n_pieces - is_empty)
+
+    def _piece(self, k: int) -> Piece:
+        return k if k < len(self.trace.parts) else TAIL
+
+    def _known_sums(self, k: int) -> StretchSums | None:
+        sums = None if self.accounts is None else self.accounts.sums(self._piece(k))
+        if sums is not None and self._piece(k) == TAIL:
+            # the file may be another by now than the one that was read
+            assert self.trace.tail is not None
+            last_ns = self.trace.tail["time_ns"][-1].as_py()
+            if (sums.n_events, sums.last_ns) != (self.trace.tail.num_rows, last_ns):
+                return None
+        return sums
+
+    def _known_shares(self, k: int) -> StretchShares | None:
+        shares = None if self.accounts is None else self.accounts.shares(self._piece(k))
+        if shares is not None and self._piece(k) == TAIL:
+            assert self.trace.tail is not None
+            if shares.numerators[..., 0].sum() != self.trace.tail.num_rows * PARTS:
+                return None
+        return shares
+
+    def _work_out_sums(self, k: int, table: pa.Table) -> StretchSums:
+        ledger = Ledger(self.answers)
+        ledger.add(self.reader.runs(table))
+        sums = ledger.close()
+        if self.accounts is not None and self._is_still_there(k):
+            self.accounts.keep_sums(self._piece(k), sums)
+        return sums
+
+    def _work_out_shares(
+        self, k: int, table: pa.Table, sharing: Sharing, networks: Sequence[NetworkInForce]
+    ) -> NDArray[np.object_]:
+        from eventnet.operations.payers import block_of, paid, weighed
+
+        sums = self._known_sums(k) or self._work_out_sums(k, table)
+        events, before, totals = self.reader.batches(table), sharing.state(), sharing.no_totals()
+        sharing.add(events, totals)
+        numerators = paid(totals, price(networks[0][1]))
+        if (numerators.sum(axis=0) != PARTS * by_way(sums).astype(object)).any():
+            # these are not the bills of the trace, which was written at other prices
+            sharing.load_state(before)
+            numerators = weighed(block_of(events, table), sharing.shares(events))
+        if self.accounts is not None and self._is_still_there(k):
+            self.accounts.keep_shares(self._piece(k), StretchShares(sharing.payers, numerators, sharing.state()))
+        return numerators
+
+    def _is_still_there(self, k: int) -> bool:
+        """Whether the file is the one that was read: the tail of a run that goes on is replaced now and then."""
+        if self._piece(k) != TAIL:
+            return True
+        assert self.trace.tail is not None
+        assert self.accounts is not None
+        try:
+            now = pq.ParquetFile(self.accounts.tail).read(["event"])["event"].to_numpy()
+        except (OSError, pa.ArrowException):
+            return False
+        then = self.trace.tail["event"].to_numpy()
+        return bool(np.array_equal(np.sort(now), then))
+
+    def _read(self, pieces: Sequence[int], columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+        """The rows of these files, as they lie there; the next are read while these are used."""
+        with ThreadPoolExecutor(1, thread_name_prefix="read-accounted") as reader:
+            coming: list[Future[pa.Table]] = []
+            for place, k in enumerate(pieces):
+                table = coming.pop().result() if coming else self.trace.piece(k, columns, ordered=False)
+                if place + 1 < len(pieces):
+                    coming.append(reader.submit(self.trace.piece, pieces[place + 1], columns, ordered=False))
+                yield k, table
+
+
+def by_way(sums: StretchSums) -> NDArray[np.int64]:
+    """The whole of a stretch, [n_ways, n_summed]."""
+    whole = np.zeros((N_WAYS, len(SUMMED)), np.int64)
+    np.add.at(whole, way_of_kinds()[sums.places[:, 0]], sums.places[:, 2:])
+    return whole

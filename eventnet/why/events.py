@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 
 SPIKE_COLUMNS = ("time_ns", "kind", "population", "neuron", "value", "scale")
 COLUMNS = ("event", "time_ns", "kind", "population", "projection", "neuron", "value", "scale", "cause")
-SAMPLE_COLUMNS = ("event", "time_ns", "population", "neuron", "value")
+SAMPLE_COLUMNS = ("event", "time_ns", "kind", "population", "neuron", "value")
 PARTS_KEPT = 8
 """Parts kept in memory as arrays, some 16 MB each."""
 _KIND_NAMES = {kind.name.lower(): int(kind) for kind in Kind}
@@ -229,17 +229,21 @@ class EventLog:
 
     def _samples(self, part: int, first: int, end: int) -> Events:
         """The samples of a part with these numbers; what is the same for all of them is not read."""
-        number = ds.field("event")
-        where = (number >= first) & (number < end) & (ds.field("kind") == "sample")
-        table = self._trace.piece(part, SAMPLE_COLUMNS, where)
-        n = table.num_rows
+        event, is_sample = ds.field("event"), ds.field("kind") == "sample"
+        table = self._trace.row_groups(part, SAMPLE_COLUMNS, (event >= first) & (event < end) & is_sample)
+        events, kinds = table["event"].to_numpy(), _codes(table["kind"], _KIND_NAMES)
+        mine = np.flatnonzero((events >= first) & (events < end) & (kinds == Kind.SAMPLE))
+        mine = mine[np.argsort(events[mine], kind="stable")]
+        owners = _codes(table["population"], self._populations)
+        neurons, values, times_ns = _numbers(table, "neuron", "value", "time_ns")
+        n = mine.size
         return Events(
-            event=table.column("event").to_numpy(),
-            time_ns=table.column("time_ns").to_numpy(),
+            event=events[mine],
+            time_ns=times_ns[mine],
             kind=np.full(n, Kind.SAMPLE, np.int64),
-            owner=_codes(table.column("population"), self._populations),
-            neuron=table.column("neuron").to_numpy().astype(np.int64),
-            value=table.column("value").to_numpy(),
+            owner=owners[mine],
+            neuron=neurons[mine].astype(np.int64),
+            value=values[mine],
             scale=np.ones(n),
             cause=np.full(n, NO_CAUSE, np.int64),
         )

@@ -6,6 +6,8 @@ each row has learned from.
 
 from __future__ import annotations
 
+import numpy as np
+
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
     areas_of,
@@ -202,12 +204,12 @@ def _sum_owing(
     latest: int,
     eta: Number,
 ) -> None:
-    for p in range(neurons.shape[0]):
-        j, amount = neurons[p], amounts[p]
-        now = areas[latest, j]
-        if p == 0:
-            for i in range(weights.shape[0]):
-                total[i] = (weights[i, j] - eta * scaled[i] * (now - areas[seen[i], j])) * amount
-        else:
-            for i in range(weights.shape[0]):
-                total[i] += (weights[i, j] - eta * scaled[i] * (now - areas[seen[i], j])) * amount
+    now, n = areas[latest], neurons.shape[0]
+    for i in range(weights.shape[0]):
+        row, then, step = weights[i], areas[seen[i]], eta * scaled[i]
+        j = np.uint64(neurons[0])
+        held = (row[j] - step * (now[j] - then[j])) * amounts[0]
+        for p in range(1, n):
+            j = np.uint64(neurons[p])
+            held += (row[j] - step * (now[j] - then[j])) * amounts[p]
+        total[i] = held

@@ -21,6 +21,8 @@ from eventnet.engines.base import State
 from eventnet.errors import InputError
 from eventnet.trace.files import replacing
 
+REPLAY_FOLDER = "replay"
+"""In the directory of a run: states as of times on its way, from which a look at it may begin."""
 LARGE_BYTES = 2**16
 _TREE = "tree"
 _DAMAGE = (
@@ -36,6 +38,11 @@ _DAMAGE = (
     RuntimeError,
 )
 """What numpy, zipfile and json raise for a file that is cut short or changed."""
+
+
+def replay_files(path: Path) -> list[Path]:
+    """The files of those states of the run at `path`, in no order; whose they are is not looked at."""
+    return list((path / REPLAY_FOLDER).glob("state-*.npz"))
 
 
 def save_state(path: Path, state: State, *, as_cache: bool = False) -> None:

@@ -16,11 +16,10 @@ from eventnet.engines.base import State
 from eventnet.engines.compiled.kernels.compiling import SOURCES
 from eventnet.errors import InputError, RunError
 from eventnet.trace.parts import part_path
-from eventnet.trace.state import load_state, save_state
+from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
 
 SHARE_OF_TRACE = 0.25
 """How large the states up to any time may be beside the whole parts of the trace up to there."""
-FOLDER = "replay"
 _NAME = re.compile(r"state-([0-9a-f]{16})-([0-9]{20})\.npz")
 
 
@@ -37,7 +36,7 @@ class Shelf:
 
     def __init__(self, path: Path) -> None:
         """`path`: the directory of the run. Nothing is written before `keep` is called."""
-        self._folder, self._trace = path / FOLDER, path / "trace"
+        self._folder, self._trace = path / REPLAY_FOLDER, path / "trace"
         config = (path / "config.yaml").read_text(encoding="utf-8")
         # states of another version, of other kernels or of another configuration have other names
         self._key = blake2b("\0".join((__version__, SOURCES, config)).encode(), digest_size=8).hexdigest()
@@ -45,7 +44,7 @@ class Shelf:
         self._part_bytes: list[int] = []  # of the whole parts of the trace
         self._usual_bytes = 0  # of a state
         self._others: list[Path] = []  # states that are of no use
-        for file in self._folder.glob("state-*.npz") if self._folder.is_dir() else ():
+        for file in replay_files(path):
             named = _NAME.fullmatch(file.name)
             if named and named[1] == self._key:
                 self._bytes[int(named[2])] = file.stat().st_size

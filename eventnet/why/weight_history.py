@@ -26,12 +26,11 @@ from eventnet.network import Code, Graph, Rule
 from eventnet.network.graph import decay_product
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import Run
-from eventnet.trace.state import load_state
+from eventnet.trace.state import load_state, replay_files
 from eventnet.why.driving import recorded_targets
 from eventnet.why.events import EventLog, Events, Train, check_network, distinct, not_the_same
 from eventnet.why.synapse import Course, Step, Synapse
 
-FOLDER = "replay"
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Networks = Sequence[tuple[int, Graph]]
@@ -327,7 +326,7 @@ def _weights_in_states(run: Run, graph: Graph, k: int, i: int, j: int) -> Iterat
     """The weight in the states on the shelf, which are the compiled engine's, and in the checkpoint."""
     n_target = graph.size_of_target(k)
     before = sum(graph.size_of_source(p) * graph.size_of_target(p) for p in range(k))
-    for file in (*(run.path / FOLDER).glob("state-*.npz"), run.path / "checkpoint" / "state.npz"):
+    for file in (*replay_files(run.path), run.path / "checkpoint" / "state.npz"):
         try:
             tree = load_state(file)
         except InputError:

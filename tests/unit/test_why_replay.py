@@ -19,11 +19,12 @@ from eventnet.network import Learning, Rule
 from eventnet.running import start
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import open_run
+from eventnet.trace.state import REPLAY_FOLDER
 from eventnet.why.events import EventLog
 from eventnet.why.explaining import explain
 from eventnet.why.lineage import trace_back
 from eventnet.why.past import open_past, past_of
-from eventnet.why.shelf import FOLDER, Shelf
+from eventnet.why.shelf import Shelf
 from tests import why_runs
 from tests.cli.test_training import CONFIG as EPOCHS
 from tests.engines.test_compiled import DURATION_NS, varied
@@ -202,13 +203,13 @@ def test_states_that_are_of_no_use_are_made_anew(damage, tmp_path):
     small_parts(path)
     last = spikes_of(open_past(path))[-1]
     told = explain(open_past(path), last)
-    files = sorted((path / FOLDER).iterdir())
+    files = sorted((path / REPLAY_FOLDER).iterdir())
     contents = [file.read_bytes() for file in files]
     if damage == "of another version":
         with patch("eventnet.why.shelf.__version__", "0"):
             explain(open_past(path), last)
         assert not any(file.exists() for file in files)
-        assert len(list((path / FOLDER).iterdir())) == len(files)
+        assert len(list((path / REPLAY_FOLDER).iterdir())) == len(files)
     elif damage == "of another run":
         config = path / "config.yaml"
         config.write_text(config.read_text(encoding="utf-8") + "# another\n", encoding="utf-8")
@@ -223,10 +224,10 @@ def test_states_that_are_of_no_use_are_made_anew(damage, tmp_path):
 def test_a_directory_that_cannot_be_written_to_is_no_hindrance(tmp_path):
     path = tmp_path / "run"
     small_parts(path)
-    (path / FOLDER).write_text("in the way", encoding="utf-8")
+    (path / REPLAY_FOLDER).write_text("in the way", encoding="utf-8")
     past = open_past(path)
     assert explain(past, spikes_of(past)[-1]).s != 0
-    assert (path / FOLDER).read_text(encoding="utf-8") == "in the way"
+    assert (path / REPLAY_FOLDER).read_text(encoding="utf-8") == "in the way"
 
 
 # -- runs from configurations

@@ -21,12 +21,12 @@ from eventnet.engines.compiled import CompiledEngine, layout
 from eventnet.running import Interrupted, resume, start
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import open_run
-from eventnet.trace.state import load_state, save_state
+from eventnet.trace.state import REPLAY_FOLDER, load_state, save_state
 from eventnet.trace.store import RunWriter
 from eventnet.why.effects import effects
 from eventnet.why.lineage import trace_back
 from eventnet.why.past import Past, open_past
-from eventnet.why.shelf import FOLDER, SHARE_OF_TRACE, Shelf
+from eventnet.why.shelf import SHARE_OF_TRACE, Shelf
 from eventnet.why.weight_history import weight_history
 from tests.cli.command import parts_of
 from tests.cli.test_training import CONFIG as EPOCHS
@@ -80,7 +80,7 @@ def bare_copy(run: Path, folder: Path) -> Path:
     """The same run without its states."""
     copy = folder / "bare"
     shutil.copytree(run, copy)
-    shutil.rmtree(copy / FOLDER)
+    shutil.rmtree(copy / REPLAY_FOLDER)
     return copy
 
 
@@ -169,7 +169,7 @@ def test_a_run_that_was_stopped_and_resumed(name: str, run: Path, tmp_path: Path
 def test_the_trace_does_not_depend_on_it(name: str, run: Path, tmp_path: Path) -> None:
     with many_states(), patch("eventnet.why.trail.Trail.pass_by"):
         other = record(tmp_path, name, run.name.partition("-")[2])
-    assert not (other / FOLDER).exists()
+    assert not (other / REPLAY_FOLDER).exists()
     assert parts_of(other) == parts_of(run)
 
 
@@ -180,7 +180,7 @@ def test_states_stay_a_share_of_the_trace(run: Path, tmp_path: Path) -> None:
     answers(folder, some_spikes(open_past(folder), 3))
     starts_ns = open_past(folder).log.part_starts_ns()
     parts = sorted((folder / "trace").glob("events-*.parquet"))
-    files = {int(file.stem.rpartition("-")[2]): file.stat().st_size for file in (folder / FOLDER).glob("*")}
+    files = {int(file.stem.rpartition("-")[2]): file.stat().st_size for file in (folder / REPLAY_FOLDER).glob("*")}
     for time_ns in files:
         n_before = sum(start_ns <= time_ns for start_ns in starts_ns) - 1
         room = SHARE_OF_TRACE * sum(part.stat().st_size for part in parts[:n_before])
@@ -198,7 +198,7 @@ def test_no_state_where_the_codes_change(name: str, run: Path) -> None:
 def test_nothing_is_left_where_nobody_can_ask(engine: str, tmp_path: Path) -> None:
     with many_states():
         folder = record(tmp_path, "epochs", engine, trace=engine == "dense")
-    assert not (folder / FOLDER).exists()
+    assert not (folder / REPLAY_FOLDER).exists()
 
 
 def test_a_state_that_is_not_the_runs_is_passed_over(run: Path, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_state_that_is_not_the_runs_is_passed_over(run: Path, tmp_path: Path) 
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
     spikes = some_spikes(open_past(run), 3)
-    for file in (copy / FOLDER).iterdir():
+    for file in (copy / REPLAY_FOLDER).iterdir():
         saved = load_state(file)
         saved["state"]["counters"][layout.NEXT_EVENT] += 1
         save_state(file, saved, as_cache=True)

@@ -15,10 +15,9 @@ from eventnet.engines.actor import ActorEngine
 from eventnet.errors import InputError, RunError
 from eventnet.network import Code, Learning, Rule, derive
 from eventnet.trace.queries import open_run
-from eventnet.trace.state import load_state, save_state
+from eventnet.trace.state import REPLAY_FOLDER, load_state, save_state
 from eventnet.trace.store import RunWriter
 from eventnet.why.past import open_past
-from eventnet.why.shelf import FOLDER
 from eventnet.why.weight_history import WeightHistory, history_in, weight_history
 from tests.engines.test_compiled import DURATION_NS, varied
 from tests.oracles import weight_history as replayed
@@ -163,7 +162,7 @@ def test_a_state_with_another_weight(tmp_path: Path) -> None:
     with many_states():
         run = record_config(tmp_path, "two_rates", "compiled")
     weight_history(open_run(run), "hidden->output", 3, 1)
-    file = sorted((run / FOLDER).glob("*.npz"))[2]
+    file = sorted((run / REPLAY_FOLDER).glob("*.npz"))[2]
     content = load_state(file)
     content["state"]["arrays"]["weights"] += 2.0**-40
     save_state(file, content)

@@ -39,11 +39,17 @@ class SampleBlock:
     def numbers(self, dtype: DTypeLike) -> NDArray[np.floating]:
         """The values as numbers of this dtype, in the shape of `values`; a copy only where they are not already."""
         if self.divisor == 1:
-            return self.values.astype(dtype, copy=False)
+            with np.errstate(over="ignore"):  # what a dtype cannot hold is infinite then, and is refused as such
+                return self.values.astype(dtype, copy=False)
         # to float32 it makes no difference whether the quotient was rounded to float64 before: that has more than
         # twice the digits (S. Figueroa, "When is double rounding innocuous?", 1995)
         quotients: NDArray[np.floating] = np.divide(self.values, np.dtype(dtype).type(self.divisor), dtype=dtype)
         return quotients
+
+    def of_sample(self, index: int, dtype: DTypeLike) -> NDArray[np.floating]:
+        """The values that one sample carries."""
+        part = index if self.offsets is None else slice(self.offsets[index], self.offsets[index + 1])
+        return np.asarray(self.numbers(dtype)[part])
 
 
 @dataclass(frozen=True)

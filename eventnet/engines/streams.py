@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from eventnet.engines.base import SampleBlock, SensorStream, Streams, TargetBlock, TargetStream
 from eventnet.errors import InputError
@@ -55,21 +54,24 @@ def samples(graph: Graph, population: int, stream: SensorStream, start: int) -> 
     for block in stream.blocks():
         last_ns = check_times(name, block.times_ns, first, last_ns)
         first += block.times_ns.size
-        check_samples(name, graph.populations[population], block)
+        check_fit(name, graph.populations[population], block)
         n = block.times_ns.size
+        bad = first_not_finite(block, graph.network.dtype)
         if start >= n:
             start -= n
             continue
         times: list[int] = block.times_ns.tolist()
         values = block.numbers(np.float64).astype(np.float64, copy=False)
         if block.channels is None or block.offsets is None:
-            for index in range(start, n):
+            for index in range(start, min(bad, n)):
                 yield times[index], None, values[index]
         else:
             cuts = block.offsets.tolist()
-            for index in range(start, n):
+            for index in range(start, min(bad, n)):
                 part = slice(cuts[index], cuts[index + 1])
                 yield times[index], block.channels[part], values[part]
+        if bad < n:
+            raise not_finite(name, times[bad], block.of_sample(bad, graph.network.dtype))
         start = 0
 
 
@@ -105,6 +107,14 @@ def check_times(name: str, times_ns: NDArray[np.int64], first: int, last_ns: int
 
 def check_samples(name: str, population: Population, block: SampleBlock) -> None:
     """Refuse a sensor's block whose values do not fit the population or are not finite."""
+    check_fit(name, population, block)
+    bad = first_not_finite(block, np.float64)
+    if bad < block.times_ns.size:
+        raise not_finite(name, int(block.times_ns[bad]), block.of_sample(bad, np.float64))
+
+
+def check_fit(name: str, population: Population, block: SampleBlock) -> None:
+    """Refuse a sensor's block whose values do not fit the population."""
     if block.offsets is None or block.channels is None:
         wanted = (len(block.times_ns), population.size)
         if block.values.shape != wanted:
@@ -120,8 +130,28 @@ def check_samples(name: str, population: Population, block: SampleBlock) -> None
         )
     else:
         _refuse_empty_or_repeated(name, block.times_ns, block.channels, block.offsets)
-    if np.issubdtype(block.values.dtype, np.floating):
-        _refuse_nonfinite(name, block.times_ns, block.values, block.offsets)
+
+
+def first_not_finite(block: SampleBlock, dtype: DTypeLike) -> int:
+    """The number of the first sample of a block that has a value which is not finite as a number of `dtype`; that of
+    samples where there is none.
+    """
+    values = block.numbers(dtype)
+    if _all_finite(values):
+        return block.times_ns.size
+    at = int(np.argwhere(~np.isfinite(values))[0, 0])
+    return at if block.offsets is None else int(np.searchsorted(block.offsets, at, side="right")) - 1
+
+
+def not_finite(name: str, time_ns: int, values: NDArray[np.floating]) -> InputError:
+    """What is said of a sample of which not all values are finite."""
+    return InputError(
+        "values must be finite",
+        place=name,
+        field=f"sample at {format_ns(time_ns)}",
+        value=float(values[~np.isfinite(values)][0]),
+        remedy="clean the source, or set its nonfinite policy to drop or hold",
+    )
 
 
 def check_targets(name: str, population: Population, block: TargetBlock) -> None:
@@ -146,7 +176,9 @@ def check_targets(name: str, population: Population, block: TargetBlock) -> None
     wanted = (len(block.times_ns), population.size)
     if values.shape != wanted:
         raise InputError("target values have the wrong shape", place=name, value=values.shape, remedy=f"give {wanted}")
-    _refuse_nonfinite(name, block.times_ns, values, None)
+    if not _all_finite(np.asarray(values, np.float64)):
+        bad = int(np.argmin(np.isfinite(values).all(axis=1)))
+        raise not_finite(name, int(block.times_ns[bad]), values[bad])
     if population.nonlinearity is Nonlinearity.SOFTMAX and not (
         np.all(values >= 0) and np.allclose(values.sum(axis=1), 1.0, atol=1e-6)
     ):
@@ -168,24 +200,10 @@ def _stream(streams: Streams, name: str, attribute: str, what: str) -> SensorStr
     return stream
 
 
-def _refuse_nonfinite(
-    name: str, times_ns: NDArray[np.int64], values: NDArray[Any], offsets: NDArray[np.int64] | None
-) -> None:
+def _all_finite(values: NDArray[np.floating]) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()):  # one pass for nearly every block; a sum may overflow without being wrong
-            return
-    bad = ~np.isfinite(values)
-    if not bad.any():
-        return
-    at = int(np.argwhere(bad)[0, 0])
-    sample = at if offsets is None else int(np.searchsorted(offsets, at, side="right")) - 1
-    raise InputError(
-        "values must be finite",
-        place=name,
-        field=f"sample at {format_ns(int(times_ns[sample]))}",
-        value=float(values[bad][0]),
-        remedy="clean the source, or set its nonfinite policy to drop or hold",
-    )
+        # one pass for nearly every block; a sum may overflow without being wrong
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 def _refuse_empty_or_repeated(

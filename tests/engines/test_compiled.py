@@ -42,6 +42,7 @@ from eventnet.network import (
 )
 from eventnet.operations.bills import COUNTS, price
 from eventnet.trace.events import Kind, Outcome
+from eventnet.units import format_ns
 from tests.engines.networks import MS, random_network, random_streams, with_wake
 from tests.golden import test_golden
 from tests.streams import PartialSamples, Recording, Samples, Targets
@@ -441,20 +442,56 @@ def test_channels_in_any_order_and_a_channel_twice():
             engine(chain(), {**streams, "s": empty}).run(MS)
 
 
-def test_a_bad_block_is_told_when_its_turn_comes():
-    """All that came before is recorded, as by the actor engine."""
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+@pytest.mark.parametrize(("name", "sample"), [("fast", 0), ("fast", 1), ("fast", 40), ("fast", -1)])
+def test_a_bad_sample_is_told_when_its_turn_comes(name, sample, bad):
+    """All that came before is recorded, as by the actor engine, whatever follows in the same block."""
     network, streams = varied(105)
-    broken = streams["fast"].values.copy()
-    broken[-1, 0] = np.nan
-    streams = {**streams, "fast": replace(streams["fast"], values=broken)}
-    traces = []
+    broken = streams[name].values.copy()
+    broken[sample, -1] = bad
+    bad_ns = int(streams[name].times_ns[sample])
+    assert_same_refusal(network, {**streams, name: replace(streams[name], values=broken)}, name, bad_ns, bad)
+
+
+def test_a_bad_value_of_a_single_channel_is_told_when_its_turn_comes():
+    times_ns = np.arange(12) * MS
+    channels, values = [[k % 5, (k + 2) % 5] for k in range(12)], [[1.0, -0.5] for _ in range(12)]
+    values[7] = [1.0, np.inf]
+    streams = {
+        "s": PartialSamples(5, times_ns, channels, values),
+        "t": Targets(np.array([0]), np.zeros((1, 5))),
+    }
+    assert_same_refusal(chain(), streams, "s", 7 * MS, np.inf)
+
+
+def test_what_single_precision_cannot_hold_is_refused():
+    network, streams = varied(105)
+    network = replace(network, dtype="float32")
+    large = streams["fast"].values.copy()
+    large[5, 0] = 1e300
+    streams = {**streams, "fast": replace(streams["fast"], values=large)}
+    for engine in (ActorEngine, CompiledEngine):
+        with pytest.raises(InputError, match=r"fast: sample at .*: values must be finite \(got inf\)"):
+            engine(network, streams).run(DURATION_NS)
+
+
+def assert_same_refusal(network, streams, name, bad_ns, bad):
+    """Both engines refuse the same sample, having recorded the same: all up to the sample of the stream before it."""
+    told, traces = [], []
     for engine in (ActorEngine, CompiledEngine):
         recording = Recording()
-        with pytest.raises(InputError, match=r"fast: sample at .*: values must be finite"):
+        with pytest.raises(InputError, match=rf"^{name}: sample at .*: values must be finite \(got {bad}\)") as error:
             engine(network, streams, [recording]).run(DURATION_NS)
+        told.append(str(error.value))
         traces.append(trace_of(recording))
+    assert format_ns(bad_ns) in told[0]
+    assert told[0] == told[1]
     assert traces[0] == traces[1]
-    assert len(traces[0]) > 50
+    # a stream is read one sample ahead, so the instant of the one before the bad one is the first that is missing
+    times_ns = streams[name].times_ns
+    taken_ns = [int(time_ns) for time_ns in times_ns[times_ns < bad_ns][:-1]]
+    samples = [batch.time_ns for batch in recording.batches if batch.kind == Kind.SAMPLE]
+    assert set(taken_ns) <= set(samples)
 
 
 @pytest.mark.parametrize("wake", list(Wake))

@@ -87,6 +87,7 @@ class CompiledEngine:
         until_ns = min(until_ns, layout.NEVER_NS)
         if self._feeder.begin():
             self._lay_out()
+            self._feeder.check_first(self._pools.feed)
         ended = layout.NEEDS_ROOM
         while ended != layout.DONE:
             ended = run(Sim(self._pools.ints, self._pools.doubles, self._pools.floats), until_ns)
@@ -96,6 +97,8 @@ class CompiledEngine:
             if ended == layout.NEEDS_SAMPLES:
                 self._feeder.extend(fault, self._pools.feed)
                 self._lay_out()
+            elif ended == layout.NOT_FINITE:
+                self._feeder.refuse_following(fault, self._pools.feed)
             elif ended == layout.NEEDS_RING:
                 self._move(state=grow_ring(self._pools.state, fault))
             elif ended == layout.DIVERGED:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eventnet.engines.base import SensorStream, Streams, TargetStream
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.tables import Ints
-from eventnet.engines.streams import check_samples, check_targets, check_times, sensor_stream, target_stream
+from eventnet.engines.streams import check_fit, check_targets, check_times, not_finite, sensor_stream, target_stream
 from eventnet.network import Graph
 
 Floats = NDArray[np.floating]
@@ -103,6 +103,7 @@ class Feeder:
         windows += [
             _target_windows(graph, i, target_stream(streams, network.targets[graph.target_of[i]].name)) for i in targets
         ]
+        self._names = [network.sensors[graph.sensor_of[i]].name for i in sensors]
         starts = positions or [0] * len(windows)
         self._readers = [_Reader(each, start) for each, start in zip(windows, starts, strict=True)]
         self._begun = False
@@ -130,6 +131,23 @@ class Feeder:
             reader.drop(n)
             if number == stream or (reader.length <= 1 and not reader.ended):
                 reader.extend()
+
+    def check_first(self, feed: Feed) -> None:
+        """InputError where the sample that a sensor takes next is not finite. Kernels look at those that follow."""
+        for stream in range(len(self._names)):
+            if self._readers[stream].length:
+                self._refuse_not_finite(stream, feed, int(feed.streams[stream, layout.ROW]))
+
+    def refuse_following(self, stream: int, feed: Feed) -> None:
+        """InputError where the sample after that which a sensor takes next is not finite."""
+        self._refuse_not_finite(stream, feed, int(feed.streams[stream, layout.ROW]) + 1)
+
+    def _refuse_not_finite(self, stream: int, feed: Feed, row: int) -> None:
+        sample = feed.sample_rows[row]
+        if sample[layout.DIVISOR] == 0:
+            values = feed.sample_values[sample[layout.VALUE] :][: sample[layout.N_VALUES]]
+            if not np.isfinite(values).all():
+                raise not_finite(self._names[stream], int(sample[layout.TIME]), values)
 
     def room(self) -> Room:
         """What the windows need."""
@@ -242,7 +260,7 @@ def _sensor_windows(graph: Graph, population: int, stream: SensorStream) -> Iter
         times_ns, n = block.times_ns, block.times_ns.size
         last_ns = check_times(name, times_ns, first, last_ns)
         first += n
-        check_samples(name, graph.populations[population], block)
+        check_fit(name, graph.populations[population], block)
         dense = block.channels is None or block.offsets is None
         cuts = np.arange(n + 1, dtype=np.int64) * size if dense else np.asarray(block.offsets, np.int64)
         packed = dense and block.divisor != 1 and block.values.itemsize <= WIDEST_BYTES

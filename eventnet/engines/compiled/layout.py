@@ -29,6 +29,7 @@ N_COUNTERS = 7  # those above change and are saved
     N_SIDES,  # those that are in use: without errors the forward sides only
 ) = range(N_COUNTERS, 17)
 N_NUMBERS = 17  # what is in the head before the places
+HEAD = 97
 (
     SIDE_TABLE,
     SIDE_CONSTANTS,
@@ -84,6 +85,9 @@ N_NUMBERS = 17  # what is in the head before the places
     WHO,
     PREDICTED_TIMES,
     BOUNDED,
+    FIRES,
+    FILLED,
+    POWERS,
     FADED_NS,
     FADES,
     ROOM,
@@ -107,8 +111,7 @@ N_NUMBERS = 17  # what is in the head before the places
     COUNT_EVENTS,
     COUNT_UNITS,
     COUNT_SINGLES,
-) = range(N_NUMBERS, 94)
-HEAD = 94
+) = range(N_NUMBERS, HEAD)
 NEVER_NS = 2**63 - 1
 NOTHING, OUTCOMES_ONLY, EVENTS_TOO = range(3)  # what is recorded
 NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hold
@@ -257,4 +260,4 @@ OUTCOME_TIME, OUTCOME_TARGET, OUTCOME_GROUP, LEARNED, PREDICTED, TRUE_LABEL = ra
 BATCHES, EVENTS, OUTCOMES = range(3)
 
 # What a run of the kernel ends with; FAULT says which stream, ring or population
-DONE, NEEDS_SAMPLES, NEEDS_ROOM, NEEDS_RING, DIVERGED, MISPREDICTED = range(6)
+DONE, NEEDS_SAMPLES, NOT_FINITE, NEEDS_ROOM, NEEDS_RING, DIVERGED, MISPREDICTED = range(7)

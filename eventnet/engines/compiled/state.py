@@ -22,6 +22,8 @@ Number = float | np.floating[Any]
 """One number of the network's dtype."""
 
 RING_START = 64
+BYTES = 8
+"""Of an integer."""
 
 
 class Arrays(NamedTuple):
@@ -70,6 +72,9 @@ class Work(NamedTuple):
     who: Ints  # [largest population] neurons that decide
     predicted_times: Ints  # [largest population]
     bounded: Ints  # [largest population] neurons whose bound has come
+    fires: Ints  # [enough] a byte for each neuron that decides: whether it fires
+    filled: Ints  # [enough] which integers of `fires` are not zero
+    powers: Doubles  # [largest population] what a softmax sums
     faded_ns: Ints  # [sides, traces, codes] the time over which each faded last
     fades: Doubles  # what was left of it
     room: Doubles  # for the kernels of `eventnet.coding.prediction`
@@ -149,6 +154,9 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
         who=np.zeros(largest, np.int64),
         predicted_times=np.zeros(largest, np.int64),
         bounded=np.zeros(largest, np.int64),
+        fires=np.zeros(-(-largest // BYTES), np.int64),
+        filled=np.zeros(-(-largest // BYTES), np.int64),
+        powers=np.zeros(largest, np.float64),
         faded_ns=np.full(n_fading, -1, np.int64),
         fades=np.zeros(n_fading, np.float64),
         room=np.zeros(room_for(int(net.side_table[:, layout.N_CODES].max())), np.float64),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
@@ -22,7 +23,7 @@ from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_bac
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, decay_again, read_error, read_x
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
 from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, settle, take_due
-from eventnet.engines.compiled.state import Floats, Number
+from eventnet.engines.compiled.state import BYTES, Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.divergence import LARGEST_SPIKE
 from eventnet.trace.events import Kind, Phase
@@ -30,10 +31,8 @@ from eventnet.trace.events import Kind, Phase
 FORWARD_PHASE, BACKWARD_PHASE = constant(Phase.FORWARD), constant(Phase.BACKWARD)
 ENCODE, ERROR_ENCODE = constant(Kind.ENCODE), constant(Kind.ERROR_ENCODE)
 FORWARD, BACKWARD = constant(Kind.FORWARD), constant(Kind.BACKWARD)
-BLOCK = 64
 NOBODY = constant(-2)
 """In place of a number of neurons: it was only a bound on the time of a spike that came due."""
-UNSIGNED_32, UNSIGNED_64 = constant(2**31 - 1), constant(2**63 - 1)
 
 
 @kernel
@@ -55,9 +54,13 @@ def decide_forward(sim: Sim, i: int) -> bool:
     if n_who == NOBODY:
         return True
     n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
-    read_x(sim, i, n_who, vector(sim, layout.V_X))
+    x = vector(sim, layout.V_X)
+    if n_who == ALL_NEURONS and population(sim, i)[layout.IS_SENSOR] != 0:
+        x = floats(sim, layout.HELD)[side_table(sim, i)[layout.OFFSET] :]  # what it holds, without a copy
+    else:
+        read_x(sim, i, n_who, x)
     encoded = emit_one(sim, FORWARD_PHASE, ENCODE, i, float(n), side_state(sim, i)[layout.REASON])
-    fired = _encode(sim, i, n_who)
+    fired = _encode(sim, i, n_who, x)
     mark_stale(sim, i, n_who, ints(sim, layout.WHO))
     if fired < 0:
         return False
@@ -85,7 +88,7 @@ def decide_backward(sim: Sim, i: int) -> bool:
         read_error(sim, i, n_who, e)
     encoded = emit_one(sim, BACKWARD_PHASE, ERROR_ENCODE, i, float(n), side_state(sim, back)[layout.REASON])
     _plan_bias_step(sim, i, n_who, e, encoded)
-    fired = _encode(sim, back, n_who)
+    fired = _encode(sim, back, n_who, e)
     mark_stale(sim, back, n_who, who)
     if fired < 0:
         return False
@@ -142,13 +145,13 @@ def _join(who: Ints, n: int, channels: Ints) -> int:
 
 
 @kernel
-def _encode(sim: Sim, side: int, n_who: int) -> int:
-    """Encode and quantize the values in V_X; spikes go to the side's region; how many, -1 where one is too large."""
+def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
+    """Encode and quantize values; spikes go to the side's region; how many, -1 where one is too large."""
     who = ints(sim, layout.WHO)
     sizes = doubles(sim, layout.SPIKE_S)
     neurons = ints(sim, layout.SPIKE_NEURONS)
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
-    x, s = vector(sim, layout.V_X), vector(sim, layout.V_S)
+    s = vector(sim, layout.V_S)
     x_last, phi = floats(sim, layout.X_LAST)[start : start + size], floats(sim, layout.PHI)[start : start + size]
     t_last = ints(sim, layout.T_LAST)[start : start + size]
     alpha, period_ns = side_constants(sim, side)[layout.ALPHA], side_table(sim, side)[layout.PERIOD]
@@ -177,7 +180,7 @@ def _encode(sim: Sim, side: int, n_who: int) -> int:
             phi[j] = changed - s[p]
             x_last[j] = x[p]
             t_last[j] = now_ns
-    fired = _list_spikes(s[:n], neurons[start : start + n])
+    fired = _list_spikes(sim, s[:n], neurons[start : start + n])
     spikes = slice(start, start + fired)
     scale = side_numbers(sim, side)[layout.K_BETA]
     small = _take_sizes(s, neurons[spikes], sizes[spikes], floats(sim, layout.SPIKE_AMOUNTS)[spikes], scale)
@@ -188,11 +191,18 @@ def _encode(sim: Sim, side: int, n_who: int) -> int:
 
 
 @kernel
-def _list_spikes(s: Floats, places: Ints) -> int:
+def _list_spikes(sim: Sim, s: Floats, places: Ints) -> int:
     """List where s is not zero; how many there are."""
-    if s.itemsize == 4:
-        return int(_list_nonzero(s.view(np.int32), UNSIGNED_32, places))
-    return int(_list_nonzero(s.view(np.int64), UNSIGNED_64, places))
+    fires = ints(sim, layout.FIRES)
+    marks = fires.view(np.uint8)[: s.shape[0]]
+    _mark(s, marks)
+    return _list_marked(fires[: s.shape[0] // BYTES], marks, ints(sim, layout.FILLED), places)
+
+
+@apart
+def _mark(s: Floats, marks: NDArray[np.uint8]) -> None:
+    for p in range(marks.shape[0]):
+        marks[p] = s[p] != 0
 
 
 @apart
@@ -206,24 +216,31 @@ def _take_sizes(s: Floats, places: Ints, sizes: Doubles, amounts: Floats, scale:
     return bad == 0
 
 
-@kernel
-def _list_nonzero(bits: Ints, unsigned: int, places: Ints) -> int:
-    """List where numbers of these bits, `unsigned` being all but the sign's, are not zero; how many there are.
+@apart
+def _list_marked(fires: Ints, marks: NDArray[np.uint8], filled: Ints, places: Ints) -> int:
+    """List which bytes are 1 and not 0; how many there are. `fires` are the same bytes, as far as they fill integers.
 
-    Zeros are passed over by the block, and within a block without a branch, which would be mispredicted. Bits are
-    compared faster than floating-point numbers.
+    Nothing branches on the bytes, since the processor could not guess the way: every place is written down, and the
+    next one over it where the byte was 0. For this `up_to` counts in byte p how many of the bytes 0 to p are 1.
     """
-    fired = 0
-    for first in range(0, bits.shape[0], BLOCK):
-        block = bits[first : first + BLOCK]
-        some = np.int64(0)
-        for p in range(block.shape[0]):
-            some |= block[p] & unsigned
-        if some:
-            for p in range(block.shape[0]):
-                places[fired] = first + p
-                fired += (block[p] & unsigned) != 0
-    return fired
+    n_filled, fired = 0, np.int64(0)
+    for k in range(fires.shape[0]):
+        filled[n_filled] = k
+        n_filled += fires[k] != 0
+    for q in range(n_filled):
+        first = BYTES * filled[q]
+        up_to = fires[filled[q]]
+        up_to += up_to << 8
+        up_to += up_to << 16
+        up_to += up_to << 32
+        before = up_to << 8
+        for p in range(BYTES):
+            places[fired + ((before >> 8 * p) & 255)] = first + p
+        fired += up_to >> 56
+    for p in range(BYTES * fires.shape[0], marks.shape[0]):
+        places[fired] = p
+        fired += marks[p]
+    return int(fired)
 
 
 @kernel

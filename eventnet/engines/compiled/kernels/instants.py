@@ -131,13 +131,16 @@ def _lacking(sim: Sim, ahead: Ahead) -> int:
                 return layout.NEEDS_ROOM
     for stream in range(sim.ints[layout.N_STREAMS] if ahead.samples else 0):
         row = stream_of(sim, stream)
-        if (
-            ints(sim, layout.NEXT_NS)[stream] == ahead.time_ns
-            and row[layout.ROW] + 1 == row[layout.END_ROW]
-            and not row[layout.ENDS]
-        ):
+        if ints(sim, layout.NEXT_NS)[stream] != ahead.time_ns:
+            continue
+        following = row[layout.ROW] + 1
+        if following == row[layout.END_ROW]:
+            if not row[layout.ENDS]:
+                sim.ints[layout.FAULT] = stream
+                return layout.NEEDS_SAMPLES
+        elif stream < sim.ints[layout.N_SENSORS] and not _is_finite(sim, sample_of(sim, following)):
             sim.ints[layout.FAULT] = stream
-            return layout.NEEDS_SAMPLES
+            return layout.NOT_FINITE
     m = sim.ints[layout.N_PROJECTIONS]
     for ring in range(2 * sim.ints[layout.N_PROJECTIONS]):
         row = ring_of(sim, ring)
@@ -147,6 +150,23 @@ def _lacking(sim: Sim, ahead: Ahead) -> int:
                 sim.ints[layout.FAULT] = ring
                 return layout.NEEDS_RING
     return layout.DONE
+
+
+@kernel
+def _is_finite(sim: Sim, sample: Ints) -> bool:
+    """Whether all values of a sample are finite, as whole numbers are."""
+    if sample[layout.DIVISOR] != 0:
+        return True
+    first = sample[layout.VALUE]
+    return bool(_are_finite(floats(sim, layout.SAMPLE_VALUES)[first : first + sample[layout.N_VALUES]]))
+
+
+@apart
+def _are_finite(values: Floats) -> bool:
+    infinity, bad = values.dtype.type(np.inf), 0
+    for j in range(values.shape[0]):
+        bad |= not abs(values[j]) < infinity
+    return bad == 0
 
 
 @phase

@@ -44,7 +44,7 @@ def take_target(sim: Sim, stream: int) -> bool:
         if not np.isfinite(z[j]):
             return False
         x[j] = z[j]
-    activate(nonlinearity, x, size)
+    activate(sim, nonlinearity, x, size)
     label = sample[layout.LABEL]
     wanted = vector(sim, layout.V_S)
     first = max(sample[layout.VALUE], 0)
@@ -56,7 +56,7 @@ def take_target(sim: Sim, stream: int) -> bool:
         loss = _cross_entropy(x, wanted, size)
     else:
         loss = _half_square(gradient)
-        multiply_by_slope(nonlinearity, z, gradient, size)
+        multiply_by_slope(sim, nonlinearity, z, gradient, size)
     learn = sample[layout.LEARN]
     predicted = _largest(x, size) if label >= 0 else -1
     target = population(sim, i)[layout.TARGET]
@@ -86,7 +86,8 @@ def _want(wanted: Floats, size: int, label: int, values: Floats) -> None:
 def _cross_entropy(x: Floats, wanted: Floats, size: int) -> float:
     loss = 0.0
     for j in range(size):
-        loss += np.float64(wanted[j]) * -math.log(max(np.float64(x[j]), SMALLEST_PROBABILITY))
+        if wanted[j] != 0.0:  # else the product were zero: the sum stays what it is
+            loss += np.float64(wanted[j]) * -math.log(max(np.float64(x[j]), SMALLEST_PROBABILITY))
     return loss
 
 

@@ -92,6 +92,7 @@ def read_x(sim: Sim, i: int, n_who: int, x: Floats) -> None:
     read_z(sim, i, n_who, x)
     if population(sim, i)[layout.IS_SENSOR] == 0:
         activate(
+            sim,
             population(sim, i)[layout.NONLINEARITY],
             x,
             side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who,
@@ -109,11 +110,11 @@ def read_error(sim: Sim, i: int, n_who: int, e: Floats) -> None:
     if nonlinearity == layout.RELU or nonlinearity == layout.TANH:
         z = vector(sim, layout.V_Z)
         read_z(sim, i, n_who, z)
-        multiply_by_slope(nonlinearity, z, e, n)
+        multiply_by_slope(sim, nonlinearity, z, e, n)
 
 
 @kernel
-def activate(nonlinearity: int, z: Floats, n: int) -> None:
+def activate(sim: Sim, nonlinearity: int, z: Floats, n: int) -> None:
     """z becomes h(z)."""
     zero = z.dtype.type(0.0)
     if nonlinearity == layout.RELU:
@@ -127,16 +128,17 @@ def activate(nonlinearity: int, z: Floats, n: int) -> None:
         largest = np.float64(z[0])
         for j in range(1, n):
             largest = max(largest, np.float64(z[j]))
-        # powers are summed and divided in float64 and only then rounded to z's dtype, so they are made twice
-        total = 0.0
+        # powers are summed and divided in float64 and only then rounded to z's dtype
+        powers, total = doubles(sim, layout.POWERS), 0.0
         for j in range(n):
-            total += math.exp(np.float64(z[j]) - largest)
+            powers[j] = math.exp(np.float64(z[j]) - largest)
+            total += powers[j]
         for j in range(n):
-            z[j] = math.exp(np.float64(z[j]) - largest) / total
+            z[j] = powers[j] / total
 
 
 @kernel
-def multiply_by_slope(nonlinearity: int, z: Floats, e: Floats, n: int) -> None:
+def multiply_by_slope(sim: Sim, nonlinearity: int, z: Floats, e: Floats, n: int) -> None:
     """e becomes h'(z) e; z is used up."""
     one = e.dtype.type(1.0)
     zero = e.dtype.type(0.0)
@@ -144,6 +146,6 @@ def multiply_by_slope(nonlinearity: int, z: Floats, e: Floats, n: int) -> None:
         for j in range(n):
             e[j] *= one if z[j] > zero else zero
     elif nonlinearity == layout.TANH:
-        activate(nonlinearity, z, n)
+        activate(sim, nonlinearity, z, n)
         for j in range(n):
             e[j] *= one - z[j] * z[j]

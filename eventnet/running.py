@@ -67,6 +67,7 @@ from eventnet.training import (
     network_in,
     of_test_images,
     percent_right,
+    stages,
 )
 from eventnet.why.trail import Trail
 
@@ -433,11 +434,10 @@ def _shown(ongoing: _Ongoing, console: Console) -> RunProgress | LiveView:
 
 def _networks(config: Config, epochs: Epochs | None) -> list[tuple[int, Graph]]:
     """The network of a run, or those that it will have one after the other, each with the time when it begins."""
-    if config.training is None or epochs is None:
-        return [(0, derive(config.network))]
-    begun = [1, *(change.epoch for change in config.training.schedule if change.epoch > 1)]
-    networks = [network_in(config.network, config.training, epoch) for epoch in begun]
-    return [(epochs.start_ns(k), derive(each)) for k, each in zip(begun, networks, strict=True)]
+    return [
+        (0 if epochs is None else epochs.start_ns(each.epoch), derive(each.network))
+        for each in stages(config.network, config.training)
+    ]
 
 
 def _accounting(
@@ -467,10 +467,10 @@ def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callab
     record = epochs.finish(_tally(ongoing), spiking, conventional)
     epochs.write(ongoing.writer.path)
     console.print(_epoch_line(record, training.epochs), soft_wrap=True, highlight=False, markup=False)
-    for change in training.schedule:
-        if change.epoch == epochs.number and not epochs.are_over:
-            _change_codes(ongoing, network_in(ongoing.config.network, training, epochs.number))
-            ongoing.engine.set_scales(change.forward.k_beta, change.backward.k_beta)
+    for stage in stages(ongoing.config.network, training):
+        if stage.epoch == epochs.number and not epochs.are_over:
+            _change_codes(ongoing, stage.network)
+            ongoing.engine.set_scales(stage.k_beta_forward, stage.k_beta_backward)
 
 
 def _change_codes(ongoing: _Ongoing, network: Network) -> None:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -70,6 +70,31 @@ def network_in(network: Network, training: Training, epoch: int) -> Network:
             populations = tuple(_changed(population, change) for population in network.populations)
             network = replace(network, populations=populations)
     return network
+
+
+class Stage(NamedTuple):
+    """From the beginning of an epoch (from 1 on) a run has this network. Its scales are set to those given then; None
+    leaves them as they have become.
+    """
+
+    epoch: int
+    network: Network
+    k_beta_forward: float | None = None
+    k_beta_backward: float | None = None
+
+
+def stages(network: Network, training: Training | None) -> list[Stage]:
+    """The networks that a run has one after the other, if it gets so far; without training there is one."""
+    if training is None:
+        return [Stage(1, network)]
+    later = (change for change in training.schedule if change.epoch > 1)
+    return [
+        Stage(1, network_in(network, training, 1)),
+        *(
+            Stage(each.epoch, network_in(network, training, each.epoch), each.forward.k_beta, each.backward.k_beta)
+            for each in later
+        ),
+    ]
 
 
 def _changed(population: Population, change: CodeChange) -> Population:

@@ -21,7 +21,7 @@ from eventnet.sensors.spec import (
     TableSource,
     TargetSpec,
 )
-from eventnet.training import CodeChange, Training, network_in
+from eventnet.training import CodeChange, Training, stages
 from eventnet.units import format_ns
 
 
@@ -180,8 +180,4 @@ def _unsafe_steps(config: Config) -> list[str]:
 
 def _graphs(config: Config) -> list[Graph]:
     """The network as it is under each of the codes that its training brings."""
-    training = config.training
-    if training is None:
-        return [derive(config.network)]
-    epochs = dict.fromkeys((1, *(change.epoch for change in training.schedule)))
-    return [derive(network_in(config.network, training, epoch)) for epoch in epochs]
+    return [derive(each.network) for each in stages(config.network, config.training)]

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 
+from eventnet.datasets.places import shipped_folder as shipped_folder
 from eventnet.errors import InputError
-
-
-def shipped_folder() -> Path:
-    """Where the shipped configurations are: inside an installed package, or beside it in a checkout."""
-    package = Path(str(files("eventnet")))
-    installed = package / "sim_configs"
-    return installed if installed.is_dir() else package.parent / "sim_configs"
 
 
 def shipped_configs() -> list[tuple[str, Path, str]]:

@@ -38,8 +38,15 @@ def cache_folder() -> Path:
     return home / ".cache" / "eventnet"
 
 
-def shipped_file(name: str) -> Path:
-    """A data file that comes with the package: inside an installed one, or beside it in a checkout."""
+def shipped_folder() -> Path:
+    """What comes with the package, configurations and under `data` what they read: inside an installed package, or
+    beside it in a checkout.
+    """
     package = Path(str(files("eventnet")))
     installed = package / "sim_configs"
-    return (installed if installed.is_dir() else package.parent / "sim_configs") / "data" / name
+    return installed if installed.is_dir() else package.parent / "sim_configs"
+
+
+def shipped_file(name: str) -> Path:
+    """A data file that comes with the package."""
+    return shipped_folder() / "data" / name

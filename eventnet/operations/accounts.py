@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,13 +173,18 @@ def _rules() -> bytes:
 class Accounted:
     """A trace and what is known of its costs.
 
-    `accounts` None: nothing is known, and nothing is kept. `answers`: those of all targets.
+    `accounts` None: nothing is known, and nothing is kept. `read_answers`: gives those of all targets.
     """
 
     trace: Parts
     accounts: Accounts | None
     reader: TableReader
-    answers: Answers
+    read_answers: Callable[[], Answers]
+
+    @cached_property
+    def answers(self) -> Answers:
+        """The answers of all targets, read when first asked for. Raises InputError where they cannot be."""
+        return self.read_answers()
 
     def sums(self, is_good: Callable[[StretchSums], bool] = lambda sums: True) -> list[StretchSums]:
         """The sums of every file that has events; those that are not good are made anew."""
@@ -230,7 +235,7 @@ class Accounted:
 
         The time of the last event, and the state of the sharing after it. Raises InputError where they cannot be kept.
         """
-        parts = replace(self, trace=replace(self.trace, tail=None))
+        parts = replace(self, trace=replace(self.trace, tail=None), read_answers=lambda: self.answers)
         parts.sums()
         parts.shared(networks)
         last = len(parts.trace.parts) - 1
@@ -266,11 +271,20 @@ class Accounted:
                 return None
         return shares
 
+    @cached_property
+    def _answers_if_known(self) -> Answers | None:
+        try:
+            return self.answers
+        except InputError:
+            return None
+
     def _work_out_sums(self, k: int, table: pa.Table) -> StretchSums:
-        ledger = Ledger(self.answers)
+        """The sums of a file; where answers cannot be read, without those by them, and not kept."""
+        answers = self._answers_if_known
+        ledger = Ledger(Answers(0) if answers is None else answers)
         ledger.add(self.reader.runs(table))
         sums = ledger.close()
-        if self.accounts is not None and self._is_still_there(k):
+        if answers is not None and self.accounts is not None and self._is_still_there(k):
             self.accounts.keep_sums(self._piece(k), sums)
         return sums
 

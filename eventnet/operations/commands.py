@@ -107,11 +107,7 @@ def ops(
     table = load_energy_table(energy_table)
     with no_collection():
         run = open_traced(run_dir, skip_damaged)
-        if (
-            by is CostsBy.SENSOR
-            and run.trace is not None
-            and not run.accounted(needs_answers=False).is_shared_at_its_end()
-        ):
+        if by is CostsBy.SENSOR and run.trace is not None and not run.accounted().is_shared_at_its_end():
             load_without("numba", "coverage")
         costs = costs_of(run, by.value, Convention(convention.value), table, target)
     is_screenful = limit is None and form is AnswerFormat.TABLE and by in LONG

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +130,10 @@ class Run:
 
     def config(self) -> Config:
         """The run's own configuration; InputError where it names files that are no longer there."""
+        return self._config
+
+    @cached_property
+    def _config(self) -> Config:
         from eventnet.config import load_config  # only here: most questions need no configuration
 
         return load_config(self.path / "config.yaml")
@@ -138,17 +144,20 @@ class Run:
         There are several where the codes of a run that trains change between epochs, and only those it has come to.
         Raises InputError as `config` does.
         """
-        from eventnet.training import EPOCHS_FILE, network_in
+        from eventnet.training import EPOCHS_FILE, stages
 
         config = self.config()
         training = config.training
-        if training is None:
-            return ((0, derive(config.network)),)
-        # the images of an epoch, as its record has them, since the data themselves may have gone
-        records = _epochs(self.path / EPOCHS_FILE)
-        epoch_ns = records[0]["images"] * training.image_ns if records else 0
-        begun = [1, *(change.epoch for change in training.schedule if 1 < change.epoch <= len(records) + 1)]
-        return tuple(((epoch - 1) * epoch_ns, derive(network_in(config.network, training, epoch))) for epoch in begun)
+        records, epoch_ns = [], 0
+        if training is not None:
+            records = _epochs(self.path / EPOCHS_FILE)
+            # the images of an epoch, as its record has them, since the data themselves may have gone
+            epoch_ns = records[0]["images"] * training.image_ns if records else 0
+        return tuple(
+            ((each.epoch - 1) * epoch_ns, derive(each.network))
+            for each in stages(config.network, training)
+            if each.epoch <= len(records) + 1
+        )
 
     def bills(self, by: str = "kind", target: str | None = None) -> Iterator[dict[str, Any]]:
         """What events cost, summed as `sums` sums them, or event by event.
@@ -183,7 +192,7 @@ class Run:
                 value=by,
                 remedy=f"use one of {', '.join(each for each in BILLS_BY if each != 'event')}, or event for each one's",
             )
-        accounted = self.accounted(needs_answers=by == "label")
+        accounted = self.accounted()
         if by == "sensor":
             shared = accounted.shared(self.networks)
             paid = zip(shared.payers, shared.whole(), strict=True)
@@ -263,25 +272,24 @@ class Run:
     def _target_names(self) -> list[str]:
         return [each["name"] for each in self.provenance["targets"]]
 
-    def accounted(self, needs_answers: bool = True) -> Accounted:
-        """The trace with what is known of its costs: nothing where files are damaged.
+    def accounted(self) -> Accounted:
+        """The trace with what is known of its costs: nothing where files are damaged or its configuration has gone.
 
-        Raises InputError where the run has no trace or, with `needs_answers`, its outcomes cannot be read.
+        Raises InputError where the run has no trace.
         """
-        trace = self._traced()
-        answers = Answers(len(self._target_names))
-        accounts = None
-        try:
-            outcomes = self.outcomes()
-            for k, name in enumerate(self._target_names):
-                of_target = outcomes.filter(pc.field("target") == name)
-                answers.add(k, of_target["time_ns"].to_numpy(), of_target["label"].to_numpy())
-            if not self.damaged:
+        trace, accounts = self._traced(), None
+        if not self.damaged:
+            with suppress(OSError):
                 accounts = Accounts(self.path)
-        except (InputError, OSError):
-            if needs_answers:
-                raise
-        return Accounted(trace, accounts, TableReader(self.populations, self.projections), answers)
+        return Accounted(trace, accounts, TableReader(self.populations, self.projections), self._answers)
+
+    def _answers(self) -> Answers:
+        """The answers of all targets. Raises InputError where the outcomes cannot be read."""
+        outcomes, answers = self.outcomes(), Answers(len(self._target_names))
+        for k, name in enumerate(self._target_names):
+            of_target = outcomes.filter(pc.field("target") == name)
+            answers.add(k, of_target["time_ns"].to_numpy(), of_target["label"].to_numpy())
+        return answers
 
     def _bill_of_each_event(self) -> Iterator[dict[str, Any]]:
         columns = ["event", "time_ns", "kind", "population", "projection", "neuron", "value", *COUNTS]

@@ -8,6 +8,7 @@ from pathlib import Path
 from eventnet.errors import InputError
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import Run, open_run
+from eventnet.training import stages
 from eventnet.why.driving import recorded_targets
 from eventnet.why.events import Event, EventLog, not_the_same
 from eventnet.why.moment import Moment
@@ -66,13 +67,9 @@ def past_of(run: Run) -> Past:
 
 def _regimes(run: Run) -> list[Regime]:
     """The networks that a run had one after the other, and the scales that were set when they changed."""
-    training = run.config().training
-    changes = [] if training is None else [change for change in training.schedule if change.epoch > 1]
-    (_, first), *later = run.networks()
+    config = run.config()
     return [
-        Regime(0, first.network),
-        *(
-            Regime(start_ns, graph.network, change.forward.k_beta, change.backward.k_beta)
-            for (start_ns, graph), change in zip(later, changes, strict=False)
-        ),
+        Regime(start_ns, graph.network, stage.k_beta_forward, stage.k_beta_backward)
+        # it need not have come to all stages
+        for (start_ns, graph), stage in zip(run.networks(), stages(config.network, config.training), strict=False)
     ]

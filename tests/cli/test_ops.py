@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -282,6 +283,18 @@ def test_epochs_under_codes_that_change(images: Path) -> None:
     assert sum(row["adds_unit"] for row in found) == whole["adds_unit"]
 
 
+@pytest.mark.parametrize(("n_ended", "begun"), [(0, [(0, 0.5)]), (1, [(0, 0.5), (EPOCH_NS, 0.9)])])
+def test_only_codes_that_a_run_has_come_to(
+    n_ended: int, begun: list[tuple[int, float]], images: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(images, run)
+    records = (run / "epochs.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (run / "epochs.jsonl").write_text("".join(records[:n_ended]), encoding="utf-8")
+    networks = open_run(run).networks()
+    assert [(begin_ns, graph.populations[0].forward.k_alpha) for begin_ns, graph in networks] == begun
+
+
 # --- beside a dense network
 
 
@@ -448,6 +461,16 @@ def test_a_run_whose_data_have_gone(watch: Path, tmp_path: Path) -> None:
     assert "no such file" in shown
     for by in ("sensor", "network"):
         assert_only_error(eventnet_here("ops", str(run), "--by", by), str(config), "file", "no such file")
+
+
+def test_a_run_whose_configuration_has_gone(watch: Path, tmp_path: Path) -> None:
+    """Nothing says then whether what is kept beside the trace is of this run, and the trace is read."""
+    run = tmp_path / "run"
+    shutil.copytree(watch, run)
+    (run / "config.yaml").unlink()
+    for by in ("kind", "second", "label"):
+        assert [counts(row) for row in ops(run, "--by", by)] == [counts(row) for row in ops(watch, "--by", by)]
+    assert_only_error(eventnet_here("ops", str(run), "--by", "sensor"), "config.yaml", "no such file")
 
 
 def test_a_run_that_was_killed(watch: Path, tmp_path: Path) -> None:

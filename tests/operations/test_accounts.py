@@ -27,6 +27,7 @@ from rich.console import Console
 
 import eventnet.running
 from eventnet.config import load_config, with_overrides
+from eventnet.errors import InputError
 from eventnet.network import Rule, Wake
 from eventnet.network.graph import Graph
 from eventnet.operations.accounts import FOLDER
@@ -43,6 +44,7 @@ from tests.unit.test_payers import random_run
 
 CASES = [(31, Wake.LAZY, Rule.ACCRUAL), (32, Wake.CLOCKED, Rule.PAST), (33, Wake.EXACT, Rule.RECONSTRUCTION)]
 KEYS = ("kind", "population", "projection", "direction", "second", "label", "sensor")
+BUT_LABEL = tuple(key for key in KEYS if key != "label")
 PART_EVENTS = 30_000
 DIRECTIONS = {
     "forward": "forward",
@@ -276,6 +278,46 @@ def test_where_nothing_can_be_kept(compiled: Path, tmp_path: Path) -> None:
     (path / FOLDER).write_text("in the way", encoding="utf-8")
     assert asked(open_run(path)) == expected_of(compiled)
     assert (path / FOLDER).read_text(encoding="utf-8") == "in the way"
+
+
+def test_answers_are_read_where_sums_are_made_and_once(compiled: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(compiled, path)
+    with patch.object(Run, "outcomes", side_effect=AssertionError("answers were read")):
+        run = open_run(path)
+        found = {key: {name: sums.sum(axis=0).tolist() for name, sums in run.sums(key).items()} for key in BUT_LABEL}
+    assert found == {key: expected_of(compiled)[key] for key in BUT_LABEL}
+    shutil.rmtree(path / FOLDER)
+    with patch.object(Run, "outcomes", autospec=True, side_effect=Run.outcomes) as reading:
+        open_run(path).sums("kind")
+        assert reading.call_count == 1
+        shutil.rmtree(path / FOLDER)
+        accounted = open_run(path).accounted()
+        assert accounted.answers.next_after(0, np.array([10**12])) > 0
+        accounted.settled(open_run(path).networks)
+        assert reading.call_count == 2
+    assert asked(open_run(path)) == expected_of(compiled)
+    assert accounts_of(path) == accounts_of(compiled)
+
+
+def test_where_answers_cannot_be_read(compiled: Path, tmp_path: Path) -> None:
+    """Only what is summed by them is not known, and no sums are kept that lack them."""
+    path = tmp_path / "run"
+    shutil.copytree(compiled, path)
+    shutil.rmtree(path / FOLDER)
+    run = open_run(path)
+    with patch.object(Run, "outcomes", side_effect=InputError("is damaged")) as reading:
+        for key in BUT_LABEL:
+            found = {name: sums.sum(axis=0).tolist() for name, sums in run.sums(key).items()}
+            assert found == expected_of(compiled)[key]
+        with pytest.raises(InputError, match="is damaged"):
+            run.sums("label")
+        reading.reset_mock()
+        run.sums("kind")
+        assert reading.call_count == 1  # not for each part
+    assert {name.partition("-")[0] for name in accounts_of(path)} == {"shares"}
+    assert asked(run) == expected_of(compiled)
+    assert accounts_of(path) == accounts_of(compiled)
 
 
 def test_damaged_parts_are_left_out_of_the_answer_too(compiled: Path, tmp_path: Path) -> None:

@@ -28,7 +28,18 @@ from eventnet.sensors import sensor_from_arrays
 from eventnet.sensors.images import image_stream, label_stream, open_images
 from eventnet.sensors.spec import ImageLabels, Images, ImageSource
 from eventnet.trace.events import EventBatch, Kind, Outcome
-from eventnet.training import ChangedCode, CodeChange, Epochs, Tally, Training, fixed_network, network_in, percent_right
+from eventnet.training import (
+    ChangedCode,
+    CodeChange,
+    Epochs,
+    Stage,
+    Tally,
+    Training,
+    fixed_network,
+    network_in,
+    percent_right,
+    stages,
+)
 
 MS = 10**6
 N = 400
@@ -102,6 +113,32 @@ def test_codes_change_in_their_epoch_and_stay_changed() -> None:
             assert (after.backward.k_alpha, after.backward.k_beta) == backward
             assert after.forward.adaptation == before.forward.adaptation
             assert replace(after, forward=before.forward, backward=before.backward) == before
+
+
+def test_stages_begin_where_codes_change() -> None:
+    """What is said of the first epoch is there from the beginning: nothing is set to it on the way."""
+    network = digits_network()
+    assert stages(network, None) == [Stage(1, network)]
+    plan = training(
+        CodeChange(1, ChangedCode(k_beta=0.3)),
+        CodeChange(2, ChangedCode(k_alpha=0.9), ChangedCode(k_beta=0.125)),
+        CodeChange(5, ChangedCode(k_beta=0.2)),
+        epochs=6,
+    )
+    found = stages(network, plan)
+    assert [(each.epoch, each.k_beta_forward, each.k_beta_backward) for each in found] == [
+        (1, None, None),
+        (2, None, 0.125),
+        (5, 0.2, None),
+    ]
+    codes = [(hidden.forward, hidden.backward) for hidden in (each.network.populations[1] for each in found)]
+    assert [(forward.k_alpha, forward.k_beta, backward.k_beta) for forward, backward in codes] == [
+        (0.5, 0.3, 0.91),
+        (0.9, 0.3, 0.125),
+        (0.9, 0.2, 0.125),
+    ]
+    # without a word of the first epoch it begins as it is
+    assert stages(network, training(*plan.schedule[1:], epochs=6))[0] == Stage(1, network)
 
 
 def pulse_network(k_alpha: float) -> tuple[Network, dict[str, Any]]:

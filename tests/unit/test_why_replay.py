@@ -275,6 +275,15 @@ def test_a_run_without_the_data_it_read(tmp_path):
             explain(past, event)
 
 
+def test_the_configuration_of_a_run_is_read_once(tmp_path):
+    """By whoever asks of its networks, its schedule, and targets that are made anew."""
+    run = two_rates(tmp_path / "run", 0.5)
+    with patch("eventnet.config.load_config", side_effect=load_config) as loading:
+        past = past_of(open_run(run.path))
+        assert explain(past, spikes_of(past)[-1]).s != 0
+    assert loading.call_count == 1
+
+
 @pytest.mark.parametrize("state", ["running", "interrupted"])
 def test_a_run_that_was_stopped_or_killed(state, tmp_path):
     run = two_rates(tmp_path / "run")

@@ -52,6 +52,7 @@ def checked(dictionaries: Sequence[str] = ()) -> ds.ParquetFileFormat:
 
 
 _PLAIN = checked()
+_PLAIN_SCHEMAS = {table: with_plain_names(schema) for table, schema in SCHEMAS.items()}
 _WITH_DICTIONARIES = {table: checked(names_of(table)) for table in SCHEMAS}
 
 
@@ -177,6 +178,7 @@ class Parts:
     tail: pa.Table | None
     n_rows: int
     damaged: dict[Path, str] = field(default_factory=dict)
+    footers: tuple[pq.FileMetaData, ...] = ()  # of the parts
 
     @property
     def n_pieces(self) -> int:
@@ -250,11 +252,10 @@ class Parts:
         if k == len(self.parts):
             assert self.tail is not None
             return int(self.tail["time_ns"][0].as_py())
+        footer, column = self.footers[k], SCHEMAS[self.name].get_field_index("time_ns")
         try:
-            footer = pq.read_metadata(self.parts[k])
-            column = SCHEMAS[self.name].get_field_index("time_ns")
             return min(int(footer.row_group(g).column(column).statistics.min) for g in range(footer.num_row_groups))
-        except (*_READ_ERRORS, AttributeError, ValueError) as error:
+        except (AttributeError, ValueError) as error:
             raise _damage(self.parts[k], error, len(self.parts) - 1) from error
 
     def read_part(self, path: Path) -> pa.Table:
@@ -330,6 +331,7 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
         tail = None  # left behind when its part appeared
     n_expected = max(tail_part, int(paths[-1].stem.rpartition("-")[2]) + 1 if paths else 0)
     whole: list[Path] = []
+    footers: list[pq.FileMetaData] = []
     n_rows = 0 if tail is None else tail.num_rows
     for k in range(n_expected):
         path = part_path(directory, name, k)
@@ -341,8 +343,9 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
             damaged[path] = error.problem
             continue
         whole.append(path)
+        footers.append(footer)
         n_rows += footer.num_rows
-    return Parts(name, tuple(whole), tail, n_rows, damaged)
+    return Parts(name, tuple(whole), tail, n_rows, damaged, tuple(footers))
 
 
 def _read_tail(path: Path, name: str) -> pa.Table | None:
@@ -403,7 +406,7 @@ def _check_schema(path: Path, name: str, schema: pa.Schema, metadata: dict[bytes
             value=version,
             remedy=f"update eventnet; this one reads versions up to {SCHEMA_VERSION}",
         )
-    if with_plain_names(schema) != with_plain_names(SCHEMAS[name]):
+    if with_plain_names(schema) != _PLAIN_SCHEMAS[name]:
         raise InputError(
             f"is damaged: its columns are not those of a part of {name}",
             place=str(path),

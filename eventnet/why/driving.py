@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,15 @@ class RecordedTarget:
         return int(value) if self.values.ndim == 1 else np.asarray(value, np.float64)
 
 
+class Drive(NamedTuple):
+    """What drove a stretch of a run: the samples of each sensor, by population, and how many events end before it."""
+
+    start_ns: int
+    end_ns: int
+    end_event: int
+    blocks: dict[int, list[SampleBlock]]
+
+
 class Driving:
     """The streams of a run for an engine that replays it part by part; `targets` by population."""
 
@@ -70,25 +80,34 @@ class Driving:
         sensors = {network.sensors[k].name: self._sensors[i] for i, k in graph.sensor_of.items()}
         self.streams: Streams = {**sensors, **targets}
 
-    def load(self, start_ns: int, end_ns: int) -> None:
-        """Have the streams hold what came at start_ns <= time < end_ns."""
-        samples = self._log.samples(self._log.first_at(start_ns), self._log.first_at(end_ns))
+    def read(self, start_ns: int, end_ns: int) -> Drive:
+        """What came at start_ns <= time < end_ns."""
+        first, end = self._log.first_at(start_ns), self._log.first_at(end_ns)
+        samples = self._log.samples(first, end)
+        blocks = {
+            i: _blocks(samples.where(samples.owner == i) if len(self._sensors) > 1 else samples, sensor.n_channels)
+            for i, sensor in self._sensors.items()
+        }
+        return Drive(start_ns, end_ns, end, blocks)
+
+    def load(self, drive: Drive) -> None:
+        """Have the streams hold what was read."""
         for i, sensor in self._sensors.items():
-            sensor.part = _blocks(samples.where(samples.owner == i), sensor.n_channels)
+            sensor.part = drive.blocks[i]
         for target in self.targets.values():
-            target.start_ns, target.end_ns = start_ns, end_ns
+            target.start_ns, target.end_ns = drive.start_ns, drive.end_ns
 
 
 def _blocks(samples: Events, n_channels: int) -> list[SampleBlock]:
     """One sensor's events as samples: those of one time are one."""
-    times_ns, starts = np.unique(samples.time_ns, return_index=True)
-    cuts = np.append(starts, samples.n).astype(np.int64)
+    starts = np.flatnonzero(np.diff(samples.time_ns, prepend=-1))
+    times_ns, cuts = samples.time_ns[starts], np.append(starts, samples.n)
     blocks = []
     for first in range(0, times_ns.size, BLOCK_SAMPLES):
         end = min(first + BLOCK_SAMPLES, times_ns.size)
         part = slice(cuts[first], cuts[end])
         channels, values, n = samples.neuron[part], samples.value[part], end - first
-        if np.array_equal(channels, np.tile(np.arange(n_channels), n)):
+        if channels.size == n * n_channels and (channels.reshape(n, n_channels) == np.arange(n_channels)).all():
             blocks.append(SampleBlock(times_ns[first:end], values.reshape(n, n_channels)))
         else:
             offsets = cuts[first : end + 1] - cuts[first]

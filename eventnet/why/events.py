@@ -29,6 +29,8 @@ COLUMNS = ("event", "time_ns", "kind", "population", "projection", "neuron", "va
 SAMPLE_COLUMNS = ("event", "time_ns", "kind", "population", "neuron", "value")
 PARTS_KEPT = 8
 """Parts kept in memory as arrays, some 16 MB each."""
+SAMPLED_PARTS_KEPT = 2
+"""Parts of which the samples are kept: an instant may begin in one part and end in the next."""
 _KIND_NAMES = {kind.name.lower(): int(kind) for kind in Kind}
 
 
@@ -103,6 +105,7 @@ class EventLog:
         self._parts: OrderedDict[int, Events] = OrderedDict()
         self._times_ns: OrderedDict[int, Ints] = OrderedDict()
         self._starts_ns: dict[int, int] = {}
+        self._sampled: OrderedDict[int, Events] = OrderedDict()
 
     def event(self, event: int) -> Event:
         """One event. Raises InputError where there is none of this number."""
@@ -228,12 +231,21 @@ class EventLog:
         return events
 
     def _samples(self, part: int, first: int, end: int) -> Events:
-        """The samples of a part with these numbers; what is the same for all of them is not read."""
-        event, is_sample = ds.field("event"), ds.field("kind") == "sample"
-        table = self._trace.row_groups(part, SAMPLE_COLUMNS, (event >= first) & (event < end) & is_sample)
+        """The samples of a part with these numbers."""
+        if part not in self._sampled:
+            self._sampled[part] = self._read_samples(part)
+            if len(self._sampled) > SAMPLED_PARTS_KEPT:
+                self._sampled.popitem(last=False)
+        samples = self._sampled[part]
+        return samples.where(slice(*np.searchsorted(samples.event, (first, end))))
+
+    def _read_samples(self, part: int) -> Events:
+        """The samples of a part; what is the same for all of them is not read."""
+        table = self._trace.row_groups(part, SAMPLE_COLUMNS, ds.field("kind") == "sample")
         events, kinds = table["event"].to_numpy(), _codes(table["kind"], _KIND_NAMES)
-        mine = np.flatnonzero((events >= first) & (events < end) & (kinds == Kind.SAMPLE))
-        mine = mine[np.argsort(events[mine], kind="stable")]
+        mine = np.flatnonzero(kinds == Kind.SAMPLE)
+        if not bool(np.all(np.diff(events[mine]) > 0)):  # the samples of several sensors lie one after the other
+            mine = mine[np.argsort(events[mine], kind="stable")]
         owners = _codes(table["population"], self._populations)
         neurons, values, times_ns = _numbers(table, "neuron", "value", "time_ns")
         n = mine.size

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from eventnet.engines.compiled.state import Arrays
 from eventnet.engines.compiled.tables import Tables, make_tables
 from eventnet.errors import RunError
 from eventnet.network import Network
-from eventnet.why.driving import Driving, RecordedTarget
+from eventnet.why.driving import Drive, Driving, RecordedTarget
 from eventnet.why.events import EventLog, not_the_same
 from eventnet.why.moment import Moment
 from eventnet.why.shelf import Shelf
@@ -129,21 +130,33 @@ class Replay:
             number -= 1
             if number == here:
                 break
-        for each in self._segments[number : segment.number]:
+        to_pass = self._segments[number : segment.number]
+        for each, drive in zip(to_pass, self._drives(to_pass), strict=True):
             if each.number != here:
-                self._resume(each, self._states[each.start_ns])
+                self._resume(each, self._states[each.start_ns], drive)
             self._run(each.end_ns)
             following = self._segments[each.number + 1]
             state = self._engine.state()
             state["positions"] = [0] * len(state["positions"])  # its streams begin there
             n_events = int(state["counters"][layout.NEXT_EVENT])
-            expected = self._log.first_at(following.start_ns)
-            if n_events != expected:
+            if n_events != drive.end_event:
                 found = f"{n_events} events before {following.start_ns} ns"
-                raise not_the_same(self._log.place, found, str(expected))
+                raise not_the_same(self._log.place, found, str(drive.end_event))
             self._keep(following.start_ns, state)
             if self._shelf is not None:
                 self._shelf.keep(following.start_ns, state, following.n_parts)
+
+    def _drives(self, segments: Sequence[_Segment]) -> Iterator[Drive]:
+        """What drove each of these segments; the next one is read while this one is used."""
+        with ThreadPoolExecutor(1, thread_name_prefix="drive") as reader:
+            coming: list[Future[Drive]] = []
+            for k in range(len(segments) + 1):
+                drive = coming.pop().result() if k else None
+                coming += [
+                    reader.submit(self._driving.read, each.start_ns, each.end_ns) for each in segments[k : k + 1]
+                ]
+                if drive is not None:
+                    yield drive
 
     def _has_start(self, segment: _Segment) -> bool:
         """Whether the state in which a segment begins is kept, in memory or, then taken from there, on the shelf."""
@@ -157,9 +170,10 @@ class Replay:
         self._keep(segment.start_ns, state)
         return True
 
-    def _resume(self, segment: _Segment, state: State) -> None:
+    def _resume(self, segment: _Segment, state: State, drive: Drive | None = None) -> None:
+        """Go on from a state; `drive` is what drove the segment, where it has been read."""
         if self._segment is not segment:
-            self._driving.load(segment.start_ns, segment.end_ns)
+            self._driving.load(drive or self._driving.read(segment.start_ns, segment.end_ns))
             self._segment = segment
         self._use_regime(_at(self._regimes, state["now_ns"]))
         self._engine.load_state(state)

@@ -178,38 +178,17 @@ def _renew_and_sum(
 @kernel
 def sum_owing_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
     """Sum columns of weights as `sum_columns` does, each as it would be up to date; rows stay as they are."""
+    amounts, neurons = floats(sim, layout.SPIKE_AMOUNTS), ints(sim, layout.SPIKE_NEURONS)
+    weights, areas, latest = matrix(sim, k), areas_of(sim, k), synapse(sim, k)[layout.LATEST]
     offset = trace_table(sim, k)[layout.TRACE_OFFSET]
-    _sum_owing(
-        matrix(sim, k),
-        areas_of(sim, k),
-        total,
-        ints(sim, layout.SPIKE_NEURONS)[at : at + n],
-        floats(sim, layout.SPIKE_AMOUNTS)[at : at + n],
-        floats(sim, layout.TRACES)[offset:],
-        ints(sim, layout.SEEN)[offset:],
-        synapse(sim, k)[layout.LATEST],
-        total.dtype.type(doubles(sim, layout.ETAS)[0]),
-    )
-
-
-@apart
-def _sum_owing(
-    weights: Floats,
-    areas: Floats,
-    total: Floats,
-    neurons: Ints,
-    amounts: Floats,
-    scaled: Floats,
-    seen: Ints,
-    latest: int,
-    eta: Number,
-) -> None:
-    now, n = areas[latest], neurons.shape[0]
+    scaled, seen = floats(sim, layout.TRACES)[offset:], ints(sim, layout.SEEN)[offset:]
+    eta = total.dtype.type(doubles(sim, layout.ETAS)[0])
+    now, columns, sent = areas[latest], neurons[at : at + n], amounts[at : at + n]
     for i in range(weights.shape[0]):
         row, then, step = weights[i], areas[seen[i]], eta * scaled[i]
-        j = np.uint64(neurons[0])
-        held = (row[j] - step * (now[j] - then[j])) * amounts[0]
+        j = np.uint64(columns[0])
+        held = (row[j] - step * (now[j] - then[j])) * sent[0]
         for p in range(1, n):
-            j = np.uint64(neurons[p])
-            held += (row[j] - step * (now[j] - then[j])) * amounts[p]
+            j = np.uint64(columns[p])
+            held += (row[j] - step * (now[j] - then[j])) * sent[p]
         total[i] = held

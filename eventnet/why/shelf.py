@@ -18,7 +18,7 @@ from eventnet.errors import InputError, RunError
 from eventnet.trace.parts import part_path
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
 
-SHARE_OF_TRACE = 0.25
+SHARE_OF_TRACE = 0.5
 """How large the states up to any time may be beside the whole parts of the trace up to there."""
 _NAME = re.compile(r"state-([0-9a-f]{16})-([0-9]{20})\.npz")
 

@@ -19,7 +19,7 @@ from eventnet.trace.parts import part_path
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
 
 SHARE_OF_TRACE = 0.5
-"""How large the states up to any time may be beside the whole parts of the trace up to there."""
+"""How large all states may be beside the whole parts of the trace, and those that a run leaves at any time of it."""
 _NAME = re.compile(r"state-([0-9a-f]{16})-([0-9]{20})\.npz")
 
 
@@ -100,7 +100,10 @@ class Shelf:
             return
 
     def _fits(self, time_ns: int, size: int, n_parts: int) -> bool:
-        """Whether states stay small enough with one more of this size, up to its time and all together."""
+        """Whether states stay small enough with one more of this size, up to its time and all together.
+
+        What is put between others, as by a replay, may make too many of those before a later time.
+        """
         earlier = sum(each for each_ns, each in self._bytes.items() if each_ns <= time_ns)
         return (
             time_ns not in self._bytes

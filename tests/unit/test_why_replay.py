@@ -179,7 +179,8 @@ def test_a_second_look_begins_where_the_first_left_its_states(tmp_path):
     small_parts(path)
     past = open_past(path)
     last = spikes_of(past)[-1]
-    told = explain(past, last)
+    with patch("eventnet.why.shelf.SHARE_OF_TRACE", 0.25):
+        told = explain(past, last)
     kept_ns = Shelf(path).times_ns()
     starts_ns = past.log.part_starts_ns()
     # few, since the states are large beside the trace of so few events

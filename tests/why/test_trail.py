@@ -174,17 +174,23 @@ def test_the_trace_does_not_depend_on_it(name: str, run: Path, tmp_path: Path) -
 
 
 def test_states_stay_a_share_of_the_trace(run: Path, tmp_path: Path) -> None:
-    """Up to any time, and with what a replay adds."""
+    """Those of the run up to any time; all together, with what a replay adds."""
     with many_states(share=SHARE_OF_TRACE):
         folder = record(tmp_path, run.name.partition("-")[0], run.name.partition("-")[2])
-    answers(folder, some_spikes(open_past(folder), 3))
     starts_ns = open_past(folder).log.part_starts_ns()
-    parts = sorted((folder / "trace").glob("events-*.parquet"))
-    files = {int(file.stem.rpartition("-")[2]): file.stat().st_size for file in (folder / REPLAY_FOLDER).glob("*")}
-    for time_ns in files:
+    sizes = [part.stat().st_size for part in sorted((folder / "trace").glob("events-*.parquet"))]
+
+    def files() -> dict[int, int]:
+        return {int(each.stem.rpartition("-")[2]): each.stat().st_size for each in (folder / REPLAY_FOLDER).glob("*")}
+
+    left = files()
+    for time_ns in left:
         n_before = sum(start_ns <= time_ns for start_ns in starts_ns) - 1
-        room = SHARE_OF_TRACE * sum(part.stat().st_size for part in parts[:n_before])
-        assert 0 < sum(size for each_ns, size in files.items() if each_ns <= time_ns) <= room
+        room = SHARE_OF_TRACE * sum(sizes[:n_before])
+        assert 0 < sum(size for each_ns, size in left.items() if each_ns <= time_ns) <= room
+    answers(folder, some_spikes(open_past(folder), 3))
+    assert left.items() <= files().items()
+    assert sum(files().values()) <= SHARE_OF_TRACE * sum(sizes)
 
 
 def test_no_state_where_the_codes_change(name: str, run: Path) -> None:

@@ -14,11 +14,11 @@ schema version 1, whose rows lie in order, are read in the same way.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,6 +37,8 @@ BATCH_ROWS = 2**16
 """The most rows of a batch that is read."""
 FIRST_ROWS = 2**10
 """The rows of the first batch, since many want no more; each is then twice as long as the one before."""
+_Key = TypeVar("_Key")
+_Read = TypeVar("_Read")
 _PART_KEY = b"eventnet.part"
 _READ_ERRORS = (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError)
 """What pyarrow raises for a file that is cut short or changed."""
@@ -209,13 +211,7 @@ class Parts:
         self, columns: Sequence[str] | None = None, where: ds.Expression | None = None, ordered: bool = True
     ) -> Iterator[pa.Table]:
         """The same part by part; the next part is read while this one is used."""
-        with ThreadPoolExecutor(1, thread_name_prefix=f"read-{self.name}") as reader:
-            coming = [reader.submit(self.piece, k, columns, where, ordered) for k in range(min(1, self.n_pieces))]
-            for k in range(1, self.n_pieces + 1):
-                piece = coming.pop().result()
-                if k < self.n_pieces:
-                    coming.append(reader.submit(self.piece, k, columns, where, ordered))
-                yield piece
+        return ahead(lambda k: self.piece(k, columns, where, ordered), range(self.n_pieces))
 
     def piece(
         self,
@@ -274,6 +270,16 @@ class Parts:
             rows = fragment.to_table(SCHEMAS[self.name], columns=asked, filter=where)
         rows = (in_order(rows) if ordered else rows).select(columns).replace_schema_metadata()
         return rows.combine_chunks()  # else every row group were a batch of its own
+
+
+def ahead(read: Callable[[_Key], _Read], keys: Sequence[_Key]) -> Iterator[_Read]:
+    """What `read` gives for each key in turn; a thread reads the next while one is used."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+        coming = [reader.submit(read, key) for key in keys[:1]]
+        for k in range(len(keys)):
+            found = coming.pop().result()
+            coming += [reader.submit(read, key) for key in keys[k + 1 : k + 2]]
+            yield found
 
 
 def _groups(path: Path, where: ds.Expression) -> list[int]:

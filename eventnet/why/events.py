@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from eventnet.errors import InputError
 from eventnet.network import Graph
 from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, PROJECTION_KINDS, Kind
-from eventnet.trace.parts import Parts
+from eventnet.trace.parts import Parts, ahead
 from eventnet.trace.queries import Run
 
 Ints = NDArray[np.int64]
@@ -166,8 +166,7 @@ class EventLog:
         place = ds.field("population").isin([names[i] for _, i in neurons])
         nothing = Train(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
         found = {key: [nothing] for key in neurons}
-        for part in range(self._trace.n_pieces):
-            table = self._trace.row_groups(part, SPIKE_COLUMNS, place)
+        for table in self._row_groups(SPIKE_COLUMNS, place):
             kinds, times_ns, neuron = _codes(table["kind"], _KIND_NAMES), *_numbers(table, "time_ns", "neuron")
             value, scale = _numbers(table, "value", "scale")
             owners = _codes(table["population"], self._populations)
@@ -183,9 +182,8 @@ class EventLog:
         """All events that may have changed the weight from neuron i to neuron j of a projection, or (`accrue`) what is
         still to change it.
         """
-        place, found = ds.field("projection") == projection, []
-        for part in range(self._trace.n_pieces):
-            table = self._trace.row_groups(part, COLUMNS, place)
+        found = []
+        for table in self._row_groups(COLUMNS, ds.field("projection") == projection):
             kinds, neurons = _codes(table["kind"], _KIND_NAMES), table["neuron"].to_numpy()
             mine = np.isin(kinds, (Kind.DENSE_UPDATE, Kind.ACCRUE, Kind.SETTLE))
             mine |= ((kinds == Kind.ROW_UPDATE) & (neurons == i)) | ((kinds == Kind.COLUMN_UPDATE) & (neurons == j))
@@ -202,6 +200,10 @@ class EventLog:
     def _parts_of(self, first: int, end: int) -> range:
         """The parts, counting the tail as one, that hold the events with first <= number < end."""
         return range(max(first, 0) // self._part_rows, -(-min(end, self.n_events) // self._part_rows))
+
+    def _row_groups(self, columns: Sequence[str], where: ds.Expression) -> Iterator[pa.Table]:
+        """Of each part the row groups that may hold rows for which `where` holds."""
+        return ahead(lambda part: self._trace.row_groups(part, columns, where), range(self._trace.n_pieces))
 
     def _start_ns(self, part: int) -> int:
         if part not in self._starts_ns:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from eventnet.engines.compiled.state import Arrays
 from eventnet.engines.compiled.tables import Tables, make_tables
 from eventnet.errors import RunError
 from eventnet.network import Network
+from eventnet.trace.parts import ahead
 from eventnet.why.driving import Drive, Driving, RecordedTarget
 from eventnet.why.events import EventLog, not_the_same
 from eventnet.why.moment import Moment
@@ -131,7 +131,8 @@ class Replay:
             if number == here:
                 break
         to_pass = self._segments[number : segment.number]
-        for each, drive in zip(to_pass, self._drives(to_pass), strict=True):
+        drives = ahead(lambda each: self._driving.read(each.start_ns, each.end_ns), to_pass)
+        for each, drive in zip(to_pass, drives, strict=True):
             if each.number != here:
                 self._resume(each, self._states[each.start_ns], drive)
             self._run(each.end_ns)
@@ -145,18 +146,6 @@ class Replay:
             self._keep(following.start_ns, state)
             if self._shelf is not None:
                 self._shelf.keep(following.start_ns, state, following.n_parts)
-
-    def _drives(self, segments: Sequence[_Segment]) -> Iterator[Drive]:
-        """What drove each of these segments; the next one is read while this one is used."""
-        with ThreadPoolExecutor(1, thread_name_prefix="drive") as reader:
-            coming: list[Future[Drive]] = []
-            for k in range(len(segments) + 1):
-                drive = coming.pop().result() if k else None
-                coming += [
-                    reader.submit(self._driving.read, each.start_ns, each.end_ns) for each in segments[k : k + 1]
-                ]
-                if drive is not None:
-                    yield drive
 
     def _has_start(self, segment: _Segment) -> bool:
         """Whether the state in which a segment begins is kept, in memory or, then taken from there, on the shelf."""

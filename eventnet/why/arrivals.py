@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,18 @@ from eventnet.engines.actor.synapse import Spikes
 from eventnet.network import Graph
 from eventnet.trace.events import Kind
 from eventnet.why.events import Events
+
+_DELIVERING = ((Kind.FORWARD, Kind.FORWARD_ARRIVAL), (Kind.BACKWARD, Kind.BACKWARD_ARRIVAL))
+"""The events that deliver spikes, forward and backward: at once, and after a delay."""
+
+
+class Group(NamedTuple):
+    """Events of one time, kind and owner, which were told, and delivered, at once."""
+
+    time_ns: int
+    kind: int
+    owner: int
+    events: Events
 
 
 class Delivery(NamedTuple):
@@ -26,18 +37,37 @@ class Delivery(NamedTuple):
 
 def deliveries(graph: Graph, events: Events, population: int, backward: bool) -> Iterator[Delivery]:
     """What reached the dendrites of a population (its error dendrites, if `backward`) with these events, in order."""
-    at_once, later = (Kind.BACKWARD, Kind.BACKWARD_ARRIVAL) if backward else (Kind.FORWARD, Kind.FORWARD_ARRIVAL)
-    relevant = events.where((events.kind == at_once) | (events.kind == later))
-    for group in _groups(relevant):
-        kind, owner = int(group.kind[0]), int(group.owner[0])
-        if kind == later:
-            projections = [owner] if _receiver(graph, owner, backward) == population else []
-        else:
-            leaving = graph.incoming[owner] if backward else graph.outgoing[owner]
-            projections = [k for k in leaving if _receiver(graph, k, backward) == population]
-            projections = [k for k in projections if delay_of(graph, k, backward) == 0]
-        for k in projections:
-            yield _delivery(graph, group, k, is_sent=kind == at_once)
+    at_once, later = _DELIVERING[backward]
+    arriving = routes(graph, population, backward)
+    for group in groups(events.where((events.kind == at_once) | (events.kind == later))):
+        for k in arriving.get((group.kind, group.owner), ()):
+            yield _delivery(graph, group, k, is_sent=group.kind == at_once)
+
+
+def routes(graph: Graph, population: int, backward: bool) -> dict[tuple[int, int], list[int]]:
+    """The projections that deliver to a population, by kind and owner of the events with which they do."""
+    at_once, later = _DELIVERING[backward]
+    found: dict[tuple[int, int], list[int]] = {}
+    for k in graph.outgoing[population] if backward else graph.incoming[population]:
+        sender = graph.target_population_of(k) if backward else graph.source_of(k)
+        if k in receivers(graph, sender, backward):
+            key = (int(later), k) if delay_of(graph, k, backward) else (int(at_once), sender)
+            found.setdefault(key, []).append(k)
+    return found
+
+
+def groups(events: Events) -> Iterator[Group]:
+    """Events in runs of the same time, kind and owner."""
+    if not events.n:
+        return
+    changes = np.zeros(events.n - 1, np.bool_)
+    for column in (events.time_ns, events.kind, events.owner):
+        changes |= np.diff(column) != 0
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    ends = np.append(starts[1:], events.n)
+    rows = (events.time_ns[starts], events.kind[starts], events.owner[starts], starts, ends)
+    for time_ns, kind, owner, start, end in zip(*(row.tolist() for row in rows), strict=True):
+        yield Group(time_ns, kind, owner, events.where(slice(start, end)))
 
 
 def delay_of(graph: Graph, projection: int, backward: bool) -> int:
@@ -47,33 +77,15 @@ def delay_of(graph: Graph, projection: int, backward: bool) -> int:
 
 def receivers(graph: Graph, population: int, backward: bool) -> list[int]:
     """The projections through which a spike of a population reaches somebody."""
-    leaving = graph.incoming[population] if backward else graph.outgoing[population]
-    return [k for k in leaving if _receiver(graph, k, backward) >= 0]
+    if backward:
+        return [k for k in graph.incoming[population] if graph.delivers_error[k]]
+    return list(graph.outgoing[population])
 
 
-def _receiver(graph: Graph, projection: int, backward: bool) -> int:
-    """The population that a projection delivers to; -1 where it delivers no errors."""
-    if not backward:
-        return graph.target_population_of(projection)
-    return graph.source_of(projection) if graph.delivers_error[projection] else -1
-
-
-def _groups(events: Events) -> Iterator[Events]:
-    """Events in runs of the same time, kind and owner: these were told, and delivered, at once."""
-    if not events.n:
-        return
-    changes = np.zeros(events.n - 1, np.bool_)
-    for column in (events.time_ns, events.kind, events.owner):
-        changes |= np.diff(column) != 0
-    cuts = [0, *(np.flatnonzero(changes) + 1).tolist(), events.n]
-    for start, end in pairwise(cuts):
-        yield events.where(slice(start, end))
-
-
-def _delivery(graph: Graph, group: Events, projection: int, is_sent: bool) -> Delivery:
-    order = np.argsort(group.neuron, kind="stable")  # a sample may name its channels in any order
-    group = Events._make(column[order] for column in group)
-    scale = float(group.scale[0])
-    amounts = (group.value * scale).astype(graph.network.dtype, copy=False)
-    spikes = Spikes(group.neuron, group.value, amounts, scale, group.event)
-    return Delivery(int(group.time_ns[0]), projection, spikes, group.event if is_sent else group.cause)
+def _delivery(graph: Graph, group: Group, projection: int, is_sent: bool) -> Delivery:
+    order = np.argsort(group.events.neuron, kind="stable")  # a sample may name its channels in any order
+    events = Events._make(column[order] for column in group.events)
+    scale = float(events.scale[0])
+    amounts = (events.value * scale).astype(graph.network.dtype, copy=False)
+    spikes = Spikes(events.neuron, events.value, amounts, scale, events.event)
+    return Delivery(group.time_ns, projection, spikes, events.event if is_sent else events.cause)

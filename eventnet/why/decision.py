@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eventnet.coding import prediction
 from eventnet.coding.prediction import catch_up
 from eventnet.engines.actor.loss import loss_of
-from eventnet.engines.actor.neuron import Array, Axon, Neurons, slope
+from eventnet.engines.actor.neuron import Array, Axon, Indices, Neurons, slope
 from eventnet.engines.actor.self_wake import error_drive, forward_drive
 from eventnet.engines.actor.synapse import weighted_rows
 from eventnet.network import Graph, Wake
@@ -60,7 +60,7 @@ def decide(past: Past, time_ns: int, population: int, backward: bool, neuron: in
     moment = past.before(time_ns)
     events = past.log.between(moment.n_events, end_event)
     neurons = moment.neurons(population)
-    _settle(moment.graph, neurons, population, backward, time_ns, neuron)
+    settle(moment.graph, population, backward, neurons, time_ns, np.array([neuron], np.int64))
     if neurons.held is None:
         _receive(moment, events, neurons, population, backward=False)
     else:
@@ -79,15 +79,19 @@ def decide(past: Past, time_ns: int, population: int, backward: bool, neuron: in
     return Decision(moment, population, backward, neurons, signal, z, slope(neurons.nonlinearity, z), wanted)
 
 
-def _settle(graph: Graph, neurons: Neurons, population: int, backward: bool, time_ns: int, neuron: int) -> None:
-    """`wake: exact`: take one neuron over the ticks at which it stayed silent, as its engine does before it decides."""
-    wakes_by_itself = not backward or population not in graph.target_of
-    if graph.wakes[population] is not Wake.EXACT or not wakes_by_itself:
+def wakes_by_itself(graph: Graph, population: int, backward: bool) -> bool:
+    """Whether neurons encode silently at ticks that pass (`wake: exact`); the error of an output has none."""
+    return graph.wakes[population] is Wake.EXACT and not (backward and population in graph.target_of)
+
+
+def settle(graph: Graph, population: int, backward: bool, neurons: Neurons, time_ns: int, who: Indices) -> None:
+    """Take some neurons over the ticks at which they stayed silent, as their engine does before they decide."""
+    if not wakes_by_itself(graph, population, backward):
         return
     axon = neurons.error_axon if backward else neurons.axon
     drive = error_drive(neurons) if backward else forward_drive(neurons)
     clock = prediction.Clock(axon.clock.k_alpha, axon.k_beta, axon.clock.period_ns, axon.clock.phase_ns)
-    catch_up(time_ns, axon.t_last_ns, axon.phi, axon.x_last, clock, drive, np.array([neuron], np.int64))
+    catch_up(time_ns, axon.t_last_ns, axon.phi, axon.x_last, clock, drive, who)
 
 
 def _receive(moment: Moment, events: Events, neurons: Neurons, population: int, *, backward: bool) -> None:

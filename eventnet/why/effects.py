@@ -14,8 +14,8 @@ from eventnet.trace.events import Kind
 from eventnet.why.arrivals import delay_of, receivers
 from eventnet.why.decision import code_of, decide
 from eventnet.why.events import Event, Events
-from eventnet.why.explaining import fading
 from eventnet.why.past import Past
+from eventnet.why.shares import fading
 
 UPDATES = (Kind.ROW_UPDATE, Kind.COLUMN_UPDATE)
 

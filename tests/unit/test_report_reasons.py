@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from eventnet.network import Rule, Wake
-from eventnet.reports.html.explaining import Explained, Walk
 from eventnet.reports.html.reasons import N_LARGEST, PARTS_OF_A_SPIKE, rounded, stretches
+from eventnet.why import walk
 from eventnet.why.explaining import Explanation, explain
 from eventnet.why.lineage import largest
 from eventnet.why.past import Past
+from eventnet.why.walk import Explained, Walk
 from tests.engines.networks import MS, random_network, random_streams, with_wake
 from tests.engines.test_compiled import DURATION_NS, varied
 from tests.why_runs import record
@@ -26,9 +27,9 @@ SEEDS = (100, 101, 102, 105, 106, 108, 110)
 
 
 def walked(past: Past, start_ns: int = 0, end_ns: int = DURATION_NS, from_event: int = 0) -> dict[int, Explained]:
-    walk = Walk(past, N_LARGEST)
-    walk.go(start_ns, end_ns, from_event)
-    return walk.explained()
+    walking = Walk(past, N_LARGEST)
+    walking.go(start_ns, end_ns, from_event)
+    return walking.explained()
 
 
 def assert_told(past: Past, of: Explained, k: int, tolerance: float) -> Explanation:
@@ -116,6 +117,17 @@ def test_a_stretch_in_the_middle_tells_the_same(past: Past) -> None:
             assert np.array_equal(getattr(of, name), getattr(whole[number], name)[places]), name
         # arrivals that came to the same spike may stand in another order where shares are equal
         assert np.allclose(of.parts, whole[number].parts[places], rtol=0, atol=1e-9)
+
+
+def test_events_read_in_chunks_shorter_than_an_instant_tell_the_same(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = walked(past)
+    monkeypatch.setattr(walk, "CHUNK_EVENTS", 3)
+    sides = walked(past)
+    assert sides.keys() == whole.keys() != set()
+    for number, of in sides.items():
+        assert all(np.array_equal(*columns) for columns in zip(of, whole[number], strict=True))
 
 
 @pytest.mark.parametrize("wake", list(Wake))

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from eventnet.errors import InputError, RunError
 from eventnet.network import Graph, Nonlinearity
-from eventnet.reports.html.explaining import Explained, Walk
 from eventnet.reports.html.packing import packed
 from eventnet.reports.html.raster import Spikes
 from eventnet.trace.queries import Run
 from eventnet.why.past import past_of
+from eventnet.why.walk import Explained, Walk
 
 PARTS_OF_A_SPIKE = 10_000
 N_LARGEST = 4

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -235,7 +236,7 @@ class Accounted:
 
         The time of the last event, and the state of the sharing after it. Raises InputError where they cannot be kept.
         """
-        parts = replace(self, trace=replace(self.trace, tail=None), read_answers=lambda: self.answers)
+        parts = replace(self, trace=replace(self.trace, rows_of_tail=None), read_answers=lambda: self.answers)
         parts.sums()
         parts.shared(networks)
         last = len(parts.trace.parts) - 1
@@ -247,7 +248,7 @@ class Accounted:
     @property
     def _with_events(self) -> range:
         """The numbers of the files that have events; the tail may be empty."""
-        is_empty = self.trace.tail is not None and self.trace.tail.num_rows == 0
+        is_empty = self.trace.rows_of_tail is not None and self.trace.rows_of_tail.num_rows == 0
         return range(self.trace.n_pieces - is_empty)
 
     def _piece(self, k: int) -> Piece:
@@ -257,17 +258,17 @@ class Accounted:
         sums = None if self.accounts is None else self.accounts.sums(self._piece(k))
         if sums is not None and self._piece(k) == TAIL:
             # the file may be another by now than the one that was read
-            assert self.trace.tail is not None
-            last_ns = self.trace.tail["time_ns"][-1].as_py()
-            if (sums.n_events, sums.last_ns) != (self.trace.tail.num_rows, last_ns):
+            assert self.trace.rows_of_tail is not None
+            last_ns = pc.max(self.trace.rows_of_tail["time_ns"]).as_py()
+            if (sums.n_events, sums.last_ns) != (self.trace.rows_of_tail.num_rows, last_ns):
                 return None
         return sums
 
     def _known_shares(self, k: int) -> StretchShares | None:
         shares = None if self.accounts is None else self.accounts.shares(self._piece(k))
         if shares is not None and self._piece(k) == TAIL:
-            assert self.trace.tail is not None
-            if shares.numerators[..., 0].sum() != self.trace.tail.num_rows * PARTS:
+            assert self.trace.rows_of_tail is not None
+            if shares.numerators[..., 0].sum() != self.trace.rows_of_tail.num_rows * PARTS:
                 return None
         return shares
 

@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -177,15 +178,21 @@ class Parts:
 
     name: str
     parts: tuple[Path, ...]
-    tail: pa.Table | None
+    rows_of_tail: pa.Table | None  # as they lie in the file
     n_rows: int
     damaged: dict[Path, str] = field(default_factory=dict)
     footers: tuple[pq.FileMetaData, ...] = ()  # of the parts
 
+    @cached_property
+    def tail(self) -> pa.Table | None:
+        """The rows of the tail, in order."""
+        rows = self.rows_of_tail
+        return in_order(rows) if rows is not None and has_places(self.name) else rows
+
     @property
     def n_pieces(self) -> int:
         """How many files of rows there are: the parts and, where it counts, the tail."""
-        return len(self.parts) + (self.tail is not None)
+        return len(self.parts) + (self.rows_of_tail is not None)
 
     def batches(
         self, columns: Sequence[str] | None = None, where: ds.Expression | None = None, ordered: bool = True
@@ -223,7 +230,8 @@ class Parts:
         """The same of the k-th part or, after the last, of the tail."""
         wanted = list(SCHEMAS[self.name].names if columns is None else columns)
         if k == len(self.parts):
-            return ds.dataset(self.tail).to_table(columns=wanted, filter=where).combine_chunks()
+            tail = self.tail if ordered else self.rows_of_tail
+            return ds.dataset(tail).to_table(columns=wanted, filter=where).combine_chunks()
         try:
             return self._read(self.parts[k], wanted, where, ordered)
         except _READ_ERRORS as error:
@@ -234,8 +242,8 @@ class Parts:
         after the last part, the whole tail. For one who picks rows himself, which is several times as fast.
         """
         if k == len(self.parts):
-            assert self.tail is not None
-            return self.tail.select(list(columns))
+            assert self.rows_of_tail is not None
+            return self.rows_of_tail.select(list(columns))
         path = self.parts[k]
         try:
             with _opened(path, self.name) as file:
@@ -246,8 +254,8 @@ class Parts:
     def first_ns(self, k: int) -> int:
         """The least `time_ns` of the k-th piece, which the footer of a part says."""
         if k == len(self.parts):
-            assert self.tail is not None
-            return int(self.tail["time_ns"][0].as_py())
+            assert self.rows_of_tail is not None
+            return int(pc.min(self.rows_of_tail["time_ns"]).as_py())
         footer, column = self.footers[k], SCHEMAS[self.name].get_field_index("time_ns")
         try:
             return min(int(footer.row_group(g).column(column).statistics.min) for g in range(footer.num_row_groups))
@@ -365,7 +373,7 @@ def _read_tail(path: Path, name: str) -> pa.Table | None:
     try:
         table = _opened(pa.BufferReader(content), name).read()
         _check_schema(path, name, table.schema, table.schema.metadata)
-        return in_order(table) if has_places(name) else table
+        return table
     except InputError:
         raise
     except _READ_ERRORS as error:

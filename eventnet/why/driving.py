@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from eventnet.engines.base import SampleBlock, Streams, TargetBlock, TargetStream
@@ -118,15 +119,15 @@ def _blocks(samples: Events, n_channels: int) -> list[SampleBlock]:
 def recorded_targets(run: Run, network: Network) -> dict[str, RecordedTarget]:
     """The target samples of a run, by target. Raises InputError where they have to be made anew and cannot be."""
     outcomes = run.outcomes()
-    names = np.array(outcomes.column("target").to_pylist(), object)
     labels = outcomes.column("label").to_numpy()
     has_ended = run.status.get("state") != "running"  # else the last outcomes may not have been written yet
     if has_ended and (labels >= 0).all():
         times_ns = outcomes.column("time_ns").to_numpy()
         learned = outcomes.column("learned").to_numpy(zero_copy_only=False)
+        mine = {each.name: pc.equal(outcomes.column("target"), each.name).to_numpy() for each in network.targets}
         return {
-            each.name: RecordedTarget(*(column[names == each.name] for column in (times_ns, labels, learned)))
-            for each in network.targets
+            name: RecordedTarget(*(column[chosen] for column in (times_ns, labels, learned)))
+            for name, chosen in mine.items()
         }
     # only here, since it loads everything that a run may need
     from eventnet.running import open_streams

@@ -29,7 +29,7 @@ N_COUNTERS = 7  # those above change and are saved
     N_SIDES,  # those that are in use: without errors the forward sides only
 ) = range(N_COUNTERS, 17)
 N_NUMBERS = 17  # what is in the head before the places
-HEAD = 97
+HEAD = 98
 (
     SIDE_TABLE,
     SIDE_CONSTANTS,
@@ -88,6 +88,7 @@ HEAD = 97
     FIRES,
     FILLED,
     POWERS,
+    LANES,
     FADED_NS,
     FADES,
     ROOM,

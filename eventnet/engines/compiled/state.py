@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eventnet.coding import decay
 from eventnet.coding.prediction import room_for
+from eventnet.coding.signal import MEAN_LANES
 from eventnet.engines.areas import grown, owed
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.tables import Doubles, Ints, Tables, clock_of, code_spoken, is_used, wakes_by
@@ -75,6 +76,7 @@ class Work(NamedTuple):
     fires: Ints  # [enough] a byte for each neuron that decides: whether it fires
     filled: Ints  # [enough] which integers of `fires` are not zero
     powers: Doubles  # [largest population] what a softmax sums
+    lanes: Doubles  # [MEAN_LANES] sums of sizes
     faded_ns: Ints  # [sides, traces, codes] the time over which each faded last
     fades: Doubles  # what was left of it
     room: Doubles  # for the kernels of `eventnet.coding.prediction`
@@ -157,6 +159,7 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
         fires=np.zeros(-(-largest // BYTES), np.int64),
         filled=np.zeros(-(-largest // BYTES), np.int64),
         powers=np.zeros(largest, np.float64),
+        lanes=np.zeros(MEAN_LANES, np.float64),
         faded_ns=np.full(n_fading, -1, np.int64),
         fades=np.zeros(n_fading, np.float64),
         room=np.zeros(room_for(int(net.side_table[:, layout.N_CODES].max())), np.float64),

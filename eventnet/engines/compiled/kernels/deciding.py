@@ -20,7 +20,7 @@ from eventnet.engines.compiled.kernels.access import (
 )
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel, phase
 from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_backward, deliver_forward, send
-from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, decay_again, read_error, read_x
+from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, decay_again, read_error, values_of
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
 from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, settle, take_due
 from eventnet.engines.compiled.state import BYTES, Floats, Number
@@ -54,11 +54,7 @@ def decide_forward(sim: Sim, i: int) -> bool:
     if n_who == NOBODY:
         return True
     n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
-    x = vector(sim, layout.V_X)
-    if n_who == ALL_NEURONS and population(sim, i)[layout.IS_SENSOR] != 0:
-        x = floats(sim, layout.HELD)[side_table(sim, i)[layout.OFFSET] :]  # what it holds, without a copy
-    else:
-        read_x(sim, i, n_who, x)
+    x = values_of(sim, i, n_who)
     encoded = emit_one(sim, FORWARD_PHASE, ENCODE, i, float(n), side_state(sim, i)[layout.REASON])
     fired = _encode(sim, i, n_who, x)
     mark_stale(sim, i, n_who, ints(sim, layout.WHO))
@@ -261,8 +257,9 @@ def _fire(sim: Sim, side: int, phase: int, kind: int, i: int, n: int, encoded: i
     neurons = ints(sim, layout.SPIKE_NEURONS)
     at, k_beta = side_table(sim, side)[layout.OFFSET], side_numbers(sim, side)[layout.K_BETA]
     first = emit_spikes(sim, phase, kind, i, at, n, k_beta, encoded)
+    mine = events[at : at + n]
     for p in range(n):
-        events[at + p] = first + p
+        mine[p] = first + p
     if side_state(sim, side)[layout.ENCODED_TOGETHER] == 0:  # else all neurons were looked through in their order
         for p in range(at + 1, at + n):
             _sort_in(neurons, events, sizes, amounts, at, p)

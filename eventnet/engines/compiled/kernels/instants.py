@@ -38,11 +38,11 @@ from eventnet.engines.compiled.kernels.deciding import decide_backward, decide_f
 from eventnet.engines.compiled.kernels.delivering import arrive, ask_forward
 from eventnet.engines.compiled.kernels.learning import update
 from eventnet.engines.compiled.kernels.losing import take_target
-from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_z
+from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_z, values_of
 from eventnet.engines.compiled.kernels.recording import NONE, begin, emit_one, emit_values
 from eventnet.engines.compiled.kernels.waking import foresee_all, mark_stale, renew, settle, touch
 from eventnet.engines.compiled.state import Floats, Number
-from eventnet.engines.compiled.tables import Ints
+from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.trace.events import NO_CAUSE, Kind, Phase
 
 SAMPLE_PHASE, ADAPT_PHASE, PROBE_PHASE = constant(Phase.SAMPLE), constant(Phase.ADAPT), constant(Phase.PROBE)
@@ -318,11 +318,9 @@ def _adapt(sim: Sim, side: int, i: int) -> None:
     touch(sim, i, now_ns + 1)
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
     if side == i:
-        x = vector(sim, layout.V_X)[:size]
-        read_x(sim, i, ALL_NEURONS, x)
-        mean = _mean_size(x)
+        mean = _mean_size(values_of(sim, i, ALL_NEURONS)[:size], doubles(sim, layout.LANES))
     else:
-        mean = _mean_size(floats(sim, layout.X_LAST)[start : start + size])
+        mean = _mean_size(floats(sim, layout.X_LAST)[start : start + size], doubles(sim, layout.LANES))
     eta_k, k_rel = side_constants(sim, side)[layout.ETA_K], side_constants(sim, side)[layout.K_REL]
     mu, k_beta = _adapt_step(numbers[layout.MU], numbers[layout.K_BETA], mean, eta_k, k_rel)
     numbers[layout.MU], numbers[layout.K_BETA] = mu, k_beta
@@ -330,27 +328,31 @@ def _adapt(sim: Sim, side: int, i: int) -> None:
     row[layout.ADAPT_NS] += side_table(sim, side)[layout.ADAPT_PERIOD]
 
 
-@kernel
-def _mean_size(x: Floats) -> float:
-    """As `eventnet.coding.mean_size` has it."""
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    whole = x.shape[0] - x.shape[0] % MEAN_LANES
-    for j in range(0, whole, MEAN_LANES):
-        eight = x[j : j + MEAN_LANES]
-        s0, s1 = s0 + np.float64(abs(eight[0])), s1 + np.float64(abs(eight[1]))
-        s2, s3 = s2 + np.float64(abs(eight[2])), s3 + np.float64(abs(eight[3]))
-        s4, s5 = s4 + np.float64(abs(eight[4])), s5 + np.float64(abs(eight[5]))
-        s6, s7 = s6 + np.float64(abs(eight[6])), s7 + np.float64(abs(eight[7]))
-    rest = x[whole:]
-    n = rest.shape[0]
-    s0 += np.float64(abs(rest[0])) if n > 0 else 0.0
-    s1 += np.float64(abs(rest[1])) if n > 1 else 0.0
-    s2 += np.float64(abs(rest[2])) if n > 2 else 0.0
-    s3 += np.float64(abs(rest[3])) if n > 3 else 0.0
-    s4 += np.float64(abs(rest[4])) if n > 4 else 0.0
-    s5 += np.float64(abs(rest[5])) if n > 5 else 0.0
-    s6 += np.float64(abs(rest[6])) if n > 6 else 0.0
-    return float((((((((s0 + s1) + s2) + s3) + s4) + s5) + s6) + s7) / x.shape[0])
+@apart
+def _mean_size(x: Floats, lanes: Doubles) -> float:
+    """As `eventnet.coding.mean_size` has it; `lanes` is working space. Eight rows of lanes are added one after the
+    other, but with all lanes side by side and their sums at hand.
+    """
+    n, n_rows = x.shape[0], x.shape[0] // MEAN_LANES
+    for j in range(MEAN_LANES):
+        lanes[j] = 0.0
+    row = 0
+    while row + 7 < n_rows:
+        sizes = x[row * MEAN_LANES : (row + 8) * MEAN_LANES]
+        for j in range(MEAN_LANES):
+            two = (lanes[j] + np.float64(abs(sizes[j]))) + np.float64(abs(sizes[j + 8]))
+            four = (two + np.float64(abs(sizes[j + 16]))) + np.float64(abs(sizes[j + 24]))
+            six = (four + np.float64(abs(sizes[j + 32]))) + np.float64(abs(sizes[j + 40]))
+            lanes[j] = (six + np.float64(abs(sizes[j + 48]))) + np.float64(abs(sizes[j + 56]))
+        row += 8
+    for first in range(row * MEAN_LANES, n, MEAN_LANES):
+        sizes = x[first : first + MEAN_LANES]
+        for j in range(sizes.shape[0]):
+            lanes[j] += np.float64(abs(sizes[j]))
+    total = lanes[0]
+    for j in range(1, MEAN_LANES):
+        total += lanes[j]
+    return float(total / n)
 
 
 @phase

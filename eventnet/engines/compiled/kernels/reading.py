@@ -99,6 +99,17 @@ def read_x(sim: Sim, i: int, n_who: int, x: Floats) -> None:
         )
 
 
+@view
+def values_of(sim: Sim, i: int, n_who: int) -> Floats:
+    """The same where it lies: all that a sensor holds as it is, without a copy, else working space."""
+    x = vector(sim, layout.V_X)
+    if n_who == ALL_NEURONS and population(sim, i)[layout.IS_SENSOR] != 0:
+        x = floats(sim, layout.HELD)[side_table(sim, i)[layout.OFFSET] :]
+    else:
+        read_x(sim, i, n_who, x)
+    return x
+
+
 @kernel
 def read_error(sim: Sim, i: int, n_who: int, e: Floats) -> None:
     """e = h'(z) * sum g."""

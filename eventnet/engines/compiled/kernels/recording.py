@@ -61,12 +61,13 @@ def emit_one(sim: Sim, phase: int, kind: int, owner: int, value: float, cause: i
 @kernel
 def emit_spikes(sim: Sim, phase: int, kind: int, owner: int, at: int, n: int, scale: float, cause: int) -> int:
     """Events of the n spikes from `at` on in the arrays of spikes."""
-    sizes = doubles(sim, layout.SPIKE_S)
-    events = ints(sim, layout.SPIKE_EVENTS)
+    # from the first on: where a place may count from the end, a loop has to ask, and does one thing at a time
+    sizes = doubles(sim, layout.SPIKE_S)[at : at + n]
+    events = ints(sim, layout.SPIKE_EVENTS)[at : at + n]
     start = ints(sim, layout.CURSOR)[layout.EVENTS]
     first = begin(sim, phase, kind, owner, n, scale)
     units, singles = np.int64(0), np.int64(0)
-    for p in range(at, at + n):
+    for p in range(n):
         size = np.int64(abs(sizes[p]))
         units += size
         singles += size == 1
@@ -75,8 +76,8 @@ def emit_spikes(sim: Sim, phase: int, kind: int, owner: int, at: int, n: int, sc
     if sim.ints[layout.RECORDING] == layout.EVENTS_TOO:
         for p in range(n):
             ints(sim, layout.TOLD_NEURONS)[start + p] = ints(sim, layout.SPIKE_NEURONS)[at + p]
-            doubles(sim, layout.TOLD_VALUES)[start + p] = sizes[at + p]
-            ints(sim, layout.TOLD_CAUSES)[start + p] = events[at + p] if cause == OWN_CAUSES else cause
+            doubles(sim, layout.TOLD_VALUES)[start + p] = sizes[p]
+            ints(sim, layout.TOLD_CAUSES)[start + p] = events[p] if cause == OWN_CAUSES else cause
     return int(first)
 
 

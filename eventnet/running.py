@@ -83,7 +83,7 @@ def _compiled(network: Network, streams: Streams, recorders: Sequence[OutcomeRec
 
 
 ENGINES: dict[str, Callable[..., Engine]] = {"actor": ActorEngine, "compiled": _compiled, "dense": DenseEngine}
-SLICE_S = 0.2
+SLICE_S = 0.1
 FIRST_SLICE_NS = 10**7
 CHECKPOINT_EVERY_S = 10.0
 

@@ -33,7 +33,7 @@ from tests.cli.test_training import CONFIG as EPOCHS
 from tests.cli.test_training import EPOCH_NS
 
 PART_EVENTS = 1500
-SLICE_NS = 10**8
+SLICE_NS, SLICE_S = 10**8, 0.25
 SAVED = ("bias", "held", "x_last", "phi", "t_last", "y", "codes_ns", "traces", "trace_factors", "traces_ns", "weights")
 """What a state holds that is of no single instant's work."""
 
@@ -41,10 +41,11 @@ SAVED = ("bias", "held", "x_last", "phi", "t_last", "y", "codes_ns", "traces", "
 @contextmanager
 def many_states(share: float = 1e6) -> Iterator[None]:
     """Parts and slices so short that a run of seconds leaves many states, and room for them; however long it takes."""
-    clock_s = count(step=eventnet.running.SLICE_S)
+    clock_s = count(step=SLICE_S)
     with (
         patch.dict(RunWriter.create.__func__.__kwdefaults__, part_events=PART_EVENTS),  # type: ignore[attr-defined]
         patch.object(eventnet.running, "FIRST_SLICE_NS", SLICE_NS),
+        patch.object(eventnet.running, "SLICE_S", SLICE_S),
         patch.object(eventnet.running, "time", SimpleNamespace(monotonic=lambda: next(clock_s))),
         patch("eventnet.why.trail.EVENTS_APART", 300),
         patch("eventnet.why.shelf.SHARE_OF_TRACE", share),

@@ -73,8 +73,8 @@ class Work(NamedTuple):
     who: Ints  # [largest population] neurons that decide
     predicted_times: Ints  # [largest population]
     bounded: Ints  # [largest population] neurons whose bound has come
-    fires: Ints  # [enough] a byte for each neuron that decides: whether it fires
-    filled: Ints  # [enough] which integers of `fires` are not zero
+    fires: Ints  # [largest population / BYTES] a byte for each neuron that decides: whether it fires
+    filled: Ints  # [largest population / BYTES] which integers of `fires` are not zero
     powers: Doubles  # [largest population] what a softmax sums
     lanes: Doubles  # [MEAN_LANES] sums of sizes
     faded_ns: Ints  # [sides, traces, codes] the time over which each faded last

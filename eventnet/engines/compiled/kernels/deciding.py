@@ -217,7 +217,8 @@ def _list_marked(fires: Ints, marks: NDArray[np.uint8], filled: Ints, places: In
     """List which bytes are 1 and not 0; how many there are. `fires` are the same bytes, as far as they fill integers.
 
     Nothing branches on the bytes, since the processor could not guess the way: every place is written down, and the
-    next one over it where the byte was 0. For this `up_to` counts in byte p how many of the bytes 0 to p are 1.
+    next one over it where the byte was 0. For this `up_to` counts in byte p, the lowest being the first as on all that
+    Numba compiles for, how many of the bytes 0 to p are 1.
     """
     n_filled, fired = 0, np.int64(0)
     for k in range(fires.shape[0]):

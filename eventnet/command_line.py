@@ -80,13 +80,17 @@ def open_traced(run_dir: Path, skip_damaged: bool = False) -> Run:
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Let Python not look for unreachable cycles: while libraries are loaded there are none, and looking takes time."""
+    """Let Python not look for unreachable cycles: while libraries are loaded there are none, and looking takes time.
+
+    Nor does it look through what was made meanwhile afterwards, which it would do at once.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            gc.freeze()
             gc.enable()
 
 

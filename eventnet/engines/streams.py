@@ -56,10 +56,10 @@ def samples(graph: Graph, population: int, stream: SensorStream, start: int) -> 
         first += block.times_ns.size
         check_fit(name, graph.populations[population], block)
         n = block.times_ns.size
-        bad = first_not_finite(block, graph.network.dtype)
         if start >= n:
             start -= n
             continue
+        bad = first_not_finite(block, graph.network.dtype)
         times: list[int] = block.times_ns.tolist()
         values = block.numbers(np.float64).astype(np.float64, copy=False)
         if block.channels is None or block.offsets is None:

@@ -3,10 +3,12 @@
     python tools/bench_questions.py                       makes the runs first, about a minute
     python tools/bench_questions.py --keep /tmp/runs      and uses them again the next time
     python tools/bench_questions.py --json answers.json --repeats 9
+    python tools/bench_questions.py --run RUN             asks a run of your own, at ten places
 
-The runs are `watch` by the compiled and by the actor engine, the same with `wake: exact`, and the first as if it had
-left no states behind. Questions take turns, so that what else the machine does falls on all of them alike; numbers are
-medians, of the time on the clock and of the processor's. Before each first question `replay/` is as the run left it.
+The runs are, unless given, `watch` by the compiled and by the actor engine, the same with `wake: exact`, and the first
+as if it had left no states behind. Questions take turns, so that what else the machine does falls on all of them alike;
+numbers are medians, of the time on the clock and of the processor's. Before each first question `replay/` is as it was
+found.
 Python keeps the bytecode of modules, as it does for a user; a first turn, in which it is made, is not counted.
 """
 
@@ -31,13 +33,21 @@ from rich.table import Table
 
 import eventnet
 from eventnet.config import find_config
+from eventnet.errors import InputError
+from eventnet.trace.events import Kind
 from eventnet.trace.files import write_json
-from eventnet.trace.queries import open_run
+from eventnet.trace.queries import Run, open_run
+from eventnet.trace.state import REPLAY_FOLDER
+from eventnet.why.events import EventLog
 
 COMMAND = (sys.executable, "-m", "eventnet.cli")
 RUNS = ("compiled", "actor", "exact", "bare")
 """By the compiled engine; by the actor engine; compiled, with `wake: exact`; compiled, without states."""
 KEYS = ("kind", "population", "projection", "sensor", "second", "label")
+PLACES = (("forward", 0.03), ("forward", 0.5), ("forward", 0.98), ("backward", 0.4))
+"""Which spikes are asked about: of which kind, and where among the events."""
+NTH = ("first", "again")
+EVENTS_AT_ONCE = 2**16
 
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -54,7 +64,7 @@ class Times(NamedTuple):
 class Question:
     """One command on one run; `first`: states are as the run left them, else as the question itself left them."""
 
-    run: str
+    run: Path
     name: str
     arguments: Sequence[str]
     first: bool = False
@@ -75,6 +85,9 @@ def bench(
     repeats: Annotated[int, typer.Option(help="How often each question is asked.")] = 5,
     keep: Annotated[Path | None, typer.Option(help="A folder for the runs; those that are there are used.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write all numbers to this file.")] = None,
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Ask this run in place of those of watch; give it again for more.")
+    ] = None,
 ) -> None:
     """Measure how long questions take and print a table."""
     with TemporaryDirectory() as temporary:
@@ -82,19 +95,29 @@ def bench(
         folder.mkdir(parents=True, exist_ok=True)
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = str(Path(temporary) / "bytecode")
-        for name in RUNS:
-            _make(folder, name)
-        questions = [question for name in RUNS for question in _questions(folder, name)]
+        if run:
+            runs, places = run, [("forward" if k % 4 else "backward", (k + 0.5) / 10) for k in range(10)]
+        else:
+            runs, places = [folder / name for name in RUNS], list(PLACES)
+            for each in runs:
+                _make(each)
+        for each in runs:
+            _put_aside(each)
+        questions = [question for each in runs for question in _questions(each, places)]
         for turn in range(repeats + 1):
             err.print(f"turn {turn} of {repeats} ..." if turn else "a turn that is not counted ...")
             for question in questions:
-                times = _ask(folder, question)
+                times = _ask(question)
                 if turn:
                     question.times.append(times)
         rows = [
-            {"run": each.run, "question": each.name, "wall_s": each.wall_s, "cpu_s": each.cpu_s} for each in questions
+            {"run": each.run.name, "question": each.name, "wall_s": each.wall_s, "cpu_s": each.cpu_s}
+            for each in questions
         ]
-        events = {name: open_run(folder / name).n_events for name in RUNS}
+        events = {each.name: open_run(each).n_events for each in runs}
+        for each in runs:
+            _put_back(each)
+            shutil.rmtree(_aside(each))
     if json is not None:
         machine = {"platform": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()}
         versions = {"python": platform.python_version(), "eventnet": eventnet.__version__}
@@ -102,66 +125,91 @@ def bench(
     out.print(_table(questions))
 
 
-def _make(folder: Path, name: str) -> None:
-    """Have a run, and beside it the states that it left behind."""
-    run = folder / name
+def _make(run: Path) -> None:
+    """Have a run of `watch`."""
     if run.is_dir():
         return
+    name, folder = run.name, run.parent
     err.print(f"making the run {name} ...")
     if name == "bare":
         shutil.copytree(folder / "compiled", run)
-        shutil.rmtree(run / "replay", ignore_errors=True)
-    else:
-        config = find_config("watch")
-        if name == "exact":
-            text = config.read_text(encoding="utf-8").replace("wake: lazy", "wake: exact")
-            config = folder / "exact.yaml"
-            config.write_text(text.replace("data/", f"{find_config('watch').parent / 'data'}/"), encoding="utf-8")
-        engine = "actor" if name == "actor" else "compiled"
-        _call("run", str(config), "--engine", engine, "--out", str(run))
-    (run / "replay").mkdir(exist_ok=True)
-    shutil.copytree(run / "replay", folder / f"{name}-replay")
+        shutil.rmtree(run / REPLAY_FOLDER, ignore_errors=True)
+        return
+    config = find_config("watch")
+    if name == "exact":
+        text = config.read_text(encoding="utf-8").replace("wake: lazy", "wake: exact")
+        config = folder / "exact.yaml"
+        config.write_text(text.replace("data/", f"{find_config('watch').parent / 'data'}/"), encoding="utf-8")
+    engine = "actor" if name == "actor" else "compiled"
+    _call("run", str(config), "--engine", engine, "--out", str(run))
 
 
-def _questions(folder: Path, name: str) -> list[Question]:
+def _aside(run: Path) -> Path:
+    return run / ".states-as-found"
+
+
+def _put_aside(run: Path) -> None:
+    """Remember which states a run has; those of a call that was stopped before are as they were."""
+    if _aside(run).is_dir():
+        _put_back(run)
+        return
+    (run / REPLAY_FOLDER).mkdir(exist_ok=True)
+    # the same files: who adds a state replaces none
+    shutil.copytree(run / REPLAY_FOLDER, _aside(run), copy_function=os.link)
+
+
+def _put_back(run: Path) -> None:
+    shutil.rmtree(run / REPLAY_FOLDER)
+    shutil.copytree(_aside(run), run / REPLAY_FOLDER, copy_function=os.link)
+
+
+def _questions(path: Path, places: Sequence[tuple[str, float]]) -> list[Question]:
     """All that is asked of a run."""
-    run = open_run(folder / name)
+    run = open_run(path)
+    hidden, learning = _hidden(run), run.projections[0]
     found = []
-    for when, share, kind in (
-        ("early", 0.03, "forward"),
-        ("in the middle", 0.5, "forward"),
-        ("late", 0.98, "forward"),
-        ("of an error", 0.4, "backward"),
-    ):
-        event = _spike(folder / name, kind, int(share * run.n_events))
-        arguments = ("why", str(folder / name), str(event))
-        found += [Question(name, f"why {when}, {nth}", arguments, nth == "first") for nth in ("first", "again")]
-    weight = ("why", str(folder / name), "--weight", "gyroscope->hidden", "0", "1")
-    found += [Question(name, f"why of a weight, {nth}", weight, nth == "first") for nth in ("first", "again")]
-    if name == "bare":
+    for kind, share in places:
+        event = _spike(run, hidden, Kind[kind.upper()], int(share * run.n_events))
+        name = f"why {kind}, {share:.0%}"
+        found += [Question(path, f"{name}, {nth}", ("why", str(path), str(event)), nth == "first") for nth in NTH]
+    weight = ("why", str(path), "--weight", learning, "0", "1")
+    found += [Question(path, f"why of a weight, {nth}", weight, nth == "first") for nth in NTH]
+    if path.name == "bare":
         return found
-    found += [Question(name, f"ops --by {key}", ("ops", str(folder / name), "--by", key)) for key in KEYS]
-    neuron = ("spikes", str(folder / name), "--population", "hidden", "--neuron", "7")
-    second = "select * from events where time_ns >= 1000000000000 and time_ns < 1001000000000"
+    found += [Question(path, f"ops --by {key}", ("ops", str(path), "--by", key)) for key in KEYS]
+    middle_s = run.status["time_ns"] // 2 // 10**9
+    second = f"select * from events where time_ns >= {middle_s}000000000 and time_ns < {middle_s + 1}000000000"
+    spikes = ("spikes", str(path), "--population", hidden)
     return [
         *found,
-        Question(name, "spikes of a neuron", neuron),
-        Question(name, "sql of a second", ("sql", str(folder / name), second)),
+        Question(path, "spikes of a neuron", (*spikes, "--neuron", "1")),
+        Question(path, "spikes of a second", (*spikes, "--start", f"{middle_s} s", "--end", f"{middle_s + 1} s")),
+        Question(path, "sql of a second", ("sql", str(path), second)),
     ]
 
 
-def _spike(run: Path, kind: str, after: int) -> int:
-    """The first spike of a hidden neuron after an event."""
-    chosen = open_run(run).events("hidden", kind=kind, columns=("event",))["event"].to_numpy()
-    return int(chosen[chosen >= after][0])
+def _hidden(run: Run) -> str:
+    """A population between others, the last of those that are first heard and then speak."""
+    projections = run.provenance["projections"]
+    between = {each["target"] for each in projections} & {each["source"] for each in projections}
+    return [name for name in run.populations if name in between][-1]
 
 
-def _ask(folder: Path, question: Question) -> Times:
+def _spike(run: Run, population: str, kind: Kind, after: int) -> int:
+    """The first spike of a population after an event."""
+    log, owner = EventLog(run), run.populations.index(population)
+    for first in range(after, run.n_events, EVENTS_AT_ONCE):
+        events = log.between(first, first + EVENTS_AT_ONCE)
+        found = events.event[(events.kind == kind) & (events.owner == owner)]
+        if found.size:
+            return int(found[0])
+    raise InputError(f"no {kind.name.lower()} spike of {population} comes after event {after}", place=str(run.path))
+
+
+def _ask(question: Question) -> Times:
     """Ask once. What is read was read before, as it is when a user asks again and again."""
     if question.first:
-        replay = folder / question.run / "replay"
-        shutil.rmtree(replay)
-        shutil.copytree(folder / f"{question.run}-replay", replay)
+        _put_back(question.run)
     return _call(*question.arguments)
 
 
@@ -178,11 +226,12 @@ def _table(questions: list[Question]) -> Table:
     """Questions down, runs across."""
     table = Table(box=None, pad_edge=False)
     table.add_column("seconds (of the processor)", no_wrap=True)
-    for name in RUNS:
-        table.add_column(name, justify="right", no_wrap=True)
-    cells = {(each.name, each.run): f"{each.wall_s:.2f} ({each.cpu_s:.2f})" for each in questions}
+    runs = list(dict.fromkeys(each.run.name for each in questions))
+    for run in runs:
+        table.add_column(run, justify="right", no_wrap=True)
+    cells = {(each.name, each.run.name): f"{each.wall_s:.2f} ({each.cpu_s:.2f})" for each in questions}
     for name in dict.fromkeys(each.name for each in questions):
-        table.add_row(name, *(cells.get((name, run), "–") for run in RUNS))
+        table.add_row(name, *(cells.get((name, run), "–") for run in runs))
     return table
 
 

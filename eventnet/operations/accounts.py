@@ -8,19 +8,20 @@ A run that records a trace leaves them as it goes (`ongoing.py`); whoever asks t
 others from the trace, and leaves them too. They are a cache: what is missing, damaged, foreign or out of date is made
 anew, and all of it may be deleted. Answers are the same with and without.
 
-An account belongs to one file of a trace, whose size and footer it names, and to the configuration and the rules by
-which bills are shared.
+An account belongs to one file of a trace, whose size and footer it names, to the configuration, and to the version of
+the rules by which bills are shared.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,23 +32,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from eventnet import __version__
 from eventnet.errors import InputError, RunError
 from eventnet.operations.bills import price
 from eventnet.operations.charges import Answers, Ledger, StretchSums, TableReader
 from eventnet.operations.conventions import N_WAYS, SUMMED, way_of_kinds
 from eventnet.operations.shares import PARTS, NetworkInForce, SharedBills
 from eventnet.trace.files import replacing
+from eventnet.trace.footers import Mark, mark_of
 from eventnet.trace.parts import Parts, part_path
 
 if TYPE_CHECKING:
     from eventnet.operations.payers import Sharing
 
 FOLDER = "accounts"
+ACCOUNTS_VERSION = 1
+"""How bills are summed and shared: raised whenever that changes, or what an account holds, and only then, so that
+accounts which a run has left serve until they would mislead (tests/golden says when).
+"""
 TAIL = "tail"
 """Stands in the place of a part's number."""
-_FOOTER_BYTES = 8
-"""At the end of a Parquet file: how long its footer is, and four letters."""
 _WORD = 2**60
 """Sums of shares have no bound; they are kept as high * `_WORD` + low."""
 _DAMAGE = (ValueError, KeyError, TypeError, zlib.error, struct.error)
@@ -77,12 +80,16 @@ class Accounts:
     | `keep_sums`, `keep_shares` | keep them; where nothing can be written, nothing is |
     """
 
-    def __init__(self, path: Path) -> None:
-        """`path`: the directory of the run. Nothing is written before something is kept."""
+    def __init__(self, path: Path, marks: Sequence[Mark] = ()) -> None:
+        """`path`: the directory of the run. `marks`: those of its first parts, as far as they are known.
+
+        Nothing is written before something is kept.
+        """
+        self._marks = marks
         self._folder, self._trace = path / FOLDER, path / "trace"
         self.tail = self._trace / "tail.parquet"
-        config = (path / "config.yaml").read_bytes()
-        self._key = blake2b(b"\0".join((__version__.encode(), _rules(), config)), digest_size=16).hexdigest()
+        key = str(ACCOUNTS_VERSION).encode() + b"\0" + (path / "config.yaml").read_bytes()
+        self._key = blake2b(key, digest_size=16).hexdigest()
 
     def sums(self, piece: Piece) -> StretchSums | None:
         """The sums of a file of the trace."""
@@ -122,7 +129,7 @@ class Accounts:
                 return None
             arrays, at = told.pop("arrays"), 0
             for name, dtype, shape in arrays:
-                array = np.frombuffer(numbers, dtype, int(np.prod(shape)), at).reshape(shape)
+                array = np.frombuffer(numbers, dtype, math.prod(shape), at).reshape(shape)
                 told[name], at = array, at + array.nbytes
         except (OSError, *_DAMAGE):
             return None
@@ -151,20 +158,13 @@ class Accounts:
 
     def _covered(self, piece: Piece) -> list[Any]:
         """What an account of this file of the trace belongs to, as it is now; OSError where there is no such file."""
-        file = self.tail if piece == TAIL else part_path(self._trace, "events", int(piece))
-        with file.open("rb") as opened:
-            n_bytes = opened.seek(0, 2)
-            opened.seek(n_bytes - _FOOTER_BYTES)
-            (n_footer,) = struct.unpack("<I4x", opened.read())
-            opened.seek(max(0, n_bytes - _FOOTER_BYTES - n_footer))
-            return [self._key, piece, n_bytes, zlib.crc32(opened.read())]
-
-
-@cache
-def _rules() -> bytes:
-    """A digest of what says how bills are summed and shared."""
-    here = Path(__file__).parent
-    return blake2b(b"".join((here / f"{name}.py").read_bytes() for name in ("accounts", "charges", "payers"))).digest()
+        if piece == TAIL:
+            mark = mark_of(self.tail)
+        elif int(piece) < len(self._marks):
+            mark = self._marks[int(piece)]
+        else:
+            mark = mark_of(part_path(self._trace, "events", int(piece)))
+        return [self._key, piece, *mark]
 
 
 # --- taking those that there are, and working out the others

@@ -182,9 +182,9 @@ class Answers:
         self._times_ns[target] = np.concatenate((self._times_ns[target], np.asarray(times_ns, np.int64)))
         self._labels[target] = np.concatenate((self._labels[target], np.asarray(labels, np.int64)))
 
-    def next_after(self, target: int, times_ns: _Ints) -> _Ints:
+    def next_after(self, target: int, times_ns: int | Sequence[int] | _Ints) -> _Ints:
         """The numbers of the answers that events at these times lead to; all before those times must be here."""
-        return self._n_forgotten[target] + np.searchsorted(self._times_ns[target], times_ns)
+        return np.asarray(self._n_forgotten[target] + np.searchsorted(self._times_ns[target], times_ns))
 
     def labels(self, target: int, numbers: _Ints) -> _Ints:
         """The classes of these answers, which must be here."""

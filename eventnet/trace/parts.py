@@ -14,10 +14,12 @@ schema version 1, whose rows lie in order, are read in the same way.
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +33,7 @@ from eventnet.errors import InputError
 from eventnet.operations.bills import COUNTS
 from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.files import replacing
+from eventnet.trace.footers import Footer, add_footer, footer_of, keep_footers, known_footers, mark_of
 from eventnet.trace.layout import NUMBER, PLACE, ROW_GROUP_ROWS, by_place, has_places, in_order, row_groups_with
 from eventnet.trace.schema import SCHEMAS, names_of, with_plain_names
 
@@ -41,9 +44,10 @@ FIRST_ROWS = 2**10
 _Key = TypeVar("_Key")
 _Read = TypeVar("_Read")
 _PART_KEY = b"eventnet.part"
-_READ_ERRORS = (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError)
-"""What pyarrow raises for a file that is cut short or changed."""
+_READ_ERRORS = (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError, struct.error)
+"""What is raised for a file that is cut short or changed."""
 _LOCAL = LocalFileSystem()
+_NEVER_NS = 2**63
 
 
 def checked(dictionaries: Sequence[str] = ()) -> ds.ParquetFileFormat:
@@ -95,9 +99,9 @@ class PartWriter:
         self._n_buffered += sum(rows.num_rows for rows in tables)
         while self._n_buffered >= self._part_rows:
             table = pa.concat_tables(self._buffer)
-            path, full = part_path(self._directory, self._name, self._n_parts), table.slice(0, self._part_rows)
+            full = table.slice(0, self._part_rows)
             self._finish_writing()
-            self._writing = self._thread.submit(self._write, path, full, self._n_parts), full
+            self._writing = self._thread.submit(self._write_part, self._n_parts, full), full
             rest = table.slice(self._part_rows)
             self._buffer, self._n_buffered = [rest], rest.num_rows
             self._n_parts += 1
@@ -107,6 +111,11 @@ class PartWriter:
         self._finish_writing()
         rows = pa.concat_tables([self._schema.empty_table(), *self._buffer])
         self._write(self._directory / "tail.parquet", rows, self._n_parts)
+
+    def _write_part(self, part: int, rows: pa.Table) -> None:
+        path = part_path(self._directory, self._name, part)
+        self._write(path, rows, part)
+        add_footer(self._directory, part, footer_of(mark_of(path), pq.read_metadata(path)))
 
     def _finish_writing(self) -> None:
         """Wait for the part that is being written; where that fails, its rows go back into the buffer."""
@@ -140,6 +149,7 @@ class PartWriter:
             kept = self._same_dictionaries(rows.slice(0, n_left))
         self._buffer, self._n_buffered = [kept], n_left
         self.write_tail()
+        keep_footers(self._directory, list(enumerate(found.footers[: self._n_parts])))
         for path in reversed(found.parts[self._n_parts :]):
             path.unlink()
 
@@ -181,7 +191,7 @@ class Parts:
     rows_of_tail: pa.Table | None  # as they lie in the file
     n_rows: int
     damaged: dict[Path, str] = field(default_factory=dict)
-    footers: tuple[pq.FileMetaData, ...] = ()  # of the parts
+    footers: tuple[Footer, ...] = ()  # of the parts
 
     @cached_property
     def tail(self) -> pa.Table | None:
@@ -195,23 +205,29 @@ class Parts:
         return len(self.parts) + (self.rows_of_tail is not None)
 
     def batches(
-        self, columns: Sequence[str] | None = None, where: ds.Expression | None = None, ordered: bool = True
+        self,
+        columns: Sequence[str] | None = None,
+        where: ds.Expression | None = None,
+        ordered: bool = True,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows for which `where` holds, two parts in memory at a time. Row groups that hold none are not read.
 
+        `start_ns`, `end_ns`: times between which `where` holds; parts that have none of these are not opened.
         `ordered`: in order; else only part by part, which takes less time. Raises InputError naming a part that turns
         out damaged. The next part is read while this one is used, once more than its first batch is asked for.
         """
         with ThreadPoolExecutor(1, thread_name_prefix=f"read-{self.name}") as reader:
             coming: Future[pa.Table] | None = None
-            n_rows = FIRST_ROWS
-            for k in range(self.n_pieces):
+            n_rows, wanted = FIRST_ROWS, self._pieces_between(start_ns, end_ns)
+            for k, following in zip_longest(wanted, wanted[1:]):
                 piece = self.piece(k, columns, where, ordered) if coming is None else coming.result()
                 coming, first = None, 0
                 while first < piece.num_rows:
                     yield from piece.slice(first, n_rows).to_batches()
-                    if coming is None and k + 1 < self.n_pieces:
-                        coming = reader.submit(self.piece, k + 1, columns, where, ordered)
+                    if coming is None and following is not None:
+                        coming = reader.submit(self.piece, following, columns, where, ordered)
                     first, n_rows = first + n_rows, min(2 * n_rows, BATCH_ROWS)
 
     def pieces(
@@ -256,11 +272,24 @@ class Parts:
         if k == len(self.parts):
             assert self.rows_of_tail is not None
             return int(pc.min(self.rows_of_tail["time_ns"]).as_py())
-        footer, column = self.footers[k], SCHEMAS[self.name].get_field_index("time_ns")
         try:
-            return min(int(footer.row_group(g).column(column).statistics.min) for g in range(footer.num_row_groups))
-        except (AttributeError, ValueError) as error:
-            raise _damage(self.parts[k], error, len(self.parts) - 1) from error
+            return self.footers[k].ranges["time_ns"][0]
+        except KeyError as error:
+            raise _damage(self.parts[k], ValueError("its footer tells no times"), len(self.parts) - 1) from error
+
+    def fragments(self, form: ds.ParquetFileFormat) -> list[ds.ParquetFileFragment]:
+        """The parts for a dataset. Arrow is told the events and times of each, and need not look for them there."""
+        return [
+            form.make_fragment(str(path), _LOCAL, partition_expression=_within(footer))
+            for path, footer in zip(self.parts, self.footers, strict=True)
+        ]
+
+    def _pieces_between(self, start_ns: int | None, end_ns: int | None) -> Sequence[int]:
+        """The pieces that may hold rows from `start_ns` on and before `end_ns`; None sets no bound."""
+        start_ns, end_ns = (-1 if start_ns is None else start_ns), (_NEVER_NS if end_ns is None else end_ns)
+        held_ns = [footer.ranges.get("time_ns", (-1, _NEVER_NS)) for footer in self.footers]
+        wanted = [k for k, (first_ns, last_ns) in enumerate(held_ns) if last_ns >= start_ns and first_ns < end_ns]
+        return [*wanted, *range(len(self.parts), self.n_pieces)]
 
     def read_part(self, path: Path) -> pa.Table:
         """All rows of one part, in order. Raises InputError naming it where it is damaged."""
@@ -288,6 +317,14 @@ def ahead(read: Callable[[_Key], _Read], keys: Sequence[_Key]) -> Iterator[_Read
             found = coming.pop().result()
             coming += [reader.submit(read, key) for key in keys[k + 1 : k + 2]]
             yield found
+
+
+def _within(footer: Footer) -> ds.Expression:
+    """What holds for all rows of a part."""
+    holds = ds.scalar(True)
+    for name, (least, largest) in footer.ranges.items():
+        holds = holds & (ds.field(name) >= least) & (ds.field(name) <= largest)
+    return holds
 
 
 def _groups(path: Path, where: ds.Expression) -> list[int]:
@@ -324,8 +361,8 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
     """Look at a table, which may be growing at this moment.
 
     The tail is read before the parts are listed: every part before it is there then. Footers of all parts are
-    checked; with `skip_damaged` every page is, and what is damaged is left out and listed instead of raising
-    InputError. `ended`: the writer closed the table, so a tail must be there.
+    checked, those that were before by their marks alone; with `skip_damaged` every page is, and what is damaged is left
+    out and listed instead of raising InputError. `ended`: the writer closed the table, so a tail must be there.
     """
     damaged: dict[Path, str] = {}
     tail_path = directory / "tail.parquet"
@@ -345,12 +382,13 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
         tail = None  # left behind when its part appeared
     n_expected = max(tail_part, int(paths[-1].stem.rpartition("-")[2]) + 1 if paths else 0)
     whole: list[Path] = []
-    footers: list[pq.FileMetaData] = []
+    footers: list[Footer] = []
+    known = {} if skip_damaged else known_footers(directory)
     n_rows = 0 if tail is None else tail.num_rows
     for k in range(n_expected):
         path = part_path(directory, name, k)
         try:
-            footer = _check_part(path, name, read_all=skip_damaged, n_others=n_expected - 1)
+            footer = _check_part(path, name, known.get(k), read_all=skip_damaged, n_others=n_expected - 1)
         except InputError as error:
             if not skip_damaged:
                 raise
@@ -358,7 +396,9 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
             continue
         whole.append(path)
         footers.append(footer)
-        n_rows += footer.num_rows
+        n_rows += footer.n_rows
+    if ended and not damaged and any(known.get(k) != footer for k, footer in enumerate(footers)):
+        keep_footers(directory, list(enumerate(footers)))
     return Parts(name, tuple(whole), tail, n_rows, damaged, tuple(footers))
 
 
@@ -384,13 +424,14 @@ def _read_tail(path: Path, name: str) -> pa.Table | None:
         ) from error
 
 
-def _check_part(path: Path, name: str, read_all: bool, n_others: int) -> pq.FileMetaData:
-    if not path.is_file():
-        raise _missing(path)
+def _check_part(path: Path, name: str, known: Footer | None, read_all: bool, n_others: int) -> Footer:
     try:
-        footer = pq.read_metadata(path)
-        _check_schema(path, name, footer.schema.to_arrow_schema(), footer.metadata)
-        written_as = part_path(path.parent, name, int(footer.metadata[_PART_KEY])).name
+        mark = mark_of(path)
+        if known is not None and known.mark == mark:
+            return known
+        metadata = pq.read_metadata(path)
+        _check_schema(path, name, metadata.schema.to_arrow_schema(), metadata.metadata)
+        written_as = part_path(path.parent, name, int(metadata.metadata[_PART_KEY])).name
         if written_as != path.name:
             raise InputError(
                 f"is another part under this name: it was written as {written_as}",
@@ -399,11 +440,13 @@ def _check_part(path: Path, name: str, read_all: bool, n_others: int) -> pq.File
             )
         if read_all:
             _PLAIN.make_fragment(str(path), _LOCAL).to_table()
+        return footer_of(mark, metadata)
     except InputError:
         raise
+    except FileNotFoundError as error:
+        raise _missing(path) from error
     except _READ_ERRORS as error:
         raise _damage(path, error, n_others) from error
-    return footer
 
 
 def _check_schema(path: Path, name: str, schema: pa.Schema, metadata: dict[bytes, bytes] | None) -> None:

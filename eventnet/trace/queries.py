@@ -115,17 +115,18 @@ class Run:
         kinds = (kind,) if isinstance(kind, str) else kind
         self._check(population, projection, neuron, kinds, limit, columns)
         where = _filter(population, projection, neuron, kinds, start_ns, end_ns)
-        return _first(trace.batches(columns, where), limit)
+        return _first(trace.batches(columns, where, start_ns=start_ns, end_ns=end_ns), limit)
 
     def spikes(self, population: str | None = None, **filters: Any) -> Iterator[pa.RecordBatch]:
         """Spikes only: the `event_batches` of kinds forward and backward, unless `kind` says otherwise."""
         return self.event_batches(population, **{"kind": SPIKES, **{k: v for k, v in filters.items() if v is not None}})
 
-    def outcomes(self) -> pa.Table:
+    def outcomes(self, columns: Sequence[str] | None = None) -> pa.Table:
         """What every target sample said, in order; docs/trace.md lists the columns."""
-        schema = pa.schema(list(OUTCOME_FIELDS))
+        fields = dict(OUTCOME_FIELDS)
+        schema = pa.schema([(name, fields[name]) for name in (columns or fields)])
         return pa.Table.from_batches(
-            [batch.replace_schema_metadata() for batch in self.outcome_parts.batches()], schema
+            [batch.replace_schema_metadata() for batch in self.outcome_parts.batches(columns)], schema
         )
 
     def config(self) -> Config:
@@ -217,7 +218,7 @@ class Run:
     def classes(self, target: str | None = None) -> pa.Table:
         """The outcomes of a target with classes; `target` None: of the only one. InputError where there is none."""
         outcomes = self.outcomes()
-        with_classes = set(outcomes.filter(pc.field("label") >= 0)["target"].to_pylist())
+        with_classes = set(pc.unique(outcomes.filter(pc.field("label") >= 0)["target"]).to_pylist())
         names = [each["name"] for each in self.provenance["targets"] if each["name"] in with_classes]
         if target is not None:
             _one_of(target, [each["name"] for each in self.provenance["targets"]], "target")
@@ -244,20 +245,25 @@ class Run:
         number = self._target_names.index(outcomes["target"][0].as_py())
         labels = outcomes["label"].to_numpy()
 
-        def at_once(sums: StretchSums) -> bool:
-            """Whether no sample came between events, so that all lead to the same one."""
-            first, last = accounted.answers.next_after(number, np.array([sums.first_ns, sums.last_ns])).tolist()
-            return bool(first == last)
+        def came(times_ns: int | list[int]) -> NDArray[np.int64]:
+            """How many samples came before these times."""
+            return accounted.answers.next_after(number, times_ns)
 
-        def knows(sums: StretchSums) -> bool:
-            """Whether the samples are recorded by which it was summed, and no more: they are written more rarely."""
-            return sums.n_answers[number] == int(accounted.answers.next_after(number, np.array([sums.last_ns]))[0])
+        def can_tell(sums: StretchSums) -> bool:
+            """Whether all its events lead to the same sample, or those samples are recorded by which it was summed, and
+            no more: they are written more rarely.
+            """
+            before_end = came(sums.last_ns)
+            return bool(sums.n_answers[number] == before_end or came(sums.first_ns) == before_end)
 
-        rows = []
-        for each in accounted.sums(lambda sums: at_once(sums) or knows(sums)):
-            n_came = int(accounted.answers.next_after(number, np.array([each.last_ns]))[0])
-            coming = labels[min(n_came, len(labels) - 1)]
-            if at_once(each):
+        rows, stretches = [], accounted.sums(can_tell)
+        before_starts, before_ends = (
+            came([each.first_ns for each in stretches]),
+            came([each.last_ns for each in stretches]),
+        )
+        leads_to = labels[np.minimum(before_ends, len(labels) - 1)]
+        for each, at_once, coming in zip(stretches, before_starts == before_ends, leads_to.tolist(), strict=True):
+            if at_once:
                 still_open = by_way(each)
                 ways = np.arange(N_WAYS)
             else:
@@ -280,7 +286,7 @@ class Run:
         trace, accounts = self._traced(), None
         if not self.damaged:
             with suppress(OSError):
-                accounts = Accounts(self.path)
+                accounts = Accounts(self.path, [footer.mark for footer in trace.footers])
         return Accounted(trace, accounts, TableReader(self.populations, self.projections), self._answers)
 
     def _answers(self) -> Answers:

@@ -118,7 +118,7 @@ def _blocks(samples: Events, n_channels: int) -> list[SampleBlock]:
 
 def recorded_targets(run: Run, network: Network) -> dict[str, RecordedTarget]:
     """The target samples of a run, by target. Raises InputError where they have to be made anew and cannot be."""
-    outcomes = run.outcomes()
+    outcomes = run.outcomes(("time_ns", "target", "label", "learned"))
     labels = outcomes.column("label").to_numpy()
     has_ended = run.status.get("state") != "running"  # else the last outcomes may not have been written yet
     if has_ended and (labels >= 0).all():

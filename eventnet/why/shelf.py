@@ -1,6 +1,6 @@
 """States of a run kept in its directory by their times, so that a look at the run begins near its goal.
 
-They are a cache under `replay/`: what is missing, damaged, foreign or of another version is made anew, and all of it
+They are a cache under `replay/`: what is missing, damaged, foreign or out of date is made anew, and all of it
 may be deleted. Together they stay small beside the trace: where states are large, fewer are kept.
 """
 
@@ -11,9 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from eventnet import __version__
 from eventnet.engines.base import State
-from eventnet.engines.compiled.kernels.compiling import SOURCES
+from eventnet.engines.compiled.state import STATES_VERSION
 from eventnet.errors import InputError, RunError
 from eventnet.trace.parts import part_path
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
@@ -38,8 +37,8 @@ class Shelf:
         """`path`: the directory of the run. Nothing is written before `keep` is called."""
         self._folder, self._trace = path / REPLAY_FOLDER, path / "trace"
         config = (path / "config.yaml").read_text(encoding="utf-8")
-        # states of another version, of other kernels or of another configuration have other names
-        self._key = blake2b("\0".join((__version__, SOURCES, config)).encode(), digest_size=8).hexdigest()
+        # states of kernels that give other bits, or of another configuration, have other names
+        self._key = blake2b(f"{STATES_VERSION}\0{config}".encode(), digest_size=8).hexdigest()
         self._bytes: dict[int, int] = {}  # of each state, by time
         self._part_bytes: list[int] = []  # of the whole parts of the trace
         self._usual_bytes = 0  # of a state
@@ -114,10 +113,11 @@ class Shelf:
     def _trace_bytes(self, n_parts: int | None) -> int:
         """The size of the first `n_parts` parts of the trace (None: of all), as far as they are there."""
         while n_parts is None or len(self._part_bytes) < n_parts:
-            part = part_path(self._trace, "events", len(self._part_bytes))
-            if not part.exists():
+            try:
+                size = part_path(self._trace, "events", len(self._part_bytes)).stat().st_size
+            except FileNotFoundError:
                 break
-            self._part_bytes.append(part.stat().st_size)
+            self._part_bytes.append(size)
         return sum(self._part_bytes[:n_parts])
 
     def _file(self, time_ns: int) -> Path:

@@ -207,7 +207,7 @@ def test_states_that_are_of_no_use_are_made_anew(damage, tmp_path):
     files = sorted((path / REPLAY_FOLDER).iterdir())
     contents = [file.read_bytes() for file in files]
     if damage == "of another version":
-        with patch("eventnet.why.shelf.__version__", "0"):
+        with patch("eventnet.why.shelf.STATES_VERSION", 0):
             explain(open_past(path), last)
         assert not any(file.exists() for file in files)
         assert len(list((path / REPLAY_FOLDER).iterdir())) == len(files)

@@ -25,6 +25,10 @@ Number = float | np.floating[Any]
 RING_START = 64
 BYTES = 8
 """Of an integer."""
+STATES_VERSION = 1
+"""What a saved state is and what becomes of it: raised whenever kernels give other bits or `Arrays` hold other things,
+and only then, so that states which a run has left serve until they would mislead (tests/golden says when).
+"""
 
 
 class Arrays(NamedTuple):

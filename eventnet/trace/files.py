@@ -13,7 +13,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from eventnet.errors import InputError, RunError
+
+LOCK = ".lock"
+"""In a directory that one process writes: held by it, and let go of by the system however the process ends."""
+
+
+def only_writer(directory: Path) -> FileLock:
+    """Have nobody else write into a directory before the lock is released.
+
+    Raises InputError where somebody does. Where the system can lock nothing there, nobody is kept out.
+    """
+    lock = FileLock(directory / LOCK, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            "another process is writing this run", place=str(directory), remedy="wait until it has ended, or stop it"
+        ) from error
+    except (OSError, NotImplementedError):
+        pass  # where nothing can be written either, the first file says so
+    return lock
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from eventnet.engines.base import OutcomeRecorder, Recorder, State
 from eventnet.errors import InputError, RunError
 from eventnet.network.graph import Graph
 from eventnet.trace.events import SCHEMA_VERSION, EventBatch, EventBlock, Outcome, block_of, join
-from eventnet.trace.files import read_json, write_json, write_text
+from eventnet.trace.files import only_writer, read_json, write_json, write_text
 from eventnet.trace.layout import cut
 from eventnet.trace.parts import PartWriter
 from eventnet.trace.schema import EventRows, OutcomeRows
@@ -63,6 +63,7 @@ class RunWriter:
     def __init__(self, path: Path, graph: Graph, provenance: Mapping[str, Any]) -> None:
         """For `create` and `resume` only."""
         self.path = path
+        self._lock = only_writer(path)
         self._trace = bool(provenance["trace"])
         self._events = EventRows(graph)
         self._outcomes = OutcomeRows({target["name"]: target["groups"] for target in provenance["targets"]})
@@ -101,10 +102,10 @@ class RunWriter:
         """
         provenance = describe_run(graph, config_name, engine, groups, command, trace, part_events)
         _claim(path)
+        writer = cls(path, graph, provenance)
         for directory in ("outcomes", "checkpoint", *(["trace"] if trace else [])):
             (path / directory).mkdir()
         write_text(path / "config.yaml", config_text)
-        writer = cls(path, graph, provenance)
         writer._write_status("running", 0, "")
         # last, since this file is what makes the directory one of a run
         write_json(path / "provenance.json", provenance)
@@ -130,8 +131,8 @@ class RunWriter:
                 place=str(path),
                 remedy="start it anew in another directory",
             )
-        saved = load_state(file)
         writer = cls(path, graph, provenance)
+        saved = load_state(file)
         for temporary in path.rglob(".*.tmp"):
             temporary.unlink()
         if writer._trace:
@@ -213,6 +214,7 @@ class RunWriter:
         self._write_status(status, time_ns, message)
         if summary is not None:
             write_json(self.path / "summary.json", summary)
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self

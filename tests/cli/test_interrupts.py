@@ -96,6 +96,28 @@ def stop_on_the_way(folder: Path, how: signal.Signals, tmp_path: Path) -> Result
     return Result(process.returncode, out, err)
 
 
+def test_a_run_that_goes_on_cannot_be_resumed_beside(tmp_path: Path) -> None:
+    folder, driver = tmp_path / "run", tmp_path / "driver.py"
+    driver.write_text(DRIVER, encoding="utf-8")
+    arguments = ["run", "two_rates", "--until", "10000 s", "--out", folder.name]
+    process = popen(arguments, tmp_path, [sys.executable, str(driver)])
+    try:
+        while events_at_last_checkpoint(folder) < PART_EVENTS:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        beside = eventnet_process("run", "--resume", folder.name, cwd=tmp_path)
+        assert process.poll() is None
+        assert_only_error(beside, folder.name, "another process is writing this run", "wait until it has ended")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    stopped = open_run(folder)
+    assert stopped.status["state"] == "interrupted"
+    assert stopped.events(columns=["event"])["event"].to_pylist() == list(range(stopped.n_events))
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_goes_on_to_the_same_bytes(how: signal.Signals, undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "a run"

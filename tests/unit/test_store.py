@@ -273,6 +273,32 @@ def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
         new_writer(tmp_path / "notes.txt", small_graph())
 
 
+def test_a_run_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    path, graph = tmp_path / "run", small_graph()
+    writer = new_writer(path, graph)
+    writer.checkpoint({}, 0)
+    before = trace_bytes(path)
+    with pytest.raises(InputError, match=r"another process is writing this run.*wait until it has ended") as caught:
+        RunWriter.resume(path, graph)
+    assert caught.value.place == str(path)
+    assert trace_bytes(path) == before
+    writer.close("interrupted", 0)
+    resumed, _ = RunWriter.resume(path, graph)
+    with pytest.raises(InputError, match="another process"):
+        RunWriter.resume(path, graph)
+    resumed.close("interrupted", 0)
+
+
+def test_where_nothing_can_be_locked_runs_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NotImplementedError("no locks here")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    whole_run(tmp_path / "run", 50)
+    RunWriter.resume(tmp_path / "run", small_graph())[0].close("interrupted", 0)
+    assert open_run(tmp_path / "run").n_events > 0
+
+
 def test_what_cannot_be_resumed_says_why(tmp_path: Path) -> None:
     graph = small_graph()
     path = tmp_path / "run"

@@ -107,7 +107,7 @@ class Replay:
         segment = self._segments[_at(self._segments, time_ns)]
         nearest_ns = self._nearest(segment, time_ns)
         if nearest_ns is None:
-            self._reach(segment)
+            self._reach(segment, asked=keeping)
             nearest_ns = segment.start_ns
         is_here = self._segment is segment and nearest_ns <= self._engine.now_ns <= time_ns
         if not is_here:
@@ -122,8 +122,8 @@ class Replay:
         place = bisect_right(self._times_ns, time_ns) - 1
         return self._times_ns[place] if place >= 0 and self._times_ns[place] >= segment.start_ns else None
 
-    def _reach(self, segment: _Segment) -> None:
-        """Have the state in which a segment begins."""
+    def _reach(self, segment: _Segment, *, asked: bool) -> None:
+        """Have the state in which a segment begins; `asked`: a question begins there, and others may."""
         number = segment.number
         here = -1 if self._segment is None else self._segment.number
         while not self._has_start(self._segments[number]):
@@ -146,6 +146,8 @@ class Replay:
             self._keep(following.start_ns, state)
             if self._shelf is not None:
                 self._shelf.keep(following.start_ns, state, following.n_parts)
+                if asked and following is segment:
+                    self._shelf.keep_asked(following.start_ns, state)
 
     def _has_start(self, segment: _Segment) -> bool:
         """Whether the state in which a segment begins is kept, in memory or, then taken from there, on the shelf."""

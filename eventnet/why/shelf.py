@@ -1,12 +1,15 @@
 """States of a run kept in its directory by their times, so that a look at the run begins near its goal.
 
 They are a cache under `replay/`: what is missing, damaged, foreign or out of date is made anew, and all of it
-may be deleted. Together they stay small beside the trace: where states are large, fewer are kept.
+may be deleted. Together they stay small beside the trace: where states are large, fewer are kept. Besides, those from
+which the latest questions began are kept whatever their size, since whoever asks of a time asks of it again.
 """
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,9 @@ from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_s
 
 SHARE_OF_TRACE = 0.5
 """How large all states may be beside the whole parts of the trace, and those that a run leaves at any time of it."""
-_NAME = re.compile(r"state-([0-9a-f]{16})-([0-9]{20})\.npz")
+ASKED_KEPT = 3
+"""How many states are kept for the latest questions."""
+_NAME = re.compile(r"(?:state|asked)-([0-9a-f]{16})-([0-9]{20})\.npz")
 
 
 class Shelf:
@@ -31,6 +36,7 @@ class Shelf:
     | `load` | one of them |
     | `has_room` | whether one more may be kept |
     | `keep` | keeps one, if it may |
+    | `keep_asked` | keeps one from which a question began, in place of the one that was used longest ago |
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,32 +45,43 @@ class Shelf:
         config = (path / "config.yaml").read_text(encoding="utf-8")
         # states of kernels that give other bits, or of another configuration, have other names
         self._key = blake2b(f"{STATES_VERSION}\0{config}".encode(), digest_size=8).hexdigest()
-        self._bytes: dict[int, int] = {}  # of each state, by time
+        self._bytes: dict[int, int] = {}  # of each state, by time, but for those that were kept for questions
+        self._asked: dict[int, Path] = {}  # those, by time, the one used last being the last
         self._part_bytes: list[int] = []  # of the whole parts of the trace
         self._usual_bytes = 0  # of a state
         self._others: list[Path] = []  # states that are of no use
         for file in replay_files(path):
-            named = _NAME.fullmatch(file.name)
-            if named and named[1] == self._key:
-                self._bytes[int(named[2])] = file.stat().st_size
-            else:
+            if (time_ns := self._time_of(file)) is None:
                 self._others.append(file)
+            else:
+                self._bytes[time_ns] = file.stat().st_size
+        for file in sorted(self._folder.glob("asked-*.npz"), key=_last_used_ns):
+            if (time_ns := self._time_of(file)) is None:
+                self._others.append(file)
+            else:
+                self._asked[time_ns] = file
 
     def times_ns(self) -> list[int]:
         """The times of the states that are here, ascending."""
-        return sorted(self._bytes)
+        return sorted(self._bytes.keys() | self._asked.keys())
 
     def load(self, time_ns: int) -> State | None:
         """The state of a time, None where it is not here or damaged."""
-        if time_ns not in self._bytes:
+        file = self._file(time_ns) if time_ns in self._bytes else self._asked.get(time_ns)
+        if file is None:
             return None
         try:
-            state: Any = load_state(self._file(time_ns)).get("state")
+            state: Any = load_state(file).get("state")
         except InputError:
             state = None
         if not isinstance(state, dict) or state.get("now_ns") != time_ns:
-            del self._bytes[time_ns]
+            self._bytes.pop(time_ns, None)
+            self._asked.pop(time_ns, None)
             return None
+        if time_ns in self._asked:
+            self._asked[time_ns] = self._asked.pop(time_ns)
+            with suppress(OSError):
+                os.utime(file)
         return state
 
     def has_room(self, time_ns: int, n_parts: int) -> bool:
@@ -72,24 +89,16 @@ class Shelf:
         return self._fits(time_ns, self._usual_bytes, n_parts)
 
     def keep(self, time_ns: int, state: State, n_parts: int) -> None:
-        """Keep a state, if there is room for it; where nothing can be written, nothing is.
-
-        Its streams begin where it does: a replay is fed from there.
-        """
+        """Keep a state, if there is room for it; where nothing can be written, nothing is."""
         # numbers are hardly smaller in a file: what is too large is not written to find that out
         self._usual_bytes = max(
             self._usual_bytes, sum(state["arrays"][name].nbytes for name in ("weights", "products"))
         )
         if not self.has_room(time_ns, n_parts):
             return
-        state = state | {"positions": [0] * len(state["positions"])}
         file = self._file(time_ns)
         try:
-            self._folder.mkdir(exist_ok=True)
-            while self._others:
-                self._others.pop().unlink(missing_ok=True)
-            # a state that the system lost in a fall of the machine is noticed when it is loaded, and made anew
-            save_state(file, {"state": state}, as_cache=True)
+            self._save(file, state)
             self._usual_bytes = size = file.stat().st_size
             if self._fits(time_ns, size, n_parts):
                 self._bytes[time_ns] = size
@@ -97,6 +106,28 @@ class Shelf:
                 file.unlink()
         except (OSError, RunError):
             return
+
+    def keep_asked(self, time_ns: int, state: State) -> None:
+        """Keep the state from which a question began, unless it is here; where nothing can be written, nothing is."""
+        if time_ns in self._bytes or time_ns in self._asked:
+            return
+        file = self._file(time_ns, "asked")
+        try:
+            self._save(file, state)
+            self._asked[time_ns] = file
+            while len(self._asked) > ASKED_KEPT:
+                self._asked.pop(next(iter(self._asked))).unlink(missing_ok=True)
+        except (OSError, RunError):
+            return
+
+    def _save(self, file: Path, state: State) -> None:
+        """Write a state, and do away with those that are of no use. Raises OSError or RunError where it cannot be."""
+        self._folder.mkdir(exist_ok=True)
+        while self._others:
+            self._others.pop().unlink(missing_ok=True)
+        # its streams begin where it does; if the machine falls and loses it, that is noticed when it is loaded
+        state = state | {"positions": [0] * len(state["positions"])}
+        save_state(file, {"state": state}, as_cache=True)
 
     def _fits(self, time_ns: int, size: int, n_parts: int) -> bool:
         """Whether states stay small enough with one more of this size, up to its time and all together.
@@ -120,5 +151,18 @@ class Shelf:
             self._part_bytes.append(size)
         return sum(self._part_bytes[:n_parts])
 
-    def _file(self, time_ns: int) -> Path:
-        return self._folder / f"state-{self._key}-{time_ns:020d}.npz"
+    def _time_of(self, file: Path) -> int | None:
+        """The time of a state, None where it is of no use."""
+        named = _NAME.fullmatch(file.name)
+        return int(named[2]) if named and named[1] == self._key else None
+
+    def _file(self, time_ns: int, kept_for: str = "state") -> Path:
+        return self._folder / f"{kept_for}-{self._key}-{time_ns:020d}.npz"
+
+
+def _last_used_ns(file: Path) -> int:
+    """When a state was written or loaded last; another process may have done away with it by now."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

@@ -198,6 +198,42 @@ def test_a_second_look_begins_where_the_first_left_its_states(tmp_path):
     assert min(start_ns for start_ns, _ in run_to) == kept_ns[-1] > 0
 
 
+def test_the_latest_questions_keep_their_states_whatever_their_size(tmp_path):
+    path = tmp_path / "run"
+    small_parts(path)
+    past = open_past(path)
+    starts_ns = past.log.part_starts_ns()
+    spikes = spikes_of(past)
+    spike_in = [next(each for each in spikes if each > past.log.first_at(start_ns)) for start_ns in starts_ns]
+    run_from = []
+    simulate = CompiledEngine.run
+
+    def watching(self, until_ns):
+        run_from.append(self.now_ns)
+        simulate(self, until_ns)
+
+    def begun_ns(part):
+        run_from.clear()
+        with patch.object(CompiledEngine, "run", watching):
+            explain(open_past(path), spike_in[part])
+        return min(run_from)
+
+    with patch("eventnet.why.shelf.SHARE_OF_TRACE", 0), patch("eventnet.why.shelf.ASKED_KEPT", 2):
+        assert begun_ns(5) == 0
+        assert begun_ns(5) == starts_ns[5]
+        assert begun_ns(3) == 0
+        assert begun_ns(5) == starts_ns[5]
+        assert begun_ns(4) == starts_ns[3]
+        assert Shelf(path).times_ns() == [starts_ns[3], starts_ns[4]]  # what was used longest ago made room
+        for file in (path / REPLAY_FOLDER).iterdir():
+            file.write_bytes(b"hello")
+        assert begun_ns(5) == 0
+        before = sorted((path / REPLAY_FOLDER).iterdir())
+        for start_ns in starts_ns:
+            open_past(path).replay.passing(start_ns + 1)  # many looks, none of which will be asked for again
+        assert sorted((path / REPLAY_FOLDER).iterdir()) == before
+
+
 @pytest.mark.parametrize("damage", ["cut", "foreign", "empty", "of another version", "of another run"])
 def test_states_that_are_of_no_use_are_made_anew(damage, tmp_path):
     path = tmp_path / "run"

@@ -21,12 +21,12 @@ from eventnet.engines.compiled import CompiledEngine, layout
 from eventnet.running import Interrupted, resume, start
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import open_run
-from eventnet.trace.state import REPLAY_FOLDER, load_state, save_state
+from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
 from eventnet.trace.store import RunWriter
 from eventnet.why.effects import effects
 from eventnet.why.lineage import trace_back
 from eventnet.why.past import Past, open_past
-from eventnet.why.shelf import SHARE_OF_TRACE, Shelf
+from eventnet.why.shelf import ASKED_KEPT, SHARE_OF_TRACE, Shelf
 from eventnet.why.weight_history import weight_history
 from tests.cli.command import parts_of
 from tests.cli.test_training import CONFIG as EPOCHS
@@ -175,14 +175,14 @@ def test_the_trace_does_not_depend_on_it(name: str, run: Path, tmp_path: Path) -
 
 
 def test_states_stay_a_share_of_the_trace(run: Path, tmp_path: Path) -> None:
-    """Those of the run up to any time; all together, with what a replay adds."""
+    """Those of the run up to any time; all together, with what a replay adds, but for those of the latest questions."""
     with many_states(share=SHARE_OF_TRACE):
         folder = record(tmp_path, run.name.partition("-")[0], run.name.partition("-")[2])
     starts_ns = open_past(folder).log.part_starts_ns()
     sizes = [part.stat().st_size for part in sorted((folder / "trace").glob("events-*.parquet"))]
 
     def files() -> dict[int, int]:
-        return {int(each.stem.rpartition("-")[2]): each.stat().st_size for each in (folder / REPLAY_FOLDER).glob("*")}
+        return {int(each.stem.rpartition("-")[2]): each.stat().st_size for each in replay_files(folder)}
 
     left = files()
     for time_ns in left:
@@ -192,6 +192,7 @@ def test_states_stay_a_share_of_the_trace(run: Path, tmp_path: Path) -> None:
     answers(folder, some_spikes(open_past(folder), 3))
     assert left.items() <= files().items()
     assert sum(files().values()) <= SHARE_OF_TRACE * sum(sizes)
+    assert len(list((folder / REPLAY_FOLDER).iterdir())) <= len(files()) + ASKED_KEPT
 
 
 def test_no_state_where_the_codes_change(name: str, run: Path) -> None:

@@ -290,9 +290,9 @@ def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state:
             epochs.load_state(state["epochs"])
         network = network_in(network, config.training, epochs.number)
     watch = LossWatch(derive(network))
-    provenance, trail, bills = read_provenance(writer.path), None, None
-    if provenance["trace"] and name != "dense":
-        part_events = provenance["part_events"]
+    trail, bills = None, None
+    if writer.provenance["trace"] and name != "dense":
+        part_events = writer.provenance["part_events"]
         trail = Trail(writer.path, graph, part_events, from_actor=name == "actor")
         bills = _accounting(writer.path, _networks(config, epochs), part_events, resumed=state is not None, live=live)
     if bills is not None:

@@ -1,6 +1,6 @@
 """What the footers of a table's parts say, kept in one file beside them, so that opening a long run need not read each.
 
-    trace/footers.jsonl    one line for each part: how many rows it has, and which events and times
+    trace/footers.txt    one line for each part: a checksum, and as JSON how many rows it has, which events and times
 
 A part is found checked where its size and the checksum of its footer are those of its line. Otherwise, as where the
 file has lost a line, it is looked through and checked anew: the file is a cache, and may be deleted.
@@ -24,7 +24,7 @@ from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.files import replacing
 from eventnet.trace.layout import NUMBER
 
-FILE = "footers.jsonl"
+FILE = "footers.txt"
 RANGED = (NUMBER, "time_ns")
 """The columns whose least and largest value are kept."""
 _END_BYTES = 8
@@ -106,15 +106,17 @@ def known_footers(directory: Path) -> dict[int, Footer]:
     known = {}
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):
-            told = json.loads(line)
-            if told["schema_version"] == SCHEMA_VERSION:
+            checksum, _, text = line.partition(b" ")
+            told = json.loads(text)
+            if int(checksum, 16) == zlib.crc32(text) and told["schema_version"] == SCHEMA_VERSION:
                 known[int(told["part"])] = _footer(told)
     return known
 
 
 def _line(part: int, footer: Footer) -> str:
     told = {"part": part, "rows": footer.n_rows, **footer.ranges, **footer.mark._asdict()}
-    return json.dumps({**told, "schema_version": SCHEMA_VERSION}) + "\n"
+    text = json.dumps({**told, "schema_version": SCHEMA_VERSION})
+    return f"{zlib.crc32(text.encode()):08x} {text}\n"
 
 
 def _footer(told: Mapping[str, Any]) -> Footer:

@@ -257,10 +257,8 @@ class Run:
             return bool(sums.n_answers[number] == before_end or came(sums.first_ns) == before_end)
 
         rows, stretches = [], accounted.sums(can_tell)
-        before_starts, before_ends = (
-            came([each.first_ns for each in stretches]),
-            came([each.last_ns for each in stretches]),
-        )
+        before_starts = came([each.first_ns for each in stretches])
+        before_ends = came([each.last_ns for each in stretches])
         leads_to = labels[np.minimum(before_ends, len(labels) - 1)]
         for each, at_once, coming in zip(stretches, before_starts == before_ends, leads_to.tolist(), strict=True):
             if at_once:

@@ -62,7 +62,7 @@ class RunWriter:
 
     def __init__(self, path: Path, graph: Graph, provenance: Mapping[str, Any]) -> None:
         """For `create` and `resume` only."""
-        self.path = path
+        self.path, self.provenance = path, provenance
         self._lock = only_writer(path)
         self._trace = bool(provenance["trace"])
         self._events = EventRows(graph)

@@ -36,6 +36,7 @@ ENGINE = "tests/golden tests/engines/test_time_stepped.py"
 WAKE = "tests/golden tests/engines/test_wake.py"
 ACCRUAL = "tests/engines/test_accrual.py"
 ACTOR = "tests/golden tests/engines/test_actor.py"
+FOOTERS = "tests/unit/test_footers.py"
 
 MUTATIONS = (
     Mutation("eventnet/coding/signal.py", "return math.pow(k_alpha", "return 0.0 * math.pow(k_alpha", CODING),
@@ -98,6 +99,14 @@ MUTATIONS = (
         "weights[j] += factor * steps[j]",
         "tests/engines/test_compiled.py",
     ),
+    Mutation("eventnet/trace/parts.py", "known is not None and known.mark == mark", "known is not None", FOOTERS),
+    Mutation("eventnet/trace/parts.py", "last_ns >= start_ns and", "last_ns > start_ns and", FOOTERS),
+    Mutation("eventnet/trace/parts.py", "first_ns < end_ns]", "first_ns <= end_ns]", FOOTERS),
+    Mutation("eventnet/trace/footers.py", "int(checksum, 16) == zlib.crc32(text) and ", "", FOOTERS),
+    Mutation("eventnet/trace/store.py", "self._lock = only_writer(path)", "pass", "tests/unit/test_store.py"),
+    Mutation("eventnet/why/shelf.py", "os.utime(file)", "pass", "tests/unit/test_why_replay.py"),
+    Mutation("eventnet/why/shelf.py", "STATES_VERSION}\\0", "0}\\0", "tests/unit/test_why_replay.py"),
+    Mutation("eventnet/operations/accounts.py", "str(ACCOUNTS_VERSION)", "str(0)", "tests/operations"),
 )
 
 

@@ -30,7 +30,7 @@ from eventnet.config import load_config, with_overrides
 from eventnet.errors import InputError
 from eventnet.network import Rule, Wake
 from eventnet.network.graph import Graph
-from eventnet.operations.accounts import FOLDER
+from eventnet.operations.accounts import ACCOUNTS_VERSION, FOLDER, Accounts
 from eventnet.operations.bills import COUNTS, BillTable, price
 from eventnet.operations.charges import summed
 from eventnet.operations.payers import COLUMNS, share_bills
@@ -172,6 +172,15 @@ def cut(content: bytes) -> bytes:
 
 def changed(content: bytes) -> bytes:
     return content[:40] + bytes([content[40] ^ 1]) + content[41:]
+
+
+def test_accounts_of_other_rules_are_not_used(compiled: Path) -> None:
+    accounts = Accounts(compiled)
+    assert accounts.sums(0) is not None
+    assert accounts.shares(0) is not None
+    with patch("eventnet.operations.accounts.ACCOUNTS_VERSION", ACCOUNTS_VERSION + 1):
+        assert Accounts(compiled).sums(0) is None
+        assert Accounts(compiled).shares(0) is None
 
 
 damages = st.sampled_from(["kept", "kept", "missing", "cut", "changed", "empty", "foreign", "of another part"])

@@ -19,7 +19,7 @@ from eventnet.trace import footers
 from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.footers import FILE, known_footers, mark_of
 from eventnet.trace.parts import Parts
-from eventnet.trace.queries import open_run
+from eventnet.trace.queries import Run, open_run
 from eventnet.trace.store import RunWriter
 from tests.fake_runs import new_writer, random_batches, random_outcomes, record, small_graph
 
@@ -179,6 +179,20 @@ def test_parts_of_other_times_are_not_looked_into(
 ) -> None:
     found = open_run(run)
     assert found.trace is not None
+    reads_what_it_needs(found, asked, monkeypatch)
+
+
+def test_where_parts_begin_and_end(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = open_run(run)
+    assert found.trace is not None
+    for first_ns, last_ns in (footer.ranges["time_ns"] for footer in found.trace.footers):
+        for asked in ({"start_ns": last_ns}, {"start_ns": last_ns + 1}, {"end_ns": first_ns}, {"end_ns": first_ns + 1}):
+            with monkeypatch.context() as context:
+                reads_what_it_needs(found, asked, context)
+
+
+def reads_what_it_needs(found: Run, asked: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The right events, from the parts alone that have any of that time, and from the tail, which is in memory."""
     every = found.events()
     times_ns = every["time_ns"].to_numpy()
     wanted = (times_ns >= asked.get("start_ns", 0)) & (times_ns < asked.get("end_ns", 2**63 - 1))
@@ -192,4 +206,4 @@ def test_parts_of_other_times_are_not_looked_into(
     monkeypatch.setattr(Parts, "piece", noted)
     assert found.events(**asked).equals(every.filter(pa.array(wanted)))
     with_some = [k for k in range(N_PARTS) if wanted[500 * k : 500 * (k + 1)].any()]
-    assert read == [*with_some, N_PARTS]  # the tail is in memory
+    assert read == [*with_some, N_PARTS]

@@ -88,6 +88,9 @@ def bench(
     run: Annotated[
         list[Path] | None, typer.Option(help="Ask this run in place of those of watch; give it again for more.")
     ] = None,
+    weights: Annotated[
+        bool, typer.Option(help="Ask for the history of a weight too, which reads much of a run.")
+    ] = True,
 ) -> None:
     """Measure how long questions take and print a table."""
     with TemporaryDirectory() as temporary:
@@ -103,7 +106,7 @@ def bench(
                 _make(each)
         for each in runs:
             _put_aside(each)
-        questions = [question for each in runs for question in _questions(each, places)]
+        questions = [question for each in runs for question in _questions(each, places, weights)]
         for turn in range(repeats + 1):
             err.print(f"turn {turn} of {repeats} ..." if turn else "a turn that is not counted ...")
             for question in questions:
@@ -163,7 +166,7 @@ def _put_back(run: Path) -> None:
     shutil.copytree(_aside(run), run / REPLAY_FOLDER, copy_function=os.link)
 
 
-def _questions(path: Path, places: Sequence[tuple[str, float]]) -> list[Question]:
+def _questions(path: Path, places: Sequence[tuple[str, float]], weights: bool) -> list[Question]:
     """All that is asked of a run."""
     run = open_run(path)
     hidden, learning = _hidden(run), run.projections[0]
@@ -173,7 +176,8 @@ def _questions(path: Path, places: Sequence[tuple[str, float]]) -> list[Question
         name = f"why {kind}, {share:.0%}"
         found += [Question(path, f"{name}, {nth}", ("why", str(path), str(event)), nth == "first") for nth in NTH]
     weight = ("why", str(path), "--weight", learning, "0", "1")
-    found += [Question(path, f"why of a weight, {nth}", weight, nth == "first") for nth in NTH]
+    if weights:
+        found += [Question(path, f"why of a weight, {nth}", weight, nth == "first") for nth in NTH]
     if path.name == "bare":
         return found
     found += [Question(path, f"ops --by {key}", ("ops", str(path), "--by", key)) for key in KEYS]

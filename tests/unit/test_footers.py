@@ -20,6 +20,7 @@ from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.footers import FILE, known_footers, mark_of
 from eventnet.trace.parts import Parts
 from eventnet.trace.queries import Run, open_run
+from eventnet.trace.sql import ask
 from eventnet.trace.store import RunWriter
 from tests.fake_runs import new_writer, random_batches, random_outcomes, record, small_graph
 
@@ -207,3 +208,26 @@ def reads_what_it_needs(found: Run, asked: dict[str, int], monkeypatch: pytest.M
     assert found.events(**asked).equals(every.filter(pa.array(wanted)))
     with_some = [k for k in range(N_PARTS) if wanted[500 * k : 500 * (k + 1)].any()]
     assert read == [*with_some, N_PARTS]
+
+
+def answer(run: Path, query: str) -> list[tuple[Any, ...]]:
+    with ask(open_run(run), query) as found:
+        return list(found.rows)
+
+
+@pytest.mark.parametrize("where", ["event between 1100 and 1399", "event = 1499", "time_ns = {time_ns}"])
+def test_sql_looks_into_no_part_of_other_events_or_times(run: Path, where: str) -> None:
+    whole = open_run(run).events()
+    time_ns = whole["time_ns"][1_250].as_py()
+    query = f"select event from events where {where.format(time_ns=time_ns)} order by event"
+    expected = answer(run, query)
+    for k in (0, 1, 3):
+        file = run / "trace" / f"events-{k:06d}.parquet"
+        content = bytearray(file.read_bytes())
+        n_footer = int.from_bytes(content[-8:-4], "little")
+        content[4 : len(content) - 8 - n_footer] = bytes(len(content) - 12 - n_footer)  # all rows, but not the footer
+        file.write_bytes(content)
+    assert answer(run, query) == expected
+    assert expected
+    with pytest.raises(InputError, match="is damaged"):
+        answer(run, "select sum(value) from events")

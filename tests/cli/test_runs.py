@@ -74,6 +74,7 @@ def assert_complete(folder: Path, summary: dict[str, Any], arguments: list[str])
     """The directory of a complete run holds what it should."""
     run = open_run(folder)
     assert {each.name for each in folder.iterdir()} - {"accounts"} == {
+        ".lock",
         "checkpoint",
         "config.yaml",
         "outcomes",

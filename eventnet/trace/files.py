@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from eventnet.errors import InputError, RunError
 
-LOCK = ".lock"
+LOCK = "writer.lock"
 """In a directory that one process writes: held by it, and let go of by the system however the process ends."""
 
 

@@ -74,7 +74,6 @@ def assert_complete(folder: Path, summary: dict[str, Any], arguments: list[str])
     """The directory of a complete run holds what it should."""
     run = open_run(folder)
     assert {each.name for each in folder.iterdir()} - {"accounts"} == {
-        ".lock",
         "checkpoint",
         "config.yaml",
         "outcomes",
@@ -82,6 +81,7 @@ def assert_complete(folder: Path, summary: dict[str, Any], arguments: list[str])
         "status.json",
         "summary.json",
         "trace",
+        "writer.lock",
     }
     assert (folder / "accounts").exists() == (summary["engine"] != "dense")
     assert run.summary == summary

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -53,7 +52,7 @@ TAIL = "tail"
 """Stands in the place of a part's number."""
 _WORD = 2**60
 """Sums of shares have no bound; they are kept as high * `_WORD` + low."""
-_DAMAGE = (ValueError, KeyError, TypeError, zlib.error, struct.error)
+_DAMAGE = (ValueError, KeyError, TypeError, zlib.error)
 """What reading a file raises that is cut short, changed, or something else."""
 
 Piece = int | str
@@ -141,7 +140,7 @@ class Accounts:
         told["arrays"] = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
         try:
             told["covers"] = self._covered(piece)
-        except (OSError, struct.error):
+        except OSError:
             return False
         numbers = b"".join(array.tobytes() for array in arrays.values())
         try:

@@ -11,11 +11,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from eventnet.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 LOCK = "writer.lock"
 """In a directory that one process writes: held by it, and let go of by the system however the process ends."""
@@ -26,6 +27,8 @@ def only_writer(directory: Path) -> FileLock:
 
     Raises InputError where somebody does. Where the system can lock nothing there, nobody is kept out.
     """
+    from filelock import FileLock, Timeout  # only here: who reads locks nothing, and need not wait for it to load
+
     lock = FileLock(directory / LOCK, thread_local=False)
     try:
         lock.acquire(timeout=0)
@@ -34,7 +37,7 @@ def only_writer(directory: Path) -> FileLock:
             "another process is writing this run", place=str(directory), remedy="wait until it has ended, or stop it"
         ) from error
     except (OSError, NotImplementedError):
-        pass  # where nothing can be written either, the first file says so
+        pass  # NotImplementedError: a file system without locks; where nothing can be written, the first file says so
     return lock
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -49,12 +48,12 @@ class Footer(NamedTuple):
 
 
 def mark_of(file: Path) -> Mark:
-    """The mark of a Parquet file. Raises OSError where it cannot be read, struct.error where it is too short."""
+    """The mark of a Parquet file, whole or not. Raises OSError where it cannot be read."""
     opened = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         n_bytes = os.fstat(opened).st_size
         end = _read_end(opened, n_bytes, _USUAL_BYTES)
-        (n_footer,) = struct.unpack("<I4x", end[-_END_BYTES:])
+        n_footer = int.from_bytes(end[-_END_BYTES : -_END_BYTES // 2], "little")
         if n_footer + _END_BYTES > len(end):
             end = _read_end(opened, n_bytes, n_footer + _END_BYTES)
     finally:
@@ -63,7 +62,8 @@ def mark_of(file: Path) -> Mark:
 
 
 def _read_end(opened: int, n_bytes: int, n_wanted: int) -> bytes:
-    os.lseek(opened, max(0, n_bytes - n_wanted), os.SEEK_SET)
+    n_wanted = min(n_bytes, n_wanted)  # a damaged footer may say any length
+    os.lseek(opened, n_bytes - n_wanted, os.SEEK_SET)
     return os.read(opened, n_wanted)
 
 
@@ -87,14 +87,14 @@ def add_footer(directory: Path, part: int, footer: Footer) -> None:
         file.write(_line(part, footer))
 
 
-def keep_footers(directory: Path, footers: Sequence[tuple[int, Footer]]) -> None:
-    """Note these parts and no others; where nothing can be written, nothing is."""
+def keep_footers(directory: Path, footers: Sequence[Footer]) -> None:
+    """Note these parts, from the first on, and no others; where nothing can be written, nothing is."""
     with suppress(OSError, RunError):
         if not footers:
             (directory / FILE).unlink(missing_ok=True)  # as before the first part
             return
         with replacing(directory / FILE, flush=False) as temporary:
-            temporary.write_text("".join(_line(part, footer) for part, footer in footers), encoding="ascii")
+            temporary.write_text("".join(_line(*each) for each in enumerate(footers)), encoding="ascii")
 
 
 def known_footers(directory: Path) -> dict[int, Footer]:

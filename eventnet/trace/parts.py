@@ -14,7 +14,6 @@ schema version 1, whose rows lie in order, are read in the same way.
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -44,8 +43,8 @@ FIRST_ROWS = 2**10
 _Key = TypeVar("_Key")
 _Read = TypeVar("_Read")
 _PART_KEY = b"eventnet.part"
-_READ_ERRORS = (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError, struct.error)
-"""What is raised for a file that is cut short or changed."""
+_READ_ERRORS = (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError)
+"""What pyarrow raises for a file that is cut short or changed."""
 _LOCAL = LocalFileSystem()
 _NEVER_NS = 2**63
 
@@ -149,7 +148,7 @@ class PartWriter:
             kept = self._same_dictionaries(rows.slice(0, n_left))
         self._buffer, self._n_buffered = [kept], n_left
         self.write_tail()
-        keep_footers(self._directory, list(enumerate(found.footers[: self._n_parts])))
+        keep_footers(self._directory, found.footers[: self._n_parts])
         for path in reversed(found.parts[self._n_parts :]):
             path.unlink()
 
@@ -398,7 +397,7 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
         footers.append(footer)
         n_rows += footer.n_rows
     if ended and not damaged and any(known.get(k) != footer for k, footer in enumerate(footers)):
-        keep_footers(directory, list(enumerate(footers)))
+        keep_footers(directory, footers)
     return Parts(name, tuple(whole), tail, n_rows, damaged, tuple(footers))
 
 

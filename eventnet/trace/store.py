@@ -210,11 +210,13 @@ class RunWriter:
         if status not in STATES[1:] or (summary is not None) != (status == "complete"):
             raise ValueError("close as interrupted or failed, or as complete with a summary")
         self._closed = True
-        self._write_tails()
-        self._write_status(status, time_ns, message)
-        if summary is not None:
-            write_json(self.path / "summary.json", summary)
-        self._lock.release()
+        try:
+            self._write_tails()
+            self._write_status(status, time_ns, message)
+            if summary is not None:
+                write_json(self.path / "summary.json", summary)
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self

@@ -46,7 +46,7 @@ class Shelf:
         # states of kernels that give other bits, or of another configuration, have other names
         self._key = blake2b(f"{STATES_VERSION}\0{config}".encode(), digest_size=8).hexdigest()
         self._bytes: dict[int, int] = {}  # of each state, by time, but for those that were kept for questions
-        self._asked: dict[int, Path] = {}  # those, by time, the one used last being the last
+        self._asked: list[int] = []  # the times of those, the one used last being the last
         self._part_bytes: list[int] = []  # of the whole parts of the trace
         self._usual_bytes = 0  # of a state
         self._others: list[Path] = []  # states that are of no use
@@ -59,27 +59,31 @@ class Shelf:
             if (time_ns := self._time_of(file)) is None:
                 self._others.append(file)
             else:
-                self._asked[time_ns] = file
+                self._asked.append(time_ns)
 
     def times_ns(self) -> list[int]:
         """The times of the states that are here, ascending."""
-        return sorted(self._bytes.keys() | self._asked.keys())
+        return sorted({*self._bytes, *self._asked})
 
     def load(self, time_ns: int) -> State | None:
         """The state of a time, None where it is not here or damaged."""
-        file = self._file(time_ns) if time_ns in self._bytes else self._asked.get(time_ns)
-        if file is None:
+        is_asked = time_ns in self._asked
+        if not is_asked and time_ns not in self._bytes:
             return None
+        file = self._file(time_ns, "asked" if is_asked else "state")
         try:
             state: Any = load_state(file).get("state")
         except InputError:
             state = None
         if not isinstance(state, dict) or state.get("now_ns") != time_ns:
-            self._bytes.pop(time_ns, None)
-            self._asked.pop(time_ns, None)
+            if is_asked:
+                self._asked.remove(time_ns)
+            else:
+                del self._bytes[time_ns]
             return None
-        if time_ns in self._asked:
-            self._asked[time_ns] = self._asked.pop(time_ns)
+        if is_asked:
+            self._asked.remove(time_ns)
+            self._asked.append(time_ns)
             with suppress(OSError):
                 os.utime(file)
         return state
@@ -114,9 +118,9 @@ class Shelf:
         file = self._file(time_ns, "asked")
         try:
             self._save(file, state)
-            self._asked[time_ns] = file
+            self._asked.append(time_ns)
             while len(self._asked) > ASKED_KEPT:
-                self._asked.pop(next(iter(self._asked))).unlink(missing_ok=True)
+                self._file(self._asked.pop(0), "asked").unlink(missing_ok=True)
         except (OSError, RunError):
             return
 

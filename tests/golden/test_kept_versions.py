@@ -70,7 +70,7 @@ def numbers(*shape: int, every: float = 1.0) -> np.ndarray[Any, np.dtype[np.floa
 
 
 def network_of(rule: Rule, wake: Wake, dtype: str) -> tuple[Network, dict[str, Any]]:
-    """Two sensors of different rates, one of single channels, delays both ways, codes that adapt, errors and biases."""
+    """Two sensors of different rates, one of single channels, delays, codes that adapt, errors and biases."""
     code = Code(0.5, 0.125, MS, None if wake is Wake.EXACT else Adaptation(0.25, 2.0, period_ns=4 * MS))
     populations = (
         Population("a", 5, Nonlinearity.LINEAR, code, code, wake=wake),

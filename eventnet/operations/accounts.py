@@ -3,6 +3,7 @@
     accounts/sums-000003.account      of part 3: by kind and place, by second, by the answer that comes next
     accounts/shares-000003.account    of part 3: by who pays, and what the shares of later events depend on
     accounts/sums-tail.account ...    of the tail
+    accounts/sums-000000-000063.account    of parts 0 to 63, once there are all of them: then those of each part go
 
 A run that records a trace leaves them as it goes (`ongoing.py`); whoever asks takes those that there are, works out the
 others from the trace, and leaves them too. They are a cache: what is missing, damaged, foreign or out of date is made
@@ -14,16 +15,14 @@ the rules by which bills are shared.
 
 from __future__ import annotations
 
-import json
-import math
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +35,7 @@ from eventnet.operations.bills import price
 from eventnet.operations.charges import Answers, Ledger, StretchSums, TableReader
 from eventnet.operations.conventions import N_WAYS, SUMMED, way_of_kinds
 from eventnet.operations.shares import PARTS, NetworkInForce, SharedBills
+from eventnet.operations.volumes import DAMAGE, packed, unpacked
 from eventnet.trace.files import replacing
 from eventnet.trace.footers import Mark, mark_of
 from eventnet.trace.parts import Parts, part_path
@@ -50,10 +50,10 @@ accounts which a run has left serve until they would mislead (tests/golden says 
 """
 TAIL = "tail"
 """Stands in the place of a part's number."""
-_WORD = 2**60
-"""Sums of shares have no bound; they are kept as high * `_WORD` + low."""
-_DAMAGE = (ValueError, KeyError, TypeError, zlib.error)
-"""What reading a file raises that is cut short, changed, or something else."""
+BOUND = 64
+"""Accounts of so many parts are bound into one file, since every file takes its time to be opened."""
+_WORD_BITS = 60
+_HALF_BITS = _WORD_BITS // 2
 
 Piece = int | str
 """The number of a part, or `TAIL`."""
@@ -61,13 +61,39 @@ Piece = int | str
 
 @dataclass(frozen=True)
 class StretchShares:
-    """What each payer pays for the events of a stretch, as `SharedBills.numerators`, and the state of the sharing after
-    them, as `Sharing.state`.
+    """What each payer pays for the events of a stretch, and the state of the sharing after them, as `Sharing.state`.
+
+    Sums of shares are larger than 64 bits: they are `high` * 2**60 + `low`, int64 [n_payers, n_ways, n_summed].
     """
 
     payers: tuple[str | None, ...]
-    numerators: NDArray[np.object_]
+    high: NDArray[np.int64]
+    low: NDArray[np.int64]
     state: Mapping[str, NDArray[Any]]
+
+    @classmethod
+    def of(
+        cls, payers: tuple[str | None, ...], numerators: NDArray[np.object_], state: Mapping[str, NDArray[Any]]
+    ) -> Self:
+        """`numerators`: as of `SharedBills`."""
+        high, low = (each.astype(np.int64) for each in (numerators >> _WORD_BITS, numerators % 2**_WORD_BITS))
+        return cls(payers, high, low, state)
+
+    @property
+    def numerators(self) -> NDArray[np.object_]:
+        """As those of `SharedBills`."""
+        return added_up([self])
+
+
+def added_up(shares: Sequence[StretchShares]) -> NDArray[np.object_]:
+    """What is paid for several stretches, at least one, less than 2**32; as `SharedBills.numerators`."""
+    low = np.stack([each.low for each in shares])
+    # in halves, whose sums stay below 2**63
+    halves = (low >> _HALF_BITS).sum(axis=0), (low & (2**_HALF_BITS - 1)).sum(axis=0)
+    high = np.stack([each.high for each in shares]).sum(axis=0)
+    words = zip((high, *halves), (_WORD_BITS, _HALF_BITS, 0), strict=True)
+    every: NDArray[np.object_] = np.sum([word.astype(object) << bits for word, bits in words], axis=0, dtype=object)
+    return every
 
 
 class Accounts:
@@ -87,6 +113,7 @@ class Accounts:
         self._marks = marks
         self._folder, self._trace = path / FOLDER, path / "trace"
         self.tail = self._trace / "tail.parquet"
+        self._volumes: dict[str, tuple[int, list[dict[str, Any]]]] = {}  # the one read last: its number, and accounts
         key = str(ACCOUNTS_VERSION).encode() + b"\0" + (path / "config.yaml").read_bytes()
         self._key = blake2b(key, digest_size=16).hexdigest()
 
@@ -108,52 +135,88 @@ class Accounts:
         try:
             if found is None:
                 return None
-            high, low = found.pop("high").astype(object), found.pop("low").astype(object)
-            return StretchShares(tuple(found.pop("payers")), high * _WORD + low, found)
-        except (*_DAMAGE, AttributeError):
+            return StretchShares(found.pop("payers"), found.pop("high"), found.pop("low"), found)
+        except KeyError:
             return None
 
     def keep_shares(self, piece: Piece, shares: StretchShares) -> bool:
         """Keep the shares of a file of the trace, which must be there; returns whether it is."""
-        high, low = (each.astype(np.int64) for each in (shares.numerators // _WORD, shares.numerators % _WORD))
-        return self._keep("shares", piece, {"payers": shares.payers, "high": high, "low": low, **shares.state})
+        content = {"payers": shares.payers, "high": shares.high, "low": shares.low, **shares.state}
+        return self._keep("shares", piece, content)
 
     def _load(self, what: str, piece: Piece) -> dict[str, Any] | None:
+        """What an account holds, None where there is none of this file of the trace as it is now."""
         try:
             covered = self._covered(piece)
-            content = zlib.decompress(self._file(what, piece).read_bytes())
-            header, _, numbers = content.partition(b"\n")
-            told: dict[str, Any] = json.loads(header)
-            if told.pop("covers") != covered:
-                return None
-            arrays, at = told.pop("arrays"), 0
-            for name, dtype, shape in arrays:
-                array = np.frombuffer(numbers, dtype, math.prod(shape), at).reshape(shape)
-                told[name], at = array, at + array.nbytes
-        except (OSError, *_DAMAGE):
+        except OSError:
             return None
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+        for account in (self._bound(what, piece), self._alone(what, piece)):
+            if account is not None and account.get("covers") == covered:
+                named = ((name, value) for name, value in account.items() if name != "covers")
+                return {name: tuple(value) if isinstance(value, list) else value for name, value in named}
+        return None
+
+    def _alone(self, what: str, piece: Piece) -> dict[str, Any] | None:
+        """What is in the file of one account."""
+        accounts = _read(self._file(what, piece))
+        return accounts[0] if len(accounts) == 1 else None
+
+    def _bound(self, what: str, piece: Piece) -> dict[str, Any] | None:
+        """The same, where it is bound with others."""
+        accounts = [] if piece == TAIL else self._volume(what, int(piece) // BOUND)
+        return accounts[int(piece) % BOUND] if accounts else None
+
+    def _volume(self, what: str, number: int) -> list[dict[str, Any]]:
+        """The accounts that are bound into one file; none where they are not. They are kept for who asks for the next.
+
+        An account never lies both there and alone, but where a process was killed while it bound them.
+        """
+        if self._volumes.get(what, (-1, []))[0] != number:
+            accounts = _read(self._volume_file(what, number))
+            self._volumes[what] = number, accounts if len(accounts) == BOUND else []
+        return self._volumes[what][1]
 
     def _keep(self, what: str, piece: Piece, content: Mapping[str, Any]) -> bool:
-        arrays = {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
-        told = {name: value for name, value in content.items() if name not in arrays}
-        told["arrays"] = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
         try:
-            told["covers"] = self._covered(piece)
+            account = {"covers": self._covered(piece), **content}
         except OSError:
             return False
-        numbers = b"".join(array.tobytes() for array in arrays.values())
-        try:
+        with suppress(OSError, RunError):
             self._folder.mkdir(exist_ok=True)
-            # one that the system lost in a fall of the machine is noticed when it is read, and made anew
-            with replacing(self._file(what, piece), flush=False) as temporary:
-                temporary.write_bytes(zlib.compress(json.dumps(told).encode() + b"\n" + numbers, 1))
-        except (OSError, RunError):
-            pass
+            if piece == TAIL or not self._volume(what, int(piece) // BOUND):
+                _write(self._file(what, piece), [account])
+                self._bind(what, piece)
+            else:
+                others = list(self._volume(what, int(piece) // BOUND))
+                others[int(piece) % BOUND] = account
+                self._keep_volume(what, int(piece) // BOUND, others)
         return True
+
+    def _bind(self, what: str, piece: Piece) -> None:
+        """Have one file in place of those of `BOUND` parts, once there are all of them."""
+        number = -1 if piece == TAIL else int(piece) // BOUND
+        pieces = range(number * BOUND, (number + 1) * BOUND)
+        # mostly the last of them is the last that is kept: until then it would be no use to look for the others
+        if piece == TAIL or not self._file(what, pieces[-1]).exists():
+            return
+        accounts = [account for each in pieces if (account := self._alone(what, each)) is not None]
+        if len(accounts) == BOUND:
+            self._keep_volume(what, number, accounts)
+            for each in pieces:
+                self._file(what, each).unlink(missing_ok=True)
+
+    def _keep_volume(self, what: str, number: int, accounts: Sequence[Mapping[str, Any]]) -> None:
+        self._volumes.pop(what, None)
+        try:
+            _write(self._volume_file(what, number), accounts)
+        except ValueError:  # some are of another version: all are made anew
+            self._volume_file(what, number).unlink(missing_ok=True)
 
     def _file(self, what: str, piece: Piece) -> Path:
         return self._folder / f"{what}-{piece if piece == TAIL else f'{piece:06d}'}.account"
+
+    def _volume_file(self, what: str, number: int) -> Path:
+        return self._folder / f"{what}-{number * BOUND:06d}-{(number + 1) * BOUND - 1:06d}.account"
 
     def _covered(self, piece: Piece) -> list[Any]:
         """What an account of this file of the trace belongs to, as it is now; OSError where there is no such file."""
@@ -164,6 +227,22 @@ class Accounts:
         else:
             mark = mark_of(part_path(self._trace, "events", int(piece)))
         return [self._key, piece, *mark]
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    """The accounts in a file; none where it is missing or damaged."""
+    try:
+        return unpacked(file.read_bytes())
+    except (OSError, *DAMAGE):
+        return []
+
+
+def _write(file: Path, accounts: Sequence[Mapping[str, Any]]) -> None:
+    """Raises OSError or RunError where the disk refuses, ValueError where accounts cannot be bound."""
+    content = packed(accounts)
+    # one that the system lost in a fall of the machine is noticed when it is read, and made anew
+    with replacing(file, flush=False) as temporary:
+        temporary.write_bytes(content)
 
 
 # --- taking those that there are, and working out the others
@@ -201,18 +280,19 @@ class Accounted:
         """What each payer pays. `networks`: as for `share_bills`, asked for where anything must be worked out."""
         missing: list[int] = []
         states: dict[int, Mapping[str, NDArray[Any]]] = {}  # with which those of them begin whose predecessor is there
-        payers: tuple[str | None, ...] = ()
-        sums: NDArray[Any] = np.zeros(1, object)
+        found: list[StretchShares] = []
         latest: StretchShares | None = None
         for k in self._with_events:
             known = self._known_shares(k)
             if known is not None:
-                payers, sums = known.payers, sums + known.numerators
+                found.append(known)
             else:
                 missing.append(k)
                 if latest is not None:
                     states[k] = latest.state
             latest = known
+        payers: tuple[str | None, ...] = found[0].payers if found else ()
+        sums: NDArray[Any] = added_up(found) if found else np.zeros(1, object)
         if missing or not payers:
             # only here, since it loads Numba
             from eventnet.operations.payers import COLUMNS, Sharing, no_sums
@@ -302,7 +382,7 @@ class Accounted:
             sharing.load_state(before)
             numerators = weighed(block_of(events, table), sharing.shares(events))
         if self.accounts is not None and self._is_still_there(k):
-            self.accounts.keep_shares(self._piece(k), StretchShares(sharing.payers, numerators, sharing.state()))
+            self.accounts.keep_shares(self._piece(k), StretchShares.of(sharing.payers, numerators, sharing.state()))
         return numerators
 
     def _is_still_there(self, k: int) -> bool:

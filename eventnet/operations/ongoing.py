@@ -276,7 +276,7 @@ class _Books:
         self._share()
         assert self._sharing is not None
         assert self._totals is not None
-        return StretchShares(self._sharing.payers, paid(self._totals, self._prices), self._sharing.state())
+        return StretchShares.of(self._sharing.payers, paid(self._totals, self._prices), self._sharing.state())
 
     def _finish_part(self) -> None:
         sums, shares = self._ledger.close(self._prices), self._shares()

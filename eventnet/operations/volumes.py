@@ -1,0 +1,57 @@
+"""How accounts lie in a file: one alone, or many bound into one.
+
+    packed([{"covers": ..., "n_events": 5, "places": array}, ...])  ->  bytes
+    unpacked(bytes)                                                  ->  the same
+
+What an account tells is JSON, in one line for all of them; then come its arrays, those of one name together, so that
+many small ones are read in one go. All of it is compressed, and its checksum is zlib's.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+DAMAGE = (ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error)
+"""What reading a file raises that is cut short, changed, or something else."""
+
+
+def packed(accounts: Sequence[Mapping[str, Any]]) -> bytes:
+    """Accounts, at least one, as the bytes of a file. Raises ValueError where they do not all tell the same, in arrays
+    of the same types and, but for their lengths, the same shapes.
+    """
+    if any(each.keys() != accounts[0].keys() for each in accounts):
+        raise ValueError("accounts that tell other things cannot be bound")
+    names = [name for name, value in accounts[0].items() if isinstance(value, np.ndarray)]
+    told = [{name: value for name, value in each.items() if name not in names} for each in accounts]
+    columns = [[each[name] for each in accounts] for name in names]
+    if len({tuple((each.dtype, each.shape[1:]) for each in row) for row in zip(*columns, strict=True)}) > 1:
+        raise ValueError("accounts of different forms cannot be bound")
+    kept = [
+        (name, column[0].dtype.str, column[0].shape[1:], [len(each) for each in column])
+        for name, column in zip(names, columns, strict=True)
+    ]
+    header = json.dumps({"accounts": told, "arrays": kept}).encode()
+    numbers = b"".join(each.tobytes() for column in columns for each in column)
+    return zlib.compress(header + b"\n" + numbers, 1)
+
+
+def unpacked(content: bytes) -> list[dict[str, Any]]:
+    """The accounts in a file; tuples come back as lists. Raises one of `DAMAGE` where they cannot be read."""
+    header, _, numbers = zlib.decompress(content).partition(b"\n")
+    found = json.loads(header)
+    accounts: list[dict[str, Any]] = found["accounts"]
+    at = 0
+    for name, dtype, shape, lengths in found["arrays"]:
+        n_rows = sum(lengths)
+        every = np.frombuffer(numbers, dtype, n_rows * math.prod(shape), at).reshape(n_rows, *shape)
+        at, first = at + every.nbytes, 0
+        for account, n in zip(accounts, lengths, strict=True):
+            account[name] = every[first : first + n]
+            first += n
+    return accounts

@@ -13,7 +13,7 @@ from eventnet.engines.actor.synapse import weighted_rows
 from eventnet.network import derive
 from eventnet.trace.queries import open_run
 from eventnet.trace.store import RunWriter
-from eventnet.why.driving import RecordedTarget
+from eventnet.why.driving import as_recorded
 from eventnet.why.events import EventLog
 from eventnet.why.past import Past
 from eventnet.why.replay import Regime, Replay
@@ -128,13 +128,5 @@ def past_of(path: Path, network, streams, shelf=None) -> Past:
     """The past of a run that was not made from a configuration."""
     run = open_run(path)
     log = EventLog(run)
-    targets = {target.name: whole(streams[target.name]) for target in network.targets}
+    targets = {target.name: as_recorded(streams[target.name]) for target in network.targets}
     return Past(run, log, Replay(log, [Regime(0, network)], targets, shelf))
-
-
-def whole(stream) -> RecordedTarget:
-    """All samples of a target stream."""
-    blocks = list(stream.blocks())
-    return RecordedTarget(
-        *(np.concatenate([getattr(b, name) for b in blocks]) for name in ("times_ns", "values", "learn"))
-    )

@@ -2,8 +2,9 @@
 
     trace/footers.txt    one line for each part: a checksum, and as JSON how many rows it has, which events and times
 
-A part is found checked where its size and the checksum of its footer are those of its line. Otherwise, as where the
-file has lost a line, it is looked through and checked anew: the file is a cache, and may be deleted.
+A part is found checked where its size is that of its line and it is no younger than the lines. A younger one, as in
+a copy of a run, is where the checksum of its footer is that of its line too. Otherwise, as where the file has lost a
+line, a part is looked through and checked anew: the file is a cache, and may be deleted.
 """
 
 from __future__ import annotations
@@ -100,23 +101,35 @@ def keep_footers(directory: Path, footers: Sequence[Footer]) -> None:
 def known_footers(directory: Path) -> dict[int, Footer]:
     """What is noted, by part; lines that cannot be read, or that another version wrote, are left out."""
     try:
-        lines = (directory / FILE).read_bytes().splitlines()
+        lines = [line.partition(b" ") for line in (directory / FILE).read_bytes().splitlines()]
     except OSError:
         return {}
+    whole = [text for checksum, _, text in lines if checksum == _checksum(text)]
     known = {}
-    for line in lines:
-        with suppress(ValueError, KeyError, TypeError):
-            checksum, _, text = line.partition(b" ")
-            told = json.loads(text)
-            if int(checksum, 16) == zlib.crc32(text) and told["schema_version"] == SCHEMA_VERSION:
-                known[int(told["part"])] = _footer(told)
+    with suppress(ValueError):
+        for told in json.loads(b"[%s]" % b",".join(whole)):
+            with suppress(ValueError, KeyError, TypeError):
+                if told["schema_version"] == SCHEMA_VERSION:
+                    known[int(told["part"])] = _footer(told)
     return known
+
+
+def noted_ns(directory: Path) -> int:
+    """When footers were noted last; -1 where none are."""
+    try:
+        return (directory / FILE).stat().st_mtime_ns
+    except OSError:
+        return -1
 
 
 def _line(part: int, footer: Footer) -> str:
     told = {"part": part, "rows": footer.n_rows, **footer.ranges, **footer.mark._asdict()}
     text = json.dumps({**told, "schema_version": SCHEMA_VERSION})
-    return f"{zlib.crc32(text.encode()):08x} {text}\n"
+    return f"{_checksum(text.encode()).decode()} {text}\n"
+
+
+def _checksum(text: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(text)
 
 
 def _footer(told: Mapping[str, Any]) -> Footer:

@@ -14,8 +14,10 @@ schema version 1, whose rows lie in order, are read in the same way.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
@@ -32,7 +34,7 @@ from eventnet.errors import InputError
 from eventnet.operations.bills import COUNTS
 from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.files import replacing
-from eventnet.trace.footers import Footer, add_footer, footer_of, keep_footers, known_footers, mark_of
+from eventnet.trace.footers import Footer, add_footer, footer_of, keep_footers, known_footers, mark_of, noted_ns
 from eventnet.trace.layout import NUMBER, PLACE, ROW_GROUP_ROWS, by_place, has_places, in_order, row_groups_with
 from eventnet.trace.schema import SCHEMAS, names_of, with_plain_names
 
@@ -353,15 +355,21 @@ def encoding(schema: pa.Schema) -> dict[str, Any]:
 
 def part_path(directory: Path, name: str, index: int) -> Path:
     """Where part `index` of a table lives."""
-    return directory / f"{name}-{index:06d}.parquet"
+    return directory / part_name(name, index)
+
+
+def part_name(name: str, index: int) -> str:
+    """The name of its file."""
+    return f"{name}-{index:06d}.parquet"
 
 
 def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bool = False) -> Parts:
     """Look at a table, which may be growing at this moment.
 
     The tail is read before the parts are listed: every part before it is there then. Footers of all parts are
-    checked, those that were before by their marks alone; with `skip_damaged` every page is, and what is damaged is left
-    out and listed instead of raising InputError. `ended`: the writer closed the table, so a tail must be there.
+    checked, those that were before by their sizes and dates or by their marks; with `skip_damaged` every page is, and
+    what is damaged is left out and listed instead of raising InputError. `ended`: the writer closed the table, so a
+    tail must be there.
     """
     damaged: dict[Path, str] = {}
     tail_path = directory / "tail.parquet"
@@ -374,20 +382,24 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
         if not skip_damaged:
             raise
         damaged[tail_path] = error.problem
-    # other files may lie here too, such as a copy that someone made of a part
-    paths = sorted(path for path in directory.glob(f"{name}-*.parquet") if path.stem[len(name) + 1 :].isdecimal())
+    files = _part_files(directory, name)
     tail_part = int(tail.schema.metadata[_PART_KEY]) if tail is not None else 0
-    if tail is not None and part_path(directory, name, tail_part) in paths:
+    if tail is not None and tail_part in files:
         tail = None  # left behind when its part appeared
-    n_expected = max(tail_part, int(paths[-1].stem.rpartition("-")[2]) + 1 if paths else 0)
+    n_expected = max(tail_part, *(k + 1 for k in files), 0)
     whole: list[Path] = []
     footers: list[Footer] = []
-    known = {} if skip_damaged else known_footers(directory)
+    known, known_ns = ({}, -1) if skip_damaged else (known_footers(directory), noted_ns(directory))
+    are_younger = False
     n_rows = 0 if tail is None else tail.num_rows
     for k in range(n_expected):
         path = part_path(directory, name, k)
+        file, footer = files.get(k), known.get(k)
+        is_younger = file is None or file.st_mtime_ns > known_ns
+        are_younger = are_younger or is_younger
         try:
-            footer = _check_part(path, name, known.get(k), read_all=skip_damaged, n_others=n_expected - 1)
+            if file is None or footer is None or is_younger or file.st_size != footer.mark.n_bytes:
+                footer = _check_part(path, name, footer, read_all=skip_damaged, n_others=n_expected - 1)
         except InputError as error:
             if not skip_damaged:
                 raise
@@ -396,9 +408,20 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
         whole.append(path)
         footers.append(footer)
         n_rows += footer.n_rows
-    if ended and not damaged and any(known.get(k) != footer for k, footer in enumerate(footers)):
+    if ended and not damaged and (are_younger or any(known.get(k) != footer for k, footer in enumerate(footers))):
         keep_footers(directory, footers)
     return Parts(name, tuple(whole), tail, n_rows, damaged, tuple(footers))
+
+
+def _part_files(directory: Path, name: str) -> dict[int, os.stat_result]:
+    """The files of parts by number; other files may lie there too, such as a copy that someone made of a part."""
+    found: dict[int, os.stat_result] = {}
+    with suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            number = entry.name.removeprefix(f"{name}-").removesuffix(".parquet")
+            if number.isdecimal() and entry.name == part_name(name, int(number)):
+                found[int(number)] = entry.stat()
+    return found
 
 
 def _read_tail(path: Path, name: str) -> pa.Table | None:

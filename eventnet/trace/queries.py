@@ -121,13 +121,15 @@ class Run:
         """Spikes only: the `event_batches` of kinds forward and backward, unless `kind` says otherwise."""
         return self.event_batches(population, **{"kind": SPIKES, **{k: v for k, v in filters.items() if v is not None}})
 
-    def outcomes(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """What every target sample said, in order; docs/trace.md lists the columns."""
+    def outcomes(
+        self, columns: Sequence[str] | None = None, start_ns: int | None = None, end_ns: int | None = None
+    ) -> pa.Table:
+        """What every target sample of start_ns <= t < end_ns said, in order; docs/trace.md lists the columns."""
         fields = dict(OUTCOME_FIELDS)
         schema = pa.schema([(name, fields[name]) for name in (columns or fields)])
-        return pa.Table.from_batches(
-            [batch.replace_schema_metadata() for batch in self.outcome_parts.batches(columns)], schema
-        )
+        where = _filter(None, None, None, None, start_ns, end_ns)
+        batches = self.outcome_parts.batches(columns, where, start_ns=start_ns, end_ns=end_ns)
+        return pa.Table.from_batches([batch.replace_schema_metadata() for batch in batches], schema)
 
     def config(self) -> Config:
         """The run's own configuration; InputError where it names files that are no longer there."""

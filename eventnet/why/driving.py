@@ -6,8 +6,9 @@ the middle. Labels stand in the outcomes of a run that has ended; other targets 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -37,37 +38,30 @@ class RecordedSensor:
 
 @dataclass
 class RecordedTarget:
-    """The target samples of a whole run, and the part of them that a replay is to see; a `TargetStream`.
+    """The target samples of a part of a run; a `TargetStream`. `read`: gives those with start_ns <= time < end_ns."""
 
-    `times_ns` int64 [n]; `values` int64 [n] classes or float64 [n, size]; `learn` bool [n].
-    """
-
-    times_ns: NDArray[np.int64]
-    values: NDArray[np.int64] | NDArray[np.float64]
-    learn: NDArray[np.bool_]
-    start_ns: int = 0
-    end_ns: int = 0
+    read: Callable[[int, int], TargetBlock]
     groups: tuple[str, ...] = ("all",)
+    part: list[TargetBlock] = field(default_factory=list)
 
     def blocks(self) -> Iterator[TargetBlock]:
-        """The samples with start_ns <= time < end_ns."""
-        first, end = np.searchsorted(self.times_ns, (self.start_ns, self.end_ns))
-        times_ns = self.times_ns[first:end]
-        yield TargetBlock(times_ns, self.values[first:end], np.zeros(times_ns.size, np.int64), self.learn[first:end])
+        """The block of the part that was loaded last."""
+        return iter(self.part)
 
     def at(self, time_ns: int) -> int | NDArray[np.float64]:
         """What was wanted at `time_ns`, at which there is a sample: a class or values [size]."""
-        value = self.values[int(np.searchsorted(self.times_ns, time_ns))]
-        return int(value) if self.values.ndim == 1 else np.asarray(value, np.float64)
+        value = self.read(time_ns, time_ns + 1).values[0]
+        return int(value) if value.ndim == 0 else np.asarray(value, np.float64)
 
 
 class Drive(NamedTuple):
-    """What drove a stretch of a run: the samples of each sensor, by population, and how many events end before it."""
+    """What drove a stretch of a run, by population: samples and what targets wanted; and which event is the next."""
 
     start_ns: int
     end_ns: int
     end_event: int
-    blocks: dict[int, list[SampleBlock]]
+    samples: dict[int, list[SampleBlock]]
+    wanted: dict[int, TargetBlock]
 
 
 class Driving:
@@ -84,19 +78,20 @@ class Driving:
     def read(self, start_ns: int, end_ns: int) -> Drive:
         """What came at start_ns <= time < end_ns."""
         first, end = self._log.first_at(start_ns), self._log.first_at(end_ns)
-        samples = self._log.samples(first, end)
-        blocks = {
-            i: _blocks(samples.where(samples.owner == i) if len(self._sensors) > 1 else samples, sensor.n_channels)
+        events = self._log.samples(first, end)
+        samples = {
+            i: _blocks(events.where(events.owner == i) if len(self._sensors) > 1 else events, sensor.n_channels)
             for i, sensor in self._sensors.items()
         }
-        return Drive(start_ns, end_ns, end, blocks)
+        wanted = {i: target.read(start_ns, end_ns) for i, target in self.targets.items()}
+        return Drive(start_ns, end_ns, end, samples, wanted)
 
     def load(self, drive: Drive) -> None:
         """Have the streams hold what was read."""
         for i, sensor in self._sensors.items():
-            sensor.part = drive.blocks[i]
-        for target in self.targets.values():
-            target.start_ns, target.end_ns = drive.start_ns, drive.end_ns
+            sensor.part = drive.samples[i]
+        for i, target in self.targets.items():
+            target.part = [drive.wanted[i]]
 
 
 def _blocks(samples: Events, n_channels: int) -> list[SampleBlock]:
@@ -118,28 +113,50 @@ def _blocks(samples: Events, n_channels: int) -> list[SampleBlock]:
 
 def recorded_targets(run: Run, network: Network) -> dict[str, RecordedTarget]:
     """The target samples of a run, by target. Raises InputError where they have to be made anew and cannot be."""
-    outcomes = run.outcomes(("time_ns", "target", "label", "learned"))
-    labels = outcomes.column("label").to_numpy()
     has_ended = run.status.get("state") != "running"  # else the last outcomes may not have been written yet
-    if has_ended and (labels >= 0).all():
-        times_ns = outcomes.column("time_ns").to_numpy()
-        learned = outcomes.column("learned").to_numpy(zero_copy_only=False)
-        mine = {each.name: pc.equal(outcomes.column("target"), each.name).to_numpy() for each in network.targets}
-        return {
-            name: RecordedTarget(*(column[chosen] for column in (times_ns, labels, learned)))
-            for name, chosen in mine.items()
-        }
+    names = [each.name for each in network.targets]
+    if has_ended and all(_has_classes(run, name) for name in names):
+        return {name: RecordedTarget(partial(_labels, run, name)) for name in names}
     # only here, since it loads everything that a run may need
     from eventnet.running import open_streams
 
     streams = open_streams(run.config())
-    return {each.name: _whole(target_stream(streams, each.name)) for each in network.targets}
+    return {name: as_recorded(target_stream(streams, name)) for name in names}
 
 
-def _whole(stream: TargetStream) -> RecordedTarget:
-    blocks = list(stream.blocks())
-    return RecordedTarget(
-        times_ns=np.concatenate([block.times_ns for block in blocks]),
-        values=np.concatenate([block.values for block in blocks]),
-        learn=np.concatenate([block.learn for block in blocks]),
+def as_recorded(stream: TargetStream) -> RecordedTarget:
+    """A target of which all samples are here."""
+    return RecordedTarget(partial(_between, _whole(stream)))
+
+
+def _has_classes(run: Run, target: str) -> bool:
+    """Whether the samples of a target are labels. Where they are, all are."""
+    labels = (
+        label
+        for batch in run.outcome_parts.batches(("target", "label"))
+        for label in batch.filter(pc.equal(batch["target"], target))["label"].to_pylist()
     )
+    return bool(next(labels, -1) >= 0)
+
+
+def _labels(run: Run, target: str, start_ns: int, end_ns: int) -> TargetBlock:
+    """The samples of a target, as its outcomes tell them."""
+    outcomes = run.outcomes(("time_ns", "target", "label", "learned"), start_ns, end_ns)
+    mine = outcomes.filter(pc.equal(outcomes["target"], target))
+    times_ns, labels, learned = (mine[name].to_numpy() for name in ("time_ns", "label", "learned"))
+    return TargetBlock(times_ns, labels, np.zeros(times_ns.size, np.int64), learned)
+
+
+def _between(every: TargetBlock, start_ns: int, end_ns: int) -> TargetBlock:
+    """The samples with start_ns <= time < end_ns."""
+    part = slice(*np.searchsorted(every.times_ns, (start_ns, end_ns)))
+    return TargetBlock(every.times_ns[part], every.values[part], every.groups[part], every.learn[part])
+
+
+def _whole(stream: TargetStream) -> TargetBlock:
+    """All samples of a stream; of one group."""
+    blocks = list(stream.blocks())
+    times_ns, values, learn = (
+        np.concatenate([getattr(block, name) for block in blocks]) for name in ("times_ns", "values", "learn")
+    )
+    return TargetBlock(times_ns, values, np.zeros(times_ns.size, np.int64), learn)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from eventnet.engines.actor.build import make_neurons
 from eventnet.engines.actor.neuron import Neurons
 from eventnet.engines.actor.spike_trace import SpikeTrace
-from eventnet.engines.actor.synapse import Spikes, Synapses
+from eventnet.engines.actor.synapse import Synapses
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.state import Arrays, areas_of, seen_of, trace_of, weights_at
 from eventnet.engines.compiled.tables import Tables
@@ -61,11 +61,11 @@ class Moment:
         if not self._accrues(projection):
             weights = self.booked_weights(projection)
             return np.asarray((weights.T if backward else weights)[neurons])
-        # the rule `accrual` has a say in what is read: its own synapses do it
+        # the rule `accrual` has a say in what is read: its own synapses know it
         synapses = self._synapses(projection)
         synapses.accrue(self.time_ns, self.learning_enabled)
-        reading = synapses.backward if backward else synapses.forward
-        return np.array([reading(_one_unit(neuron, synapses.weights.dtype)) for neuron in neurons.tolist()])
+        assert synapses.accrual is not None
+        return np.asarray(synapses.accrual.columns(neurons).T if backward else synapses.weights[neurons])
 
     def booked_weights(self, projection: int) -> Array:
         """The weights with all that has been booked, [n_source, n_target], a view.
@@ -126,9 +126,3 @@ class Moment:
             "t_last_ns": arrays.t_last[start:end],
         }
         return axon, {"y": y.reshape(row[layout.N_CODES], row[layout.SIZE]), "times_ns": arrays.codes_ns[codes]}
-
-
-def _one_unit(neuron: int, dtype: np.dtype[np.floating]) -> Spikes:
-    """A spike worth one, which gives what it reads as it is."""
-    one = np.ones(1)
-    return Spikes(np.array([neuron], np.int64), one, one.astype(dtype), 1.0, np.zeros(1, np.int64))

@@ -89,7 +89,7 @@ class Accrual:
 
     def _owed(self, rows: Indices, columns: Indices | slice, area: Array) -> Array:
         """What these rows would lose at these columns if they were brought up to `area`."""
-        return owed(self._eta, self._x_hat.scaled[rows], area[columns], self.areas[self.seen[rows]][:, columns])
+        return owed(self._eta, self._x_hat.scaled[rows], area[columns], self.areas[:, columns][self.seen[rows]])
 
     def state(self) -> dict[str, object]:
         """What is owed, as a plain tree."""

@@ -11,12 +11,12 @@ import numpy as np
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.actor.synapse import weighted_rows
 from eventnet.network import derive
-from eventnet.trace.queries import open_run
+from eventnet.trace.queries import Run, open_run
 from eventnet.trace.store import RunWriter
-from eventnet.why.driving import as_recorded
-from eventnet.why.events import EventLog
+from eventnet.why.log import EventLog
 from eventnet.why.past import Past
 from eventnet.why.replay import Regime, Replay
+from eventnet.why.targets import as_recorded
 
 
 class Encoded(NamedTuple):
@@ -129,4 +129,9 @@ def past_of(path: Path, network, streams, shelf=None) -> Past:
     run = open_run(path)
     log = EventLog(run)
     targets = {target.name: as_recorded(streams[target.name]) for target in network.targets}
-    return Past(run, log, Replay(log, [Regime(0, network)], targets, shelf))
+    return Past(log, Replay(log, [Regime(0, network)], targets, shelf))
+
+
+def run_of(past: Past) -> Run:
+    """The run that a past was opened for."""
+    return open_run(past.log.place)

@@ -38,7 +38,7 @@ from eventnet.trace.events import Kind
 from eventnet.trace.files import write_json
 from eventnet.trace.queries import Run, open_run
 from eventnet.trace.state import REPLAY_FOLDER
-from eventnet.why.events import EventLog
+from eventnet.why.log import EventLog
 
 COMMAND = (sys.executable, "-m", "eventnet.cli")
 RUNS = ("compiled", "actor", "exact", "bare")

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +38,8 @@ from eventnet.operations.shares import PARTS, NetworkInForce, SharedBills
 from eventnet.operations.volumes import DAMAGE, packed, unpacked
 from eventnet.trace.files import replacing
 from eventnet.trace.footers import Mark, mark_of
-from eventnet.trace.parts import Parts, part_path
+from eventnet.trace.parts import Parts
+from eventnet.trace.places import part_path
 
 if TYPE_CHECKING:
     from eventnet.operations.payers import Sharing
@@ -113,7 +114,7 @@ class Accounts:
         self._marks = marks
         self._folder, self._trace = path / FOLDER, path / "trace"
         self.tail = self._trace / "tail.parquet"
-        self._volumes: dict[str, tuple[int, list[dict[str, Any]]]] = {}  # the one read last: its number, and accounts
+        self._volumes: dict[str, tuple[int, Sequence[_Account]]] = {}  # the one read last: its number, and accounts
         key = str(ACCOUNTS_VERSION).encode() + b"\0" + (path / "config.yaml").read_bytes()
         self._key = blake2b(key, digest_size=16).hexdigest()
 
@@ -135,7 +136,8 @@ class Accounts:
         try:
             if found is None:
                 return None
-            return StretchShares(found.pop("payers"), found.pop("high"), found.pop("low"), found)
+            state = {name: value for name, value in found.items() if name not in ("payers", "high", "low")}
+            return StretchShares(found["payers"], found["high"], found["low"], state)
         except KeyError:
             return None
 
@@ -144,29 +146,26 @@ class Accounts:
         content = {"payers": shares.payers, "high": shares.high, "low": shares.low, **shares.state}
         return self._keep("shares", piece, content)
 
-    def _load(self, what: str, piece: Piece) -> dict[str, Any] | None:
+    def _load(self, what: str, piece: Piece) -> Mapping[str, Any] | None:
         """What an account holds, None where there is none of this file of the trace as it is now."""
         try:
             covered = self._covered(piece)
         except OSError:
             return None
-        for account in (self._bound(what, piece), self._alone(what, piece)):
-            if account is not None and account.get("covers") == covered:
-                named = ((name, value) for name, value in account.items() if name != "covers")
-                return {name: tuple(value) if isinstance(value, list) else value for name, value in named}
-        return None
+        account = self._bound(what, piece) or self._alone(what, piece)
+        return None if account is None or account.covers != covered else account.content
 
-    def _alone(self, what: str, piece: Piece) -> dict[str, Any] | None:
+    def _alone(self, what: str, piece: Piece) -> _Account | None:
         """What is in the file of one account."""
         accounts = _read(self._file(what, piece))
         return accounts[0] if len(accounts) == 1 else None
 
-    def _bound(self, what: str, piece: Piece) -> dict[str, Any] | None:
+    def _bound(self, what: str, piece: Piece) -> _Account | None:
         """The same, where it is bound with others."""
         accounts = [] if piece == TAIL else self._volume(what, int(piece) // BOUND)
         return accounts[int(piece) % BOUND] if accounts else None
 
-    def _volume(self, what: str, number: int) -> list[dict[str, Any]]:
+    def _volume(self, what: str, number: int) -> Sequence[_Account]:
         """The accounts that are bound into one file; none where they are not. They are kept for who asks for the next.
 
         An account never lies both there and alone, but where a process was killed while it bound them.
@@ -178,7 +177,7 @@ class Accounts:
 
     def _keep(self, what: str, piece: Piece, content: Mapping[str, Any]) -> bool:
         try:
-            account = {"covers": self._covered(piece), **content}
+            account = _Account(self._covered(piece), content)
         except OSError:
             return False
         with suppress(OSError, RunError):
@@ -205,7 +204,7 @@ class Accounts:
             for each in pieces:
                 self._file(what, each).unlink(missing_ok=True)
 
-    def _keep_volume(self, what: str, number: int, accounts: Sequence[Mapping[str, Any]]) -> None:
+    def _keep_volume(self, what: str, number: int, accounts: Sequence[_Account]) -> None:
         self._volumes.pop(what, None)
         try:
             _write(self._volume_file(what, number), accounts)
@@ -229,17 +228,28 @@ class Accounts:
         return [self._key, piece, *mark]
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
+class _Account(NamedTuple):
+    """What it belongs to, as `Accounts._covered` has it, and what it holds."""
+
+    covers: list[Any]
+    content: Mapping[str, Any]
+
+
+def _read(file: Path) -> list[_Account]:
     """The accounts in a file; none where it is missing or damaged."""
     try:
-        return unpacked(file.read_bytes())
+        found = unpacked(file.read_bytes())
+        lists = [name for name, value in found[0].items() if isinstance(value, list) and name != "covers"]
+        for each in found:
+            each |= {name: tuple(each[name]) for name in lists}
+        return [_Account(each.pop("covers"), each) for each in found]
     except (OSError, *DAMAGE):
         return []
 
 
-def _write(file: Path, accounts: Sequence[Mapping[str, Any]]) -> None:
+def _write(file: Path, accounts: Sequence[_Account]) -> None:
     """Raises OSError or RunError where the disk refuses, ValueError where accounts cannot be bound."""
-    content = packed(accounts)
+    content = packed([{"covers": each.covers, **each.content} for each in accounts])
     # one that the system lost in a fall of the machine is noticed when it is read, and made anew
     with replacing(file, flush=False) as temporary:
         temporary.write_bytes(content)
@@ -265,13 +275,11 @@ class Accounted:
         """The answers of all targets, read when first asked for. Raises InputError where they cannot be."""
         return self.read_answers()
 
-    def sums(self, is_good: Callable[[StretchSums], bool] = lambda sums: True) -> list[StretchSums]:
+    def sums(self, are_good: Callable[[Sequence[StretchSums]], Sequence[bool]] | None = None) -> list[StretchSums]:
         """The sums of every file that has events; those that are not good are made anew."""
-        found: dict[int, StretchSums] = {}
-        for k in self._with_events:
-            known = self._known_sums(k)
-            if known is not None and is_good(known):
-                found[k] = known
+        known = {k: sums for k in self._with_events if (sums := self._known_sums(k)) is not None}
+        good = [True] * len(known) if are_good is None else are_good([*known.values()])
+        found = {k: sums for (k, sums), is_good in zip(known.items(), good, strict=True) if is_good}
         for k, table in self._read([k for k in self._with_events if k not in found], TableReader.RUNS):
             found[k] = self._work_out_sums(k, table)
         return [found[k] for k in self._with_events]

@@ -4,21 +4,26 @@
     unpacked(bytes)                                                  ->  the same
 
 What an account tells is JSON, in one line for all of them; then come its arrays, those of one name together, so that
-many small ones are read in one go. All of it is compressed, and its checksum is zlib's.
+many small ones are read in one go. All of it is compressed by Zstandard, which takes less than half of zlib's time;
+before it stand a checksum of that and the length without.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-DAMAGE = (ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error)
-"""What reading a file raises that is cut short, changed, or something else."""
+DAMAGE = (ValueError, KeyError, TypeError, IndexError, AttributeError, MemoryError, struct.error)
+"""What reading a file raises that is cut short, changed, or something else; Arrow also raises OSError."""
+_CODEC = pa.Codec("zstd", 1)
+_HEAD = struct.Struct("<IQ")
 
 
 def packed(accounts: Sequence[Mapping[str, Any]]) -> bytes:
@@ -38,18 +43,24 @@ def packed(accounts: Sequence[Mapping[str, Any]]) -> bytes:
     ]
     header = json.dumps({"accounts": told, "arrays": kept}).encode()
     numbers = b"".join(each.tobytes() for column in columns for each in column)
-    return zlib.compress(header + b"\n" + numbers, 1)
+    content = header + b"\n" + numbers
+    small: bytes = _CODEC.compress(content, asbytes=True)
+    return _HEAD.pack(zlib.crc32(small), len(content)) + small
 
 
 def unpacked(content: bytes) -> list[dict[str, Any]]:
-    """The accounts in a file; tuples come back as lists. Raises one of `DAMAGE` where they cannot be read."""
-    header, _, numbers = zlib.decompress(content).partition(b"\n")
-    found = json.loads(header)
+    """The accounts in a file; tuples come back as lists. Raises one of `DAMAGE`, or OSError, where they are damaged."""
+    checksum, n_bytes = _HEAD.unpack_from(content)
+    small = memoryview(content)[_HEAD.size :]
+    if zlib.crc32(small) != checksum:
+        raise ValueError("the checksum is wrong")
+    whole = _CODEC.decompress(small, n_bytes, asbytes=True)
+    at = whole.index(b"\n") + 1
+    found = json.loads(whole[:at])
     accounts: list[dict[str, Any]] = found["accounts"]
-    at = 0
     for name, dtype, shape, lengths in found["arrays"]:
         n_rows = sum(lengths)
-        every = np.frombuffer(numbers, dtype, n_rows * math.prod(shape), at).reshape(n_rows, *shape)
+        every = np.frombuffer(whole, dtype, n_rows * math.prod(shape), at).reshape(n_rows, *shape)
         at, first = at + every.nbytes, 0
         for account, n in zip(accounts, lengths, strict=True):
             account[name] = every[first : first + n]

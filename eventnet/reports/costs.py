@@ -41,6 +41,7 @@ ENERGY_TABLE = "energy_estimated_from"
 """The column that names the table behind the energies of a row."""
 DENSE = "dense, "
 EVENT_ROWS = 2**14
+ROWS_AT_ONCE = 2**10
 NAMED = ("kind", "population", "projection")
 """Columns of events that hold names."""
 Row = dict[str, Any]
@@ -88,21 +89,28 @@ def costs_of(run: Run, by: str, convention: Convention, table: EnergyTable, targ
         tables = _event_tables(run, pricing)
         return replace(pricing.costs(by, columns, (), None), tables=tables)
     if by == "network":
-        rows = _network_rows(run, pricing)
-        return pricing.costs(by, ("network", "passes", "learning_passes", *pricing.columns()), rows, None)
+        columns = ("network", "passes", "learning_passes", *pricing.columns())
+        return pricing.costs(by, columns, _network_rows(run, pricing), None)
     sums = run.sums(by, target)
     answers = _answers_by_label(run, target, pricing.answers.called) if by == "label" else {}
-    divided_by = [None if by == "second" else answers.get(name, pricing.answers) for name in sums]
-    priced = pricing.rows(list(sums.values()), divided_by)
-    rows = [
-        {by: name, **_counted(answers.get(name)), "events": int(each[:, 0].sum())} | row
-        for (name, each), row in zip(sums.items(), priced, strict=True)
-    ]
-    whole = sum(sums.values(), np.zeros((N_WAYS, len(SUMMED)), np.int64))
+    divided_by = {name: None if by == "second" else answers.get(name, pricing.answers) for name in sums}
+    rows = (
+        {by: name, **_counted(answers.get(name)), "events": int(sums[name][:, 0].sum())} | row
+        for names in _some_of(list(sums))
+        for name, row in zip(
+            names, pricing.rows([sums[name] for name in names], [divided_by[name] for name in names]), strict=True
+        )
+    )
+    whole = np.sum([np.zeros((N_WAYS, len(SUMMED)), np.int64), *sums.values()], axis=0)
     total = {"events": int(whole[:, 0].sum())} | pricing.row(whole, pricing.answers)
     counted = ("samples", "correct") if by == "label" else ()
     columns = (by, *counted, "events", *pricing.columns(divided=by != "second"))
     return pricing.costs(by, columns, rows, total)
+
+
+def _some_of(names: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Some at a time: of many seconds only the first may be asked for."""
+    return (names[first : first + ROWS_AT_ONCE] for first in range(0, len(names), ROWS_AT_ONCE))
 
 
 @dataclass(frozen=True)

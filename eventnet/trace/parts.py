@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,18 +32,20 @@ from pyarrow.fs import LocalFileSystem
 
 from eventnet.errors import InputError
 from eventnet.operations.bills import COUNTS
+from eventnet.trace.ahead import ahead
 from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.files import replacing
-from eventnet.trace.footers import Footer, add_footer, footer_of, keep_footers, known_footers, mark_of, noted_ns
+from eventnet.trace.footers import RANGED, Footer, add_footer, footer_of, keep_footers, known_footers, mark_of, noted_ns
 from eventnet.trace.layout import NUMBER, PLACE, ROW_GROUP_ROWS, by_place, has_places, in_order, row_groups_with
+from eventnet.trace.places import part_name, part_path
 from eventnet.trace.schema import SCHEMAS, names_of, with_plain_names
 
 BATCH_ROWS = 2**16
 """The most rows of a batch that is read."""
 FIRST_ROWS = 2**10
 """The rows of the first batch, since many want no more; each is then twice as long as the one before."""
-_Key = TypeVar("_Key")
-_Read = TypeVar("_Read")
+PARTS_TOGETHER = 64
+"""So many parts are one to Arrow, until it has to look into them."""
 _PART_KEY = b"eventnet.part"
 _READ_ERRORS = (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError)
 """What pyarrow raises for a file that is cut short or changed."""
@@ -278,11 +280,19 @@ class Parts:
         except KeyError as error:
             raise _damage(self.parts[k], ValueError("its footer tells no times"), len(self.parts) - 1) from error
 
-    def fragments(self, form: ds.ParquetFileFormat) -> list[ds.ParquetFileFragment]:
-        """The parts for a dataset. Arrow is told the events and times of each, and need not look for them there."""
+    def datasets(self, form: ds.ParquetFileFormat, schema: pa.Schema) -> list[ds.Dataset]:
+        """The parts as datasets of some each, of which Arrow knows which events and times they hold: into others it
+        looks no further. To tell it that of each part would take longer than to look into some.
+        """
         return [
-            form.make_fragment(str(path), _LOCAL, partition_expression=_within(footer))
-            for path, footer in zip(self.parts, self.footers, strict=True)
+            ds.FileSystemDataset.from_paths(
+                [str(path) for path in self.parts[first : first + PARTS_TOGETHER]],
+                schema,
+                form,
+                _LOCAL,
+                root_partition=_within(self.footers[first : first + PARTS_TOGETHER]),
+            )
+            for first in range(0, len(self.parts), PARTS_TOGETHER)
         ]
 
     def _pieces_between(self, start_ns: int | None, end_ns: int | None) -> Sequence[int]:
@@ -310,21 +320,14 @@ class Parts:
         return rows.combine_chunks()  # else every row group were a batch of its own
 
 
-def ahead(read: Callable[[_Key], _Read], keys: Sequence[_Key]) -> Iterator[_Read]:
-    """What `read` gives for each key in turn; a thread reads the next while one is used."""
-    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
-        coming = [reader.submit(read, key) for key in keys[:1]]
-        for k in range(len(keys)):
-            found = coming.pop().result()
-            coming += [reader.submit(read, key) for key in keys[k + 1 : k + 2]]
-            yield found
-
-
-def _within(footer: Footer) -> ds.Expression:
-    """What holds for all rows of a part."""
+def _within(footers: Sequence[Footer]) -> ds.Expression:
+    """What holds for all rows of some parts."""
     holds = ds.scalar(True)
-    for name, (least, largest) in footer.ranges.items():
-        holds = holds & (ds.field(name) >= least) & (ds.field(name) <= largest)
+    for name in RANGED:
+        ranges = [footer.ranges[name] for footer in footers if name in footer.ranges]
+        if len(ranges) == len(footers):
+            least, largest = min(each[0] for each in ranges), max(each[1] for each in ranges)
+            holds = holds & (ds.field(name) >= least) & (ds.field(name) <= largest)
     return holds
 
 
@@ -351,16 +354,6 @@ def encoding(schema: pa.Schema) -> dict[str, Any]:
         # what is searched for
         "write_statistics": [name for name in (NUMBER, "time_ns", "kind", *PLACE) if name in names],
     }
-
-
-def part_path(directory: Path, name: str, index: int) -> Path:
-    """Where part `index` of a table lives."""
-    return directory / part_name(name, index)
-
-
-def part_name(name: str, index: int) -> str:
-    """The name of its file."""
-    return f"{name}-{index:06d}.parquet"
 
 
 def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bool = False) -> Parts:

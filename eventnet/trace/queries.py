@@ -247,16 +247,19 @@ class Run:
         number = self._target_names.index(outcomes["target"][0].as_py())
         labels = outcomes["label"].to_numpy()
 
-        def came(times_ns: int | list[int]) -> NDArray[np.int64]:
+        def came(times_ns: list[int]) -> NDArray[np.int64]:
             """How many samples came before these times."""
             return accounted.answers.next_after(number, times_ns)
 
-        def can_tell(sums: StretchSums) -> bool:
-            """Whether all its events lead to the same sample, or those samples are recorded by which it was summed, and
-            no more: they are written more rarely.
+        def can_tell(stretches: Sequence[StretchSums]) -> Sequence[bool]:
+            """Whether all events of each lead to the same sample, or those samples are recorded by which it was summed,
+            and no more: they are written more rarely.
             """
-            before_end = came(sums.last_ns)
-            return bool(sums.n_answers[number] == before_end or came(sums.first_ns) == before_end)
+            before_start = came([each.first_ns for each in stretches])
+            before_end = came([each.last_ns for each in stretches])
+            answered = np.array([each.n_answers[number] for each in stretches], np.int64)
+            good: list[bool] = ((answered == before_end) | (before_start == before_end)).tolist()
+            return good
 
         rows, stretches = [], accounted.sums(can_tell)
         before_starts = came([each.first_ns for each in stretches])

@@ -153,9 +153,8 @@ def _dataset(parts: Parts) -> ds.Dataset:
     fields = SCHEMAS[parts.name]
     schema = pa.schema([(each.name, pa.string() if each.name in PLACE else each.type) for each in fields])
     form = checked([name for name in names_of(parts.name) if name not in PLACE])
-    found = [ds.FileSystemDataset(parts.fragments(form), schema, form)] if parts.parts else []
     tail = fields.empty_table() if parts.tail is None else parts.tail
-    return ds.dataset([*found, ds.dataset(tail.cast(schema))], schema=schema)
+    return ds.UnionDataset(schema, [*parts.datasets(form, schema), ds.dataset(tail.cast(schema))])
 
 
 def _bills() -> str:

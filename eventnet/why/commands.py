@@ -6,6 +6,8 @@ Everything heavy is imported where it is used, so that `eventnet --help` stays f
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +15,7 @@ import typer
 
 from eventnet.command_line import RunArgument, err, load_without, no_collection, open_traced, out
 from eventnet.errors import InputError
+from eventnet.trace.files import read_json
 from eventnet.why.limits import check_limits
 
 
@@ -61,17 +64,20 @@ def _tell_weight(run_dir: Path, weight: tuple[str, int, int], breadth: int, as_j
 
 
 def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bool) -> None:
-    with no_collection():
-        load_without("pyarrow.dataset", "pandas")
+    from eventnet.why.beside import reading_beside
+
+    told = "replaying the run; the first time ever, kernels are compiled, which takes a minute"
+    with reading_beside(partial(open_traced, run_dir), event) as reading, err.status(told), no_collection():
         load_without("numba", "coverage")
+        from eventnet.engines.compiled import load_kernels
         from eventnet.reports.why import spike_document, write_spike
         from eventnet.why.effects import effects
         from eventnet.why.lineage import trace_back
-        from eventnet.why.past import past_of
+        from eventnet.why.past import past_from
 
-    told = "replaying the run; the first time ever, kernels are compiled, which takes a minute"
-    with err.status(told), no_collection():
-        past = past_of(open_traced(run_dir))
+        with suppress(InputError, KeyError, TypeError):  # who reads the run says what is wrong with it
+            load_kernels(read_json(run_dir / "provenance.json")["dtype"])
+        past = past_from(reading())
         lineage, came_of_it = trace_back(past, event, depth, breadth), effects(past, event, breadth)
     if as_json:
         print(json.dumps(spike_document(lineage, came_of_it, breadth)))

@@ -1,27 +1,35 @@
-"""What drove a run, once more: the samples of its sensors out of its trace, and what its targets wanted.
+"""What drove a run, once more: its networks, the samples of its sensors out of its trace, and what its targets wanted.
 
 A trace holds every value that a sensor took, so a run can be replayed without the data that it read, from anywhere in
-the middle. Labels stand in the outcomes of a run that has ended; other targets are made anew from its configuration.
+the middle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from eventnet.engines.base import SampleBlock, Streams, TargetBlock, TargetStream
-from eventnet.engines.streams import target_stream
+from eventnet.engines.base import SampleBlock, Streams, TargetBlock
 from eventnet.network import Network, derive
-from eventnet.trace.queries import Run
-from eventnet.why.events import EventLog, Events
+from eventnet.why.events import Events
+
+if TYPE_CHECKING:
+    from eventnet.why.log import EventLog
 
 BLOCK_SAMPLES = 2048
+
+
+class Regime(NamedTuple):
+    """From `start_ns` on a run had this network; its scales were set to those given then, None leaving them."""
+
+    start_ns: int
+    network: Network
+    k_beta_forward: float | None = None
+    k_beta_backward: float | None = None
 
 
 @dataclass
@@ -109,54 +117,3 @@ def _blocks(samples: Events, n_channels: int) -> list[SampleBlock]:
             offsets = cuts[first : end + 1] - cuts[first]
             blocks.append(SampleBlock(times_ns[first:end], values, channels, offsets))
     return blocks
-
-
-def recorded_targets(run: Run, network: Network) -> dict[str, RecordedTarget]:
-    """The target samples of a run, by target. Raises InputError where they have to be made anew and cannot be."""
-    has_ended = run.status.get("state") != "running"  # else the last outcomes may not have been written yet
-    names = [each.name for each in network.targets]
-    if has_ended and all(_has_classes(run, name) for name in names):
-        return {name: RecordedTarget(partial(_labels, run, name)) for name in names}
-    # only here, since it loads everything that a run may need
-    from eventnet.running import open_streams
-
-    streams = open_streams(run.config())
-    return {name: as_recorded(target_stream(streams, name)) for name in names}
-
-
-def as_recorded(stream: TargetStream) -> RecordedTarget:
-    """A target of which all samples are here."""
-    return RecordedTarget(partial(_between, _whole(stream)))
-
-
-def _has_classes(run: Run, target: str) -> bool:
-    """Whether the samples of a target are labels. Where they are, all are."""
-    labels = (
-        label
-        for batch in run.outcome_parts.batches(("target", "label"))
-        for label in batch.filter(pc.equal(batch["target"], target))["label"].to_pylist()
-    )
-    return bool(next(labels, -1) >= 0)
-
-
-def _labels(run: Run, target: str, start_ns: int, end_ns: int) -> TargetBlock:
-    """The samples of a target, as its outcomes tell them."""
-    outcomes = run.outcomes(("time_ns", "target", "label", "learned"), start_ns, end_ns)
-    mine = outcomes.filter(pc.equal(outcomes["target"], target))
-    times_ns, labels, learned = (mine[name].to_numpy() for name in ("time_ns", "label", "learned"))
-    return TargetBlock(times_ns, labels, np.zeros(times_ns.size, np.int64), learned)
-
-
-def _between(every: TargetBlock, start_ns: int, end_ns: int) -> TargetBlock:
-    """The samples with start_ns <= time < end_ns."""
-    part = slice(*np.searchsorted(every.times_ns, (start_ns, end_ns)))
-    return TargetBlock(every.times_ns[part], every.values[part], every.groups[part], every.learn[part])
-
-
-def _whole(stream: TargetStream) -> TargetBlock:
-    """All samples of a stream; of one group."""
-    blocks = list(stream.blocks())
-    times_ns, values, learn = (
-        np.concatenate([getattr(block, name) for block in blocks]) for name in ("times_ns", "values", "learn")
-    )
-    return TargetBlock(times_ns, values, np.zeros(times_ns.size, np.int64), learn)

@@ -24,7 +24,7 @@ from eventnet.errors import InputError, RunError
 from eventnet.network import Graph
 from eventnet.trace.comparing import Comparison, Difference, Row
 from eventnet.trace.queries import Run
-from eventnet.why.events import check_network
+from eventnet.why.log import check_network
 from eventnet.why.moment import Moment
 from eventnet.why.past import Past, past_of
 

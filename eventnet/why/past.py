@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eventnet.errors import InputError
 from eventnet.trace.events import Kind
-from eventnet.trace.queries import Run, open_run
-from eventnet.training import stages
-from eventnet.why.driving import recorded_targets
-from eventnet.why.events import Event, EventLog, not_the_same
+from eventnet.why.events import Event, not_the_same
 from eventnet.why.moment import Moment
-from eventnet.why.replay import Regime, Replay
+from eventnet.why.replay import Replay
 from eventnet.why.shelf import Shelf
+
+if TYPE_CHECKING:
+    from eventnet.trace.queries import Run
+    from eventnet.why.log import EventLog
+    from eventnet.why.reading import Reading
 
 SPIKES = (Kind.FORWARD, Kind.BACKWARD)
 
@@ -22,7 +25,6 @@ SPIKES = (Kind.FORWARD, Kind.BACKWARD)
 class Past:
     """What explanations are made from."""
 
-    run: Run
     log: EventLog
     replay: Replay
 
@@ -55,21 +57,18 @@ class Past:
 
 def open_past(path: Path | str) -> Past:
     """Open the directory of a run. Raises InputError where it has no events, or its configuration cannot be read."""
+    from eventnet.trace.queries import open_run  # only here: who is given a reading needs no Arrow
+
     return past_of(open_run(path))
 
 
 def past_of(run: Run) -> Past:
     """The same for a run that is open."""
-    log = EventLog(run)
-    regimes = _regimes(run)
-    return Past(run, log, Replay(log, regimes, recorded_targets(run, regimes[0].network), Shelf(run.path)))
+    from eventnet.why.reading import read
+
+    return past_from(read(run))
 
 
-def _regimes(run: Run) -> list[Regime]:
-    """The networks that a run had one after the other, and the scales that were set when they changed."""
-    config = run.config()
-    return [
-        Regime(start_ns, graph.network, stage.k_beta_forward, stage.k_beta_backward)
-        # it need not have come to all stages
-        for (start_ns, graph), stage in zip(run.networks(), stages(config.network, config.training), strict=False)
-    ]
+def past_from(reading: Reading) -> Past:
+    """The past of a run that is being read."""
+    return Past(reading.log, Replay(reading.log, reading.regimes, reading.targets, Shelf(reading.path)))

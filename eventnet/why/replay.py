@@ -12,7 +12,7 @@ from bisect import bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,26 +22,19 @@ from eventnet.engines.compiled import CompiledEngine, layout
 from eventnet.engines.compiled.state import Arrays
 from eventnet.engines.compiled.tables import Tables, make_tables
 from eventnet.errors import RunError
-from eventnet.network import Network
-from eventnet.trace.parts import ahead
-from eventnet.why.driving import Drive, Driving, RecordedTarget
-from eventnet.why.events import EventLog, not_the_same
+from eventnet.trace.ahead import ahead
+from eventnet.why.driving import Drive, Driving, RecordedTarget, Regime
+from eventnet.why.events import not_the_same
 from eventnet.why.moment import Moment
 from eventnet.why.shelf import Shelf
+
+if TYPE_CHECKING:
+    from eventnet.why.log import EventLog
 
 BYTES_KEPT = 2**27
 """How much of memory states may take."""
 NEAR_NS = 10**7
 """On the way to a time no state is kept that is nearer to it than this."""
-
-
-class Regime(NamedTuple):
-    """From `start_ns` on a run had this network; its scales were set to those given then, None leaving them."""
-
-    start_ns: int
-    network: Network
-    k_beta_forward: float | None = None
-    k_beta_backward: float | None = None
 
 
 @dataclass(frozen=True)

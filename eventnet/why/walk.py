@@ -27,7 +27,8 @@ from eventnet.network import Graph, Rule, Wake
 from eventnet.trace.events import Kind
 from eventnet.why.arrivals import Group, groups, routes
 from eventnet.why.decision import code_of, settle, wakes_by_itself
-from eventnet.why.events import EventLog, Events, not_the_same
+from eventnet.why.events import Events, not_the_same
+from eventnet.why.log import EventLog
 from eventnet.why.moment import Moment
 from eventnet.why.past import Past
 from eventnet.why.shares import (
@@ -236,7 +237,7 @@ class Walk:
         self._sides: dict[int, _Side] = {}
         self._graph: Graph | None = None
         self._routes: dict[tuple[int, int], list[_Route]] = {}
-        self._n = len(past.run.populations)
+        self._n = past.log.n_populations
 
     def go(self, start_ns: int, end_ns: int, from_event: int = 0) -> None:
         """Walk from `start_ns` up to `end_ns`, and explain the spikes with numbers from `from_event` on.

@@ -27,9 +27,10 @@ from eventnet.network.graph import decay_product
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import Run
 from eventnet.trace.state import load_state, replay_files
-from eventnet.why.driving import recorded_targets
-from eventnet.why.events import EventLog, Events, Train, check_network, distinct, not_the_same
+from eventnet.why.events import Events, Train, not_the_same
+from eventnet.why.log import EventLog, check_network, distinct
 from eventnet.why.synapse import Course, Step, Synapse
+from eventnet.why.targets import recorded_targets
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

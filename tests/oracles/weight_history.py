@@ -21,11 +21,12 @@ from eventnet.why.events import Events
 from eventnet.why.moment import Moment
 from eventnet.why.past import Past
 from eventnet.why.weight_history import Change, WeightHistory
+from tests.why_runs import run_of
 
 
 def weight_history(past: Past, projection: str, i: int, j: int) -> WeightHistory:
     """The history of the weight from neuron i to neuron j of a projection."""
-    k = past.run.projections.index(projection)
+    k = run_of(past).projections.index(projection)
     updates = past.log.updates(projection, i, j)
     updates = updates.where(updates.kind != Kind.ACCRUE)
     beginning = past.replay.passing(0)
@@ -48,7 +49,7 @@ def _end(past: Past) -> Moment:
     """The end of a run, as far as it was recorded."""
     last_ns = past.log.event(past.log.n_events - 1).time_ns if past.log.n_events else 0
     # a run that ended said when; of one that was killed, the last event is all that is known
-    end_ns = max(last_ns + 1, int(past.run.status.get("time_ns", 0)))
+    end_ns = max(last_ns + 1, int(run_of(past).status.get("time_ns", 0)))
     try:
         return past.replay.passing(end_ns)
     except RunError:

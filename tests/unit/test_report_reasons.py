@@ -21,7 +21,7 @@ from eventnet.why.past import Past
 from eventnet.why.walk import Explained, Walk
 from tests.engines.networks import MS, random_network, random_streams, with_wake
 from tests.engines.test_compiled import DURATION_NS, varied
-from tests.why_runs import record
+from tests.why_runs import record, run_of
 
 SEEDS = (100, 101, 102, 105, 106, 108, 110)
 
@@ -46,7 +46,7 @@ def assert_told(past: Past, of: Explained, k: int, tolerance: float) -> Explanat
     decision = int(np.searchsorted(np.cumsum(of.fired), k, side="right"))
     end = int(np.cumsum(of.listed)[decision])
     mine = slice(end - int(of.listed[decision]) + int(of.skipped[k]), end)
-    projections = [each["name"] for each in past.run.provenance["projections"]]
+    projections = [each["name"] for each in run_of(past).provenance["projections"]]
     came = [(int(sent), projections[p]) for sent, p in zip(of.sent[mine], of.projection[mine], strict=True)]
     assert came == [(each.spike, each.projection) for each in told.arrivals]
     shown = largest(told.arrivals, N_LARGEST)

@@ -26,7 +26,7 @@ from eventnet.trace.queries import Run, open_run
 from eventnet.trace.schema import EVENT_FIELDS, EventRows
 from eventnet.trace.sql import ask
 from eventnet.trace.store import RunWriter
-from eventnet.why.events import EventLog
+from eventnet.why.log import EventLog
 from tests.fake_runs import new_writer, random_batches, random_outcomes, record, small_graph
 from tests.recorded import random_run, rows_of
 

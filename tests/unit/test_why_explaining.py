@@ -15,7 +15,7 @@ from eventnet.why.explaining import explain
 from tests.engines.networks import MS, random_network, random_streams, with_wake
 from tests.engines.test_compiled import DURATION_NS, chain, varied
 from tests.streams import Samples, Targets
-from tests.why_runs import past_of, record
+from tests.why_runs import past_of, record, run_of
 
 SEEDS = (100, 101, 102, 105, 106, 108, 110)
 SPIKES_EACH = 12
@@ -335,7 +335,7 @@ def test_an_error_goes_back_to_its_label(run):
         told = explain(past, event)
         loss = past.log.event(told.answer.event)
         assert (loss.kind, loss.owner, loss.time_ns, loss.value) == (Kind.LOSS, output, told.time_ns, told.answer.loss)
-        outcome = next(row for row in past.run.outcomes().to_pylist() if row["time_ns"] == told.time_ns)
+        outcome = next(row for row in run_of(past).outcomes().to_pylist() if row["time_ns"] == told.time_ns)
         assert (told.answer.predicted, told.answer.label) in (
             (outcome["predicted"], outcome["label"]),
             (None, None),

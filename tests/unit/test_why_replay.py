@@ -20,9 +20,9 @@ from eventnet.running import start
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import open_run
 from eventnet.trace.state import REPLAY_FOLDER
-from eventnet.why.events import EventLog
 from eventnet.why.explaining import explain
 from eventnet.why.lineage import trace_back
+from eventnet.why.log import EventLog
 from eventnet.why.past import open_past, past_of
 from eventnet.why.shelf import Shelf
 from tests import why_runs

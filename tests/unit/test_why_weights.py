@@ -14,7 +14,7 @@ from eventnet.network.graph import decay_product
 from eventnet.trace.events import Kind
 from eventnet.why.weight_history import WeightHistory, history_in, weight_history
 from tests.engines.test_compiled import DURATION_NS, varied
-from tests.why_runs import record
+from tests.why_runs import record, run_of
 
 ETA = 2.0**-9
 SEEDS = {rule: 110 + place for place, rule in enumerate(Rule)}
@@ -32,7 +32,7 @@ def run(request, tmp_path_factory):
 def history(run, name: str, i: int, j: int) -> WeightHistory:
     """The history of a weight of a run whose network was given."""
     watched, past = run
-    return history_in(past.run, ((0, watched.engine.graph),), past.run.projections.index(name), i, j)
+    return history_in(run_of(past), ((0, watched.engine.graph),), run_of(past).projections.index(name), i, j)
 
 
 def some_weights(graph, seed):
@@ -87,7 +87,7 @@ class Synapse:
         sent = (events.kind == Kind.BACKWARD) & (events.owner == self.target) & (events.neuron == j)
         amounts = events.value[sent] * events.scale[sent]
         self.e = list(zip(events.time_ns[sent].tolist(), amounts.tolist(), strict=True))
-        self.learned = [(row["time_ns"], row["learned"]) for row in past.run.outcomes().to_pylist()]
+        self.learned = [(row["time_ns"], row["learned"]) for row in run_of(past).outcomes().to_pylist()]
         self.r2 = decay_product(graph, k)
         self.step = ETA / (1 - self.r2)
 
@@ -220,4 +220,4 @@ def test_a_projection_that_does_not_learn(run):
 @pytest.mark.parametrize("run", [Rule.FUTURE], indirect=True)
 def test_no_such_weight(weight, words, run):
     with pytest.raises(InputError, match=words):
-        weight_history(run[1].run, *weight)
+        weight_history(run_of(run[1]), *weight)

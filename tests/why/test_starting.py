@@ -21,7 +21,7 @@ try:
 except SystemExit as done:
     assert not done.code
     assert gc.get_freeze_count() > 10_000  # what is loaded is not looked through at the end
-assert "pyarrow" in sys.modules
+assert {"pyarrow", "numba"} & sys.modules.keys()  # another process may be reading for this one
 print("loaded:", *({"pandas", "coverage", "numba"} & sys.modules.keys()))
 import pandas
 """

@@ -24,7 +24,7 @@ from tests.oracles import weight_history as replayed
 from tests.recorded import two_rates
 from tests.why.test_trail import many_states
 from tests.why.test_trail import record as record_config
-from tests.why_runs import past_of, record
+from tests.why_runs import past_of, record, run_of
 
 ETA = 2.0**-12
 
@@ -59,7 +59,7 @@ def test_as_a_replay_has_it(seed: int, rule: Rule, dtype: str, tmp_path: Path) -
     graph, rng, n_moved = watched.engine.graph, np.random.default_rng(seed), 0
     for k in np.flatnonzero(graph.learns).tolist():
         i, j = int(rng.integers(graph.size_of_source(k))), int(rng.integers(graph.size_of_target(k)))
-        told = history_in(past.run, ((0, graph),), k, i, j)
+        told = history_in(run_of(past), ((0, graph),), k, i, j)
         expected = replayed.weight_history(past, graph.projections[k].name, i, j)
         assert_same(told, expected, digits=1e-12 if dtype == "float64" else 1e-6)
         assert told.weight == watched.engine.weights[graph.projections[k].name][i, j]
@@ -75,7 +75,7 @@ def test_codes_that_forget_all_or_nothing(rule: Rule, k_alpha: float, tmp_path: 
     watched, past = record(tmp_path / "run", replace(network, populations=populations), streams, DURATION_NS)
     graph, n_moved = watched.engine.graph, 0
     for k in np.flatnonzero(graph.learns).tolist():
-        told = history_in(past.run, ((0, graph),), k, 1, 1)
+        told = history_in(run_of(past), ((0, graph),), k, 1, 1)
         assert told.weight == watched.engine.weights[graph.projections[k].name][1, 1]
         n_moved += told.weight != told.initial
     # a trace that holds for its own instant only is over when the whole matrix learns
@@ -87,7 +87,7 @@ def test_areas_that_begin_anew_since_there_are_too_many(tmp_path: Path) -> None:
         watched, past = record(tmp_path / "run", *learning_by(Rule.ACCRUAL, 306), DURATION_NS)
         graph = watched.engine.graph
         k = graph.learns.index(True)
-        told = history_in(past.run, ((0, graph),), k, 1, 1)
+        told = history_in(run_of(past), ((0, graph),), k, 1, 1)
     assert told.weight == watched.engine.weights[graph.projections[k].name][1, 1] != told.initial
     assert sum(change.kind == "settle" for change in told.changes) > 10
 
@@ -98,7 +98,7 @@ def test_codes_that_change_on_the_way(engine: str, tmp_path: Path) -> None:
         run = record_config(tmp_path, "epochs", engine)
     past, n_moved = open_past(run), 0
     for i, j in ((3, 1), (5, 0), (0, 2)):
-        told = weight_history(past.run, "hidden->output", i, j)
+        told = weight_history(run_of(past), "hidden->output", i, j)
         assert_same(told, replayed.weight_history(past, "hidden->output", i, j))
         n_moved += len({change.weight for change in told.changes}) > 10
     assert n_moved > 0
@@ -124,7 +124,7 @@ def test_a_run_that_diverged(tmp_path: Path) -> None:
         ActorEngine(network, streams, [writer]).run(DURATION_NS)
     past = past_of(tmp_path / "run", network, streams)
     for k in np.flatnonzero(graph.learns).tolist():
-        told = history_in(past.run, ((0, graph),), k, 0, 1)
+        told = history_in(run_of(past), ((0, graph),), k, 0, 1)
         assert_same(told, replayed.weight_history(past, graph.projections[k].name, 0, 1))
         assert told.time_ns == past.log.event(past.log.n_events - 1).time_ns
 
@@ -139,7 +139,7 @@ def test_a_run_that_was_killed(tmp_path: Path) -> None:
     (run / "trace" / "tail.parquet").unlink()
     (run / "outcomes" / "tail.parquet").unlink()
     left = open_past(run)
-    told = weight_history(left.run, "hidden->output", 3, 1)
+    told = weight_history(run_of(left), "hidden->output", 3, 1)
     assert told.time_ns == left.log.event(left.log.n_events - 1).time_ns
     assert told.changes == tuple(each for each in whole.changes if each.time_ns < told.time_ns)
     assert 10 < len(told.changes) < len(whole.changes)
@@ -187,10 +187,10 @@ def test_a_change_that_was_not_recorded(tmp_path: Path) -> None:
     k = graph.learns.index(True)
     updates = past.log.updates(graph.projections[k].name, 0, 1)
     with (
-        patch("eventnet.why.events.EventLog.updates", lambda *_: updates.where(slice(0, -1))),
+        patch("eventnet.why.log.EventLog.updates", lambda *_: updates.where(slice(0, -1))),
         pytest.raises(InputError, match=r"a weight that changed at \d+ ns, but was recorded with no \w+_update there"),
     ):
-        history_in(past.run, ((0, graph),), k, 0, 1)
+        history_in(run_of(past), ((0, graph),), k, 0, 1)
 
 
 def test_a_configuration_of_another_network(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
+from numba import typeof
 from numpy.typing import NDArray
 
 from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_blocks, hearing_events
@@ -30,6 +32,16 @@ from eventnet.engines.streams import check_streams
 from eventnet.errors import RunError
 from eventnet.network import Network, derive
 from eventnet.operations.bills import Totals
+
+
+def load_kernels(dtype: str) -> None:
+    """Have the kernels for numbers of a type loaded, or compiled where they never were, before an engine runs.
+
+    Nothing is done where Numba compiles nothing.
+    """
+    if hasattr(run, "compile"):
+        pools = Sim(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, dtype))
+        run.compile(tuple(cast(Any, typeof)(each) for each in (pools, 0)))
 
 
 class CompiledEngine:

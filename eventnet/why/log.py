@@ -1,0 +1,274 @@
+"""Events of a trace by number, by time and by place, read a part at a time.
+
+Events are numbered from 0 without gaps and parts hold equally many, so an event's number says where it lies. Times
+never fall, so an instant is found by bisection over the first times of parts, which stand in their footers.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+from numpy.typing import NDArray
+
+from eventnet.errors import InputError
+from eventnet.network import Graph
+from eventnet.trace.ahead import ahead
+from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, PROJECTION_KINDS, Kind
+from eventnet.trace.parts import Parts
+from eventnet.trace.queries import Run
+from eventnet.why.events import Event, Events, Ints, Train
+
+SPIKE_COLUMNS = ("time_ns", "kind", "population", "neuron", "value", "scale")
+COLUMNS = ("event", "time_ns", "kind", "population", "projection", "neuron", "value", "scale", "cause")
+SAMPLE_COLUMNS = ("event", "time_ns", "kind", "population", "neuron", "value")
+PARTS_KEPT = 8
+"""Parts kept in memory as arrays, some 16 MB each."""
+SAMPLED_PARTS_KEPT = 2
+"""Parts of which the samples are kept: an instant may begin in one part and end in the next."""
+_KIND_NAMES = {kind.name.lower(): int(kind) for kind in Kind}
+
+
+class EventLog:
+    """The events of a run.
+
+    | method | gives |
+    | --- | --- |
+    | `event` | one event |
+    | `between` | events by their numbers |
+    | `first_at` | the first event at or after a time |
+    | `instant` | all events of one time |
+    | `last_before` | the last event of a kind before another |
+    | `samples` | what sensors took, by numbers |
+    | `trains` | when populations sent spikes, and those of one neuron each |
+    | `updates` | what changed one weight |
+    """
+
+    def __init__(self, run: Run) -> None:
+        """Raises InputError where the run was recorded without a trace."""
+        self.n_events, self.n_populations = run.n_events, len(run.populations)
+        assert run.trace is not None
+        self._trace: Parts = run.trace
+        self.place = str(run.path)
+        self._names = {"population": run.populations, "projection": run.projections}
+        self._populations = {name: k for k, name in enumerate(run.populations)}
+        self._projections = {name: k for k, name in enumerate(run.projections)}
+        self._part_rows = int(run.provenance["part_events"])
+        self._parts: OrderedDict[int, Events] = OrderedDict()
+        self._times_ns: OrderedDict[int, Ints] = OrderedDict()
+        self._starts_ns: dict[int, int] = {}
+        self._sampled: OrderedDict[int, Events] = OrderedDict()
+
+    def event(self, event: int) -> Event:
+        """One event. Raises InputError where there is none of this number."""
+        if not 0 <= event < self.n_events:
+            remedy = f"events are numbered from 0 to {self.n_events - 1}" if self.n_events else "the run has none"
+            raise InputError("there is no such event", place=self.place, field="EVENT", value=event, remedy=remedy)
+        number, time_ns, kind, *rest = (column[0].item() for column in self.between(event, event + 1))
+        return Event(number, time_ns, Kind(kind), *rest)
+
+    def between(self, first: int, end: int) -> Events:
+        """The events with first <= number < end, as far as there are any."""
+        first, end = max(first, 0), min(end, self.n_events)
+        found = []
+        for part in self._parts_of(first, end):
+            start = part * self._part_rows
+            found.append(self._part(part).where(slice(max(first - start, 0), end - start)))
+        return _joined(found)
+
+    def first_at(self, time_ns: int) -> int:
+        """The number of the first event at or after `time_ns`; that of the last and one, if there is none."""
+        part = bisect_left(range(self._trace.n_pieces), time_ns, key=self._start_ns) - 1
+        if part < 0:
+            return 0
+        # times never fall, so as many events come before it as have an earlier one
+        return part * self._part_rows + int(np.count_nonzero(self._times(part) < time_ns))
+
+    def instant(self, time_ns: int) -> Events:
+        """All events at `time_ns`."""
+        return self.between(self.first_at(time_ns), self.first_at(time_ns + 1))
+
+    def last_before(self, end: int, kind: Kind, owner: int, neuron: int) -> int | None:
+        """The last event of a kind, owner and neuron whose number is less than `end`."""
+        place = (
+            ds.field("projection") == self._names["projection"][owner]
+            if kind in PROJECTION_KINDS
+            else ds.field("population") == self._names["population"][owner]
+        )
+        where = place & (ds.field("kind") == kind.name.lower()) & (ds.field("neuron") == neuron)
+        for part in reversed(self._parts_of(0, end)):
+            numbers = self._trace.piece(part, ("event",), where & (ds.field("event") < end))["event"]
+            if len(numbers):
+                return int(numbers[-1].as_py())
+        return None
+
+    def part_starts_ns(self) -> list[int]:
+        """The time of the first event of each part, and of the tail."""
+        return [self._start_ns(part) for part in range(self._trace.n_pieces)]
+
+    def samples(self, first: int, end: int) -> Events:
+        """What sensors took: the events of kind `sample` with first <= number < end."""
+        return _joined([self._samples(part, first, end) for part in self._parts_of(first, end)])
+
+    def trains(self, neurons: Mapping[tuple[Kind, int], int]) -> dict[tuple[Kind, int], Train]:
+        """What populations sent, by direction and index: `Kind.FORWARD` or `Kind.BACKWARD`; `neurons`: whose spikes are
+        told one by one, -1 for nobody's.
+        """
+        names = self._names["population"]
+        place = ds.field("population").isin([names[i] for _, i in neurons])
+        nothing = Train(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+        found = {key: [nothing] for key in neurons}
+        for table in self._row_groups(SPIKE_COLUMNS, place):
+            kinds, times_ns, neuron = _codes(table["kind"], _KIND_NAMES), *_numbers(table, "time_ns", "neuron")
+            value, scale = _numbers(table, "value", "scale")
+            owners = _codes(table["population"], self._populations)
+            spikes = np.flatnonzero((kinds == Kind.FORWARD) | (kinds == Kind.BACKWARD))
+            for (kind, owner), sender in neurons.items():
+                mine = spikes[(kinds[spikes] == kind) & (owners[spikes] == owner)]
+                its = mine[neuron[mine] == sender]
+                found[kind, owner].append(Train(distinct(times_ns[mine]), times_ns[its], value[its] * scale[its]))
+        trains = {key: Train._make(map(np.concatenate, zip(*pieces, strict=True))) for key, pieces in found.items()}
+        return {key: train._replace(times_ns=distinct(train.times_ns)) for key, train in trains.items()}
+
+    def updates(self, projection: str, i: int, j: int) -> Events:
+        """All events that may have changed the weight from neuron i to neuron j of a projection, or (`accrue`) what is
+        still to change it.
+        """
+        found = []
+        for table in self._row_groups(COLUMNS, ds.field("projection") == projection):
+            kinds, neurons = _codes(table["kind"], _KIND_NAMES), table["neuron"].to_numpy()
+            mine = np.isin(kinds, (Kind.DENSE_UPDATE, Kind.ACCRUE, Kind.SETTLE))
+            mine |= ((kinds == Kind.ROW_UPDATE) & (neurons == i)) | ((kinds == Kind.COLUMN_UPDATE) & (neurons == j))
+            mine &= _codes(table["projection"], self._projections) == self._projections[projection]
+            found.append(self._decoded(table.filter(pa.array(mine))))
+        return _joined(found)
+
+    def end_ns(self) -> int:
+        """The time of the last event; 0 where there is none."""
+        return int(self._times((self.n_events - 1) // self._part_rows).max()) if self.n_events else 0
+
+    # -- parts --------------------------------------------------------------------------------------------------------
+
+    def _parts_of(self, first: int, end: int) -> range:
+        """The parts, counting the tail as one, that hold the events with first <= number < end."""
+        return range(max(first, 0) // self._part_rows, -(-min(end, self.n_events) // self._part_rows))
+
+    def _row_groups(self, columns: Sequence[str], where: ds.Expression) -> Iterator[pa.Table]:
+        """Of each part the row groups that may hold rows for which `where` holds."""
+        return ahead(lambda part: self._trace.row_groups(part, columns, where), range(self._trace.n_pieces))
+
+    def _start_ns(self, part: int) -> int:
+        if part not in self._starts_ns:
+            self._starts_ns[part] = self._trace.first_ns(part)
+        return self._starts_ns[part]
+
+    def _times(self, part: int) -> Ints:
+        """The times of a part, in no order: they alone are read, which is much less."""
+        if part in self._parts:
+            return self._parts[part].time_ns
+        if part not in self._times_ns:
+            self._times_ns[part] = self._trace.piece(part, ("time_ns",), ordered=False)["time_ns"].to_numpy()
+            if len(self._times_ns) > PARTS_KEPT:
+                self._times_ns.popitem(last=False)
+        return self._times_ns[part]
+
+    def _part(self, part: int) -> Events:
+        if part in self._parts:
+            self._parts.move_to_end(part)
+            return self._parts[part]
+        events = self._decoded(self._trace.piece(part, COLUMNS))
+        first = part * self._part_rows
+        if not events.n or events.event[0] != first or events.event[-1] != first + events.n - 1:
+            raise self._damage(part, "its events are not numbered without gaps")
+        self._parts[part] = events
+        if len(self._parts) > PARTS_KEPT:
+            self._parts.popitem(last=False)
+        return events
+
+    def _samples(self, part: int, first: int, end: int) -> Events:
+        """The samples of a part with these numbers."""
+        if part not in self._sampled:
+            self._sampled[part] = self._read_samples(part)
+            if len(self._sampled) > SAMPLED_PARTS_KEPT:
+                self._sampled.popitem(last=False)
+        samples = self._sampled[part]
+        return samples.where(slice(*np.searchsorted(samples.event, (first, end))))
+
+    def _read_samples(self, part: int) -> Events:
+        """The samples of a part; what is the same for all of them is not read."""
+        table = self._trace.row_groups(part, SAMPLE_COLUMNS, ds.field("kind") == "sample")
+        events, kinds = table["event"].to_numpy(), _codes(table["kind"], _KIND_NAMES)
+        mine = np.flatnonzero(kinds == Kind.SAMPLE)
+        if not bool(np.all(np.diff(events[mine]) > 0)):  # the samples of several sensors lie one after the other
+            mine = mine[np.argsort(events[mine], kind="stable")]
+        owners = _codes(table["population"], self._populations)
+        neurons, values, times_ns = _numbers(table, "neuron", "value", "time_ns")
+        n = mine.size
+        return Events(
+            event=events[mine],
+            time_ns=times_ns[mine],
+            kind=np.full(n, Kind.SAMPLE, np.int64),
+            owner=owners[mine],
+            neuron=neurons[mine].astype(np.int64),
+            value=values[mine],
+            scale=np.ones(n),
+            cause=np.full(n, NO_CAUSE, np.int64),
+        )
+
+    def _damage(self, part: int, problem: str) -> InputError:
+        paths = self._trace.parts
+        place = str(paths[part]) if part < len(paths) else f"{self.place}: the tail of the trace"
+        return InputError(f"is damaged: {problem}", place=place, remedy="restore it from a copy")
+
+    def _decoded(self, table: pa.Table) -> Events:
+        kind = _codes(table.column("kind"), _KIND_NAMES)
+        population = _codes(table.column("population"), self._populations)
+        projection = _codes(table.column("projection"), self._projections)
+        numbers = {name: table.column(name).to_numpy() for name in ("event", "time_ns", "value", "scale", "cause")}
+        return Events(
+            kind=kind,
+            owner=np.where(IN_PROJECTION[kind], projection, population),
+            neuron=table.column("neuron").to_numpy().astype(np.int64),
+            **numbers,
+        )
+
+
+def check_network(run: Run, graph: Graph) -> None:
+    """InputError where the configuration is no longer that of the run."""
+    sizes = {each["name"]: each["size"] for each in run.provenance["populations"]}
+    names = [each["name"] for each in run.provenance["projections"]]
+    if sizes != {each.name: each.size for each in graph.populations} or names != [p.name for p in graph.projections]:
+        raise InputError("its network is not that of the run", place=str(run.path / "config.yaml"), remedy="restore it")
+
+
+def _joined(found: list[Events]) -> Events:
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        integers, numbers = np.zeros(0, np.int64), np.zeros(0, np.float64)
+        return Events(integers, integers, integers, integers, integers, numbers, numbers, integers)
+    return Events._make(map(np.concatenate, zip(*found, strict=True)))
+
+
+def _numbers(table: pa.Table, *names: str) -> Iterator[NDArray[Any]]:
+    return (table[name].to_numpy() for name in names)
+
+
+def distinct(times_ns: Ints) -> Ints:
+    """Times that never fall, each once."""
+    first: NDArray[np.bool_] = np.diff(times_ns, prepend=-1) != 0
+    return times_ns[first]
+
+
+def _codes(column: pa.ChunkedArray, code_of: dict[str, int]) -> Ints:
+    """A column of names as numbers, -1 where there is none; Parquet keeps names, not the order of a dictionary."""
+    found = []
+    for chunk in column.chunks:
+        codes = np.array([code_of[name] for name in chunk.dictionary.to_pylist()] + [-1], np.int64)
+        found.append(codes[chunk.indices.fill_null(codes.size - 1).to_numpy()])
+    return np.concatenate(found) if found else np.zeros(0, np.int64)

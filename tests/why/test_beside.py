@@ -1,0 +1,169 @@
+"""A run that another process reads tells the same as one that is read here, and nothing is left of that process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.recorded import two_rates
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="no process is forked here"
+)
+
+PRELUDE = """
+import os
+import sys
+import eventnet.why.beside as beside
+from eventnet.cli import main
+forked = []
+fork = os.fork
+def noting():
+    pid = fork()
+    forked.append(pid)
+    return pid
+os.fork = noting
+"""
+ENDING = """
+try:
+    main()
+except SystemExit as done:
+    code = done.code
+assert len(forked) == {n_forked}, forked
+for pid in forked:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        continue
+    raise AssertionError("it is still there")
+sys.exit(code)
+"""
+HERE = "beside._has_room_beside = lambda: False"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return two_rates(tmp_path_factory.mktemp("beside") / "run", 2.0).path
+
+
+def ask(run: Path, *arguments: str, before: str = "", n_forked: int = 1) -> subprocess.CompletedProcess[str]:
+    script = f"{PRELUDE}\n{before}\n{ENDING.format(n_forked=n_forked)}"
+    command = [sys.executable, "-c", script, "why", str(run), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def spikes(run: Path) -> list[int]:
+    from eventnet.trace.queries import open_run
+
+    return [event for batch in open_run(run).spikes() for event in batch["event"].to_pylist()]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--depth", "4", "--breadth", "2")])
+def test_the_same_is_told(run: Path, form: tuple[str, ...]) -> None:
+    every = spikes(run)
+    for event in (every[len(every) // 3], every[-1]):
+        far = ask(run, str(event), *form)
+        near = ask(run, str(event), *form, before=HERE, n_forked=0)
+        assert far.returncode == near.returncode == 0, far.stderr + near.stderr
+        assert far.stdout == near.stdout
+        assert str(event) in far.stdout
+
+
+def damaged(run: Path, tmp_path: Path) -> Path:
+    """The rows of its last part cannot be read, but that is noticed when they are."""
+    copy = shutil.copytree(run, tmp_path / "damaged")
+    shutil.rmtree(copy / "replay", ignore_errors=True)
+    file = copy / "trace" / "tail.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    return copy
+
+
+def without_config(run: Path, tmp_path: Path) -> Path:
+    copy = shutil.copytree(run, tmp_path / "without")
+    (copy / "config.yaml").write_text("populations: 3\n", encoding="utf-8")
+    return copy
+
+
+def missing(run: Path, tmp_path: Path) -> Path:
+    return tmp_path / "nowhere"
+
+
+def as_it_is(run: Path, tmp_path: Path) -> Path:
+    return run
+
+
+@pytest.mark.parametrize("made", [damaged, without_config, missing, as_it_is])
+def test_errors_are_the_same(made, run: Path, tmp_path: Path) -> None:
+    path = made(run, tmp_path)
+    event = "99999999" if path == run else "3"
+    far = ask(path, event)
+    near = ask(path, event, before=HERE, n_forked=0)
+    assert far.stderr == near.stderr
+    assert far.returncode == near.returncode == 2
+    assert len(far.stderr.strip().splitlines()) <= 3
+    assert "Traceback" not in far.stderr
+
+
+def test_one_that_is_killed_is_missed(run: Path) -> None:
+    """Its end is told in one line, whenever it comes."""
+    killing = """
+import signal
+answer = beside._Reader.answer
+def after_its_end(self):
+    found = answer(self)
+    os.kill(self._pid, signal.SIGKILL)
+    return found
+beside._Reader.answer = after_its_end
+"""
+    told = ask(run, str(spikes(run)[-1]), before=killing)
+    assert told.returncode == 1
+    assert "the process that read the run has ended" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_fault_there_is_told_with_its_place(run: Path) -> None:
+    fault = """
+import eventnet.why.log
+def at_fault(self, *given):
+    raise ZeroDivisionError("on purpose")
+eventnet.why.log.EventLog.first_at = at_fault
+"""
+    told = ask(run, str(spikes(run)[-1]), before=fault)
+    assert told.returncode == 1
+    assert "ZeroDivisionError" in told.stderr
+    assert "in at_fault" in told.stderr  # where it happened, and not only where it was asked for
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # one that nobody has waited for yet
+
+
+def test_it_ends_with_who_asked(run: Path) -> None:
+    """Also where that one is killed."""
+    script = f"""{PRELUDE}
+import time
+from eventnet.trace.queries import open_run
+with beside.reading_beside(lambda: open_run({str(run)!r}), 0):
+    print(forked[0], flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        pid = int(asking.stdout.readline())
+        assert is_running(pid)
+        asking.send_signal(signal.SIGKILL)
+    deadline_s = time.monotonic() + 20
+    while is_running(pid):
+        assert time.monotonic() < deadline_s, "it is still there"
+        time.sleep(0.05)

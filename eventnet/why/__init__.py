@@ -8,8 +8,8 @@
 
 What the trace does not hold is found by replaying the run (`replay.py`) or, for a weight, worked out from what reached
 its synapse (`synapse.py`), and everything is checked against what was recorded. docs/why.md shows how to read them.
-What is read of a run, `reading.py` says (`log.py`, `targets.py`: those load Arrow); `beside.py` has another process read
-it while this one loads what replays it.
+What is read of a run, `reading.py` says (`log.py` and `targets.py` load Arrow); `beside.py` has another process read it
+while this one loads what replays it.
 
 Here trace, configuration and engine meet, as in `eventnet/running.py`; the trace itself knows no engine. Nothing is
 imported here, since most of it needs Numba.

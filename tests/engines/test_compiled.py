@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -675,6 +676,19 @@ class WholeNumbers:
             yield SampleBlock(self.times_ns[first:end], numbers, divisor=self.divisor)
 
 
+def two_sensors(sizes, dtype):
+    """The names of two populations of these sizes, and a network of theirs."""
+    names = ("left", "right")
+    code = Code(0.75, 0.25)
+    network = Network(
+        (*(Population(name, n, forward=code) for name, n in zip(names, sizes, strict=True)), Population("out", 3)),
+        tuple(Projection(name, "out") for name in names),
+        (Sensor("left", "left", 10 * MS), Sensor("right", "right", 15 * MS)),
+        dtype=dtype,
+    )
+    return names, network
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
@@ -687,14 +701,7 @@ class WholeNumbers:
 )
 def test_whole_numbers_are_the_values_that_they_stand_for(dtype, widths, sizes, divisor, cuts, interrupted_at, seed):
     rng = np.random.default_rng(seed)
-    code = Code(0.75, 0.25)
-    names = ("left", "right")
-    network = Network(
-        (*(Population(name, n, forward=code) for name, n in zip(names, sizes, strict=True)), Population("out", 3)),
-        tuple(Projection(name, "out") for name in names),
-        (Sensor("left", "left", 10 * MS), Sensor("right", "right", 15 * MS)),
-        dtype=dtype,
-    )
+    names, network = two_sensors(sizes, dtype)
     whole, divided = {}, {}
     for name, n, width, period_ns in zip(names, sizes, widths, (10 * MS, 15 * MS), strict=True):
         times_ns = np.arange(40) * period_ns
@@ -712,3 +719,61 @@ def test_whole_numbers_are_the_values_that_they_stand_for(dtype, widths, sizes, 
     assert trace_of(heard) == trace_of(expected)
     assert sum(b.neurons.size for b in expected.batches if b.kind is Kind.SAMPLE) == 40 * sum(sizes)
     assert all(second.weights[name].tobytes() == weights.tobytes() for name, weights in engine.weights.items())
+
+
+FORMS = {
+    "as they are": lambda values: values,
+    "read only": lambda values: np.frombuffer(values.tobytes(), values.dtype).reshape(values.shape),
+    "columns first": np.asfortranarray,
+    "every second one": lambda values: np.repeat(values, 2, axis=0)[::2],
+    "backwards": lambda values: values[::-1].copy()[::-1],
+}
+"""How values may lie in memory; a kernel reads them there only if they lie as they are."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    forms=st.lists(st.sampled_from(list(FORMS)), min_size=2, max_size=2),
+    own=st.lists(st.booleans(), min_size=2, max_size=2),
+    sizes=st.lists(st.integers(1, 5), min_size=2, max_size=2),
+    window=st.integers(1, 40),
+    interrupted_at=st.integers(0, 40),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_values_are_read_where_they_lie(dtype, forms, own, sizes, window, interrupted_at, seed):
+    """Whatever becomes of a window, and whether its values are those of the network's dtype (`own`) or not."""
+    rng = np.random.default_rng(seed)
+    names, network = two_sensors(sizes, dtype)
+    other = {"float32": "float64", "float64": "float32"}[dtype]
+    numbers = [
+        rng.normal(size=(40, n)).astype("float32").astype(dtype if mine else other)
+        for n, mine in zip(sizes, own, strict=True)
+    ]
+    values = dict(zip(names, (FORMS[form](each) for form, each in zip(forms, numbers, strict=True)), strict=True))
+    streams = {
+        name: Samples(np.arange(40) * period_ns, values[name])
+        for name, period_ns in zip(names, (10 * MS, 15 * MS), strict=True)
+    }
+    expected, heard = Recording(), Recording()
+    ActorEngine(network, streams, [expected]).run(600 * MS)
+    with patch("eventnet.engines.compiled.feeding.WINDOW_VALUES", window):
+        first = CompiledEngine(network, streams, [heard])
+        first.run(interrupted_at * 15 * MS)
+        second = CompiledEngine(network, streams, [heard])
+        second.load_state(first.state())
+        second.run(600 * MS)
+    assert trace_of(heard) == trace_of(expected)
+    assert all(np.array_equal(values[name], each) for name, each in zip(names, numbers, strict=True))
+
+
+def test_the_largest_window_is_not_copied():
+    x = np.random.default_rng(0).normal(size=(300, 5))
+    streams = {"s": Samples(np.arange(300) * MS, x), "t": Targets(np.arange(300) * MS, x)}
+    engine = CompiledEngine(chain(), streams)
+    engine.run(5 * MS)
+    assert np.shares_memory(engine._feeder.given, x)
+    x.flags.writeable = False
+    engine = CompiledEngine(chain(), streams)
+    engine.run(5 * MS)
+    assert engine._feeder.given.size == 0

@@ -40,7 +40,7 @@ def load_kernels(dtype: str) -> None:
     Nothing is done where Numba compiles nothing.
     """
     if hasattr(run, "compile"):
-        pools = Sim(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, dtype))
+        pools = Sim(np.zeros(0, np.int64), np.zeros(0), *(np.zeros(0, dtype),) * 2)
         run.compile(tuple(cast(Any, typeof)(each) for each in (pools, 0)))
 
 
@@ -102,7 +102,7 @@ class CompiledEngine:
             self._feeder.check_first(self._pools.feed)
         ended = layout.NEEDS_ROOM
         while ended != layout.DONE:
-            ended = run(Sim(self._pools.ints, self._pools.doubles, self._pools.floats), until_ns)
+            ended = run(Sim(self._pools.ints, self._pools.doubles, self._pools.floats, self._feeder.given), until_ns)
             # before anything is raised, so that recorders have all that came before
             drain(self._pools.out, self._recorders, self._hearing, self._in_blocks)
             fault = int(self._pools.ints[layout.FAULT])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,11 @@ class _Window(NamedTuple):
         """Whether its values are whole numbers."""
         return self.values.dtype.kind == "u"
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether each of its samples has a value for every channel of a sensor."""
+        return bool(self.values.size and not self.channels.size)
+
 
 def make_feed(graph: Graph) -> Feed:
     """Windows with nothing in them."""
@@ -91,7 +96,10 @@ def with_room(feed: Feed, needed: Room) -> Feed:
 
 
 class Feeder:
-    """Keeps a window of every stream that reaches beyond the sample which comes next, or to the stream's end."""
+    """Keeps a window of every stream that reaches beyond the sample which comes next, or to the stream's end.
+
+    The largest part of a window whose values are such as kernels read them is not copied: it is `given`.
+    """
 
     def __init__(self, graph: Graph, streams: Streams, positions: list[int] | None = None) -> None:
         """`positions` are the numbers of samples already taken. Nothing is read before `begin` is called."""
@@ -107,6 +115,7 @@ class Feeder:
         starts = positions or [0] * len(windows)
         self._readers = [_Reader(each, start) for each, start in zip(windows, starts, strict=True)]
         self._begun = False
+        self.given: Floats = np.zeros(0, network.dtype)
 
     def positions(self, feed: Feed) -> list[int]:
         """How many samples of each stream have been taken."""
@@ -144,17 +153,19 @@ class Feeder:
 
     def _refuse_not_finite(self, stream: int, feed: Feed, row: int) -> None:
         sample = feed.sample_rows[row]
-        if sample[layout.DIVISOR] == 0:
-            values = feed.sample_values[sample[layout.VALUE] :][: sample[layout.N_VALUES]]
+        if sample[layout.DIVISOR] <= 0:
+            every = self.given if sample[layout.DIVISOR] == layout.GIVEN else feed.sample_values
+            values = every[sample[layout.VALUE] :][: sample[layout.N_VALUES]]
             if not np.isfinite(values).all():
                 raise not_finite(self._names[stream], int(sample[layout.TIME]), values)
 
     def room(self) -> Room:
         """What the windows need."""
         parts = [part for reader in self._readers for part in reader.parts]
+        given = _to_give(parts, self.given.dtype)
         return Room(
             sum(len(part.rows) for part in parts),
-            sum(part.values.size for part in parts if not part.is_packed),
+            sum(part.values.size for part in parts if not part.is_packed and part is not given),
             sum(_words(part.values) for part in parts if part.is_packed),
             sum(part.channels.size for part in parts),
         )
@@ -170,12 +181,17 @@ class Feeder:
             reader.parts[0].rows[0, layout.TIME] if reader.parts else layout.NEVER_NS for reader in self._readers
         ]
         n_rows = n_values = n_words = n_channels = 0
-        for part in (part for reader in self._readers for part in reader.parts):
+        parts = [part for reader in self._readers for part in reader.parts]
+        given = _to_give(parts, self.given.dtype)
+        self.given = np.zeros(0, self.given.dtype) if given is None else cast(Floats, given.values)
+        for part in parts:
             rows = feed.sample_rows[n_rows : n_rows + len(part.rows)]
             rows[...] = part.rows
             _count_from(rows[:, layout.CHANNEL], n_channels)
             feed.sample_channels[n_channels : n_channels + part.channels.size] = part.channels
-            if part.is_packed:
+            if part is given:
+                rows[:, layout.DIVISOR] = layout.GIVEN
+            elif part.is_packed:
                 words = feed.sample_numbers[n_words : n_words + _words(part.values)]
                 words.view(part.values.dtype)[: part.values.size] = part.values
                 _count_from(rows[:, layout.VALUE], n_words * (words.itemsize // part.values.itemsize))
@@ -186,6 +202,12 @@ class Feeder:
                 n_values += part.values.size
             n_rows += len(part.rows)
             n_channels += part.channels.size
+
+
+def _to_give(parts: Sequence[_Window], dtype: np.dtype[np.floating]) -> _Window | None:
+    """The part with most values of all channels that kernels can read where they are."""
+    fit = [part for part in parts if part.is_whole and part.values.dtype == dtype and part.values.flags.carray]
+    return max(fit, key=lambda part: part.values.size, default=None)
 
 
 def _words(numbers: Numbers) -> int:
@@ -272,7 +294,7 @@ def _sensor_windows(graph: Graph, population: int, stream: SensorStream) -> Iter
             rows[:, layout.VALUE] = cuts[start:end] - cuts[start]
             rows[:, layout.CHANNEL] = -1 if dense else rows[:, layout.VALUE]
             rows[:, layout.N_VALUES] = np.diff(cuts[start : end + 1])
-            rows[:, layout.DIVISOR] = block.divisor if packed else 0
+            rows[:, layout.DIVISOR] = block.divisor if packed else layout.COPIED
             rows[:, layout.NUMBER_BYTES] = values.itemsize
             part = slice(cuts[start], cuts[end])
             yield _Window(rows, values[part], channels[part])

@@ -115,6 +115,7 @@ HEAD = 98
 ) = range(N_NUMBERS, HEAD)
 NEVER_NS = 2**63 - 1
 NOTHING, OUTCOMES_ONLY, EVENTS_TOO = range(3)  # what is recorded
+COPIED, GIVEN = 0, -1  # in place of a divisor: values that stand for themselves, in the feed or where a stream has them
 NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hold
 
 # Tables.side_table: what does not change of a side
@@ -247,7 +248,7 @@ STREAMS_WIDTH = 4
     VALUE,
     CHANNEL,
     N_VALUES,
-    DIVISOR,  # of whole numbers, whose offset counts numbers of their own width; 0 for values that stand for themselves
+    DIVISOR,  # of whole numbers, whose offset counts numbers of their own width; or one of the following
     NUMBER_BYTES,  # their width
     LABEL,
     GROUP,

@@ -156,6 +156,14 @@ def sample_of(sim: Sim, row: int) -> Ints:
 
 
 @view
+def values_of_sample(sim: Sim, sample: Ints) -> Floats:
+    """The values of a sample that are not packed (what follows them is not to be touched)."""
+    first = max(sample[layout.VALUE], 0)
+    copied = sim.floats[sim.ints[layout.SAMPLE_VALUES] + first :]
+    return sim.given[first:] if sample[layout.DIVISOR] == layout.GIVEN else copied
+
+
+@view
 def traveller(sim: Sim, place: int) -> Ints:
     """A spike on its way."""
     start = sim.ints[layout.TRAVELLING] + place * layout.TRAVELLING_WIDTH

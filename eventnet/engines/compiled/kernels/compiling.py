@@ -57,11 +57,14 @@ SOURCES = _digest()
 
 
 class Sim(NamedTuple):
-    """All that kernels work on: three pools (`pools.py`). More arrays would be more to hand over at every call."""
+    """All that kernels work on: three pools (`pools.py`), and values of a sensor where its stream has them. More arrays
+    would be more to hand over at every call.
+    """
 
     ints: NDArray[np.int64]
     doubles: NDArray[np.float64]
     floats: NDArray[np.floating]
+    given: NDArray[np.floating]
 
 
 def kernel(function: _Function) -> _Function:

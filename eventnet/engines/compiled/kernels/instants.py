@@ -31,6 +31,7 @@ from eventnet.engines.compiled.kernels.access import (
     side_table,
     stream_of,
     synapse,
+    values_of_sample,
     vector,
 )
 from eventnet.engines.compiled.kernels.compiling import OPTIONS, SOURCES, Sim, apart, constant, kernel, phase
@@ -155,10 +156,9 @@ def _lacking(sim: Sim, ahead: Ahead) -> int:
 @kernel
 def _is_finite(sim: Sim, sample: Ints) -> bool:
     """Whether all values of a sample are finite, as whole numbers are."""
-    if sample[layout.DIVISOR] != 0:
+    if sample[layout.DIVISOR] > 0:  # whole numbers
         return True
-    first = sample[layout.VALUE]
-    return bool(_are_finite(floats(sim, layout.SAMPLE_VALUES)[first : first + sample[layout.N_VALUES]]))
+    return bool(_are_finite(values_of_sample(sim, sample)[: sample[layout.N_VALUES]]))
 
 
 @apart
@@ -251,7 +251,7 @@ def _take_sample(sim: Sim, stream: int) -> None:
         _hold_all(sim, sample, held)
     else:
         channels = ints(sim, layout.SAMPLE_CHANNELS)[first_channel : first_channel + n]
-        values = floats(sim, layout.SAMPLE_VALUES)[sample[layout.VALUE] :]
+        values = values_of_sample(sim, sample)
         if side_table(sim, i)[layout.SELF_WAKES]:
             foresee_all(sim, i)  # while the channels are as they were
             settle(sim, i, sim.ints[layout.NOW_NS], channels)
@@ -278,8 +278,8 @@ def _hold_all(sim: Sim, sample: Ints, held: Floats) -> None:
     first, end = sample[layout.VALUE], sample[layout.VALUE] + held.shape[0]
     divisor = held.dtype.type(sample[layout.DIVISOR])
     packed = sim.ints[sim.ints[layout.SAMPLE_NUMBERS] :]
-    if sample[layout.DIVISOR] == 0:
-        _copy(floats(sim, layout.SAMPLE_VALUES)[first:end], held)
+    if sample[layout.DIVISOR] <= 0:
+        _copy(values_of_sample(sim, sample)[: held.shape[0]], held)
     elif sample[layout.NUMBER_BYTES] == 1:
         _divide(packed.view(np.uint8)[first:end], divisor, held)
     elif sample[layout.NUMBER_BYTES] == 2:

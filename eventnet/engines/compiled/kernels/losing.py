@@ -15,6 +15,7 @@ from eventnet.engines.compiled.kernels.access import (
     side_state,
     side_table,
     stream_of,
+    values_of_sample,
     vector,
 )
 from eventnet.engines.compiled.kernels.accruing import accrue
@@ -47,8 +48,7 @@ def take_target(sim: Sim, stream: int) -> bool:
     activate(sim, nonlinearity, x, size)
     label = sample[layout.LABEL]
     wanted = vector(sim, layout.V_S)
-    first = max(sample[layout.VALUE], 0)
-    _want(wanted, size, label, floats(sim, layout.SAMPLE_VALUES)[first : first + size])
+    _want(wanted, size, label, values_of_sample(sim, sample)[:size])
     gradient = floats(sim, layout.GRADIENT)[start : start + size]
     for j in range(size):
         gradient[j] = x[j] - wanted[j]

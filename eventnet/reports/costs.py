@@ -222,7 +222,7 @@ def _network_rows(run: Run, pricing: _Pricing) -> list[Row]:
     graph = run.networks()[0][1]
     whole = sum(run.sums().values(), np.zeros((N_WAYS, len(SUMMED)), np.int64))
     n_all, of_sensors = _instants(run, graph)
-    n_learned = int(pc.sum(run.outcomes()["learned"]).as_py() or 0)
+    n_learned = int(pc.sum(run.outcomes(("learned",))["learned"]).as_py() or 0)
     passes = {f"{DENSE}each sample": n_all}
     if of_sensors:
         passes[f"{DENSE}slowest sensor"] = min(of_sensors.values())
@@ -264,7 +264,7 @@ def _instants(run: Run, graph: Graph) -> tuple[int, dict[str, int]]:
 
 
 def _answers(run: Run) -> Answers:
-    outcomes = run.outcomes()
+    outcomes = run.outcomes(("label", "predicted"))
     right = pc.and_(pc.greater_equal(outcomes["label"], 0), pc.equal(outcomes["label"], outcomes["predicted"]))
     return Answers("image" if _answers_images(run) else "sample", outcomes.num_rows, pc.sum(right).as_py() or 0)
 

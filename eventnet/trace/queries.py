@@ -218,8 +218,10 @@ class Run:
         return _in_order({names[key] if key >= 0 else None: each for key, each in named.items()}, (*names, None))
 
     def classes(self, target: str | None = None) -> pa.Table:
-        """The outcomes of a target with classes; `target` None: of the only one. InputError where there is none."""
-        outcomes = self.outcomes()
+        """What a target with classes wanted and was told, `target`, `label` and `predicted` of its outcomes; `target`
+        None: of the only one. InputError where there is none.
+        """
+        outcomes = self.outcomes(("target", "label", "predicted"))
         with_classes = set(pc.unique(outcomes.filter(pc.field("label") >= 0)["target"]).to_pylist())
         names = [each["name"] for each in self.provenance["targets"] if each["name"] in with_classes]
         if target is not None:
@@ -239,7 +241,8 @@ class Run:
                 field="target",
                 remedy=f"name one of {', '.join(names)}",
             )
-        return outcomes.filter(pc.field("target") == (target or names[0]))
+        is_alone = len(self._target_names) == 1
+        return outcomes if is_alone else outcomes.filter(pc.field("target") == (target or names[0]))
 
     def _sums_by_label(self, accounted: Accounted, target: str | None) -> dict[Any, Sums]:
         """By the class of the target sample that comes next; what comes after the last is counted to the last."""
@@ -294,7 +297,7 @@ class Run:
 
     def _answers(self) -> Answers:
         """The answers of all targets. Raises InputError where the outcomes cannot be read."""
-        outcomes, answers = self.outcomes(), Answers(len(self._target_names))
+        outcomes, answers = self.outcomes(("time_ns", "target", "label")), Answers(len(self._target_names))
         for k, name in enumerate(self._target_names):
             of_target = outcomes.filter(pc.field("target") == name)
             answers.add(k, of_target["time_ns"].to_numpy(), of_target["label"].to_numpy())

@@ -179,7 +179,9 @@ def _answer_all(open_run: Callable[[], Run], event: int, questions: BinaryIO, an
     if reading is None:
         return
     with suppress(InputError):
-        reading.log.event(event)  # it stays in memory for who asks next
+        # they stay in memory for who asks next
+        reading.log.event(event)
+        reading.log.samples(event, event + 1)
     while True:
         try:
             what, name, given = pickle.load(questions)

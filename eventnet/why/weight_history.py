@@ -260,7 +260,7 @@ def _losses(run: Run, graph: Graph, end_ns: int) -> tuple[Ints, Bools]:
         times_ns = np.concatenate([each.times_ns for each in targets])
         learn = np.concatenate([each.learn for each in targets])
     else:
-        outcomes = run.outcomes()
+        outcomes = run.outcomes(("time_ns", "learned"))
         times_ns = outcomes.column("time_ns").to_numpy()
         learn = outcomes.column("learned").to_numpy(zero_copy_only=False)
     order = np.argsort(times_ns, kind="stable")

@@ -136,7 +136,7 @@ def _end_ns(run: Run) -> int:
     """When the run ends, or its last event or answer is over."""
     last_ns = int(run.status.get("time_ns") or 0)
     times = [] if run.trace is None else (each.column("time_ns") for each in run.event_batches(columns=("time_ns",)))
-    for column in chain(times, run.outcomes()["time_ns"].chunks):
+    for column in chain(times, run.outcomes(("time_ns",))["time_ns"].chunks):
         last_ns = max(last_ns, 1 + int(column[-1].as_py())) if len(column) else last_ns
     return max(1, last_ns)
 

@@ -37,6 +37,9 @@ WAKE = "tests/golden tests/engines/test_wake.py"
 ACCRUAL = "tests/engines/test_accrual.py"
 ACTOR = "tests/golden tests/engines/test_actor.py"
 FOOTERS = "tests/unit/test_footers.py"
+ACCOUNTS = "tests/operations"
+BESIDE = "tests/why/test_beside.py"
+COMPILED = "tests/engines/test_compiled.py"
 
 MUTATIONS = (
     Mutation("eventnet/coding/signal.py", "return math.pow(k_alpha", "return 0.0 * math.pow(k_alpha", CODING),
@@ -97,16 +100,30 @@ MUTATIONS = (
         "eventnet/engines/compiled/kernels/learning.py",
         "weights[j] -= factor * steps[j]",
         "weights[j] += factor * steps[j]",
-        "tests/engines/test_compiled.py",
+        COMPILED,
     ),
     Mutation("eventnet/trace/parts.py", "known is not None and known.mark == mark", "known is not None", FOOTERS),
     Mutation("eventnet/trace/parts.py", "last_ns >= start_ns and", "last_ns > start_ns and", FOOTERS),
     Mutation("eventnet/trace/parts.py", "first_ns < end_ns]", "first_ns <= end_ns]", FOOTERS),
-    Mutation("eventnet/trace/footers.py", "int(checksum, 16) == zlib.crc32(text) and ", "", FOOTERS),
+    Mutation("eventnet/trace/footers.py", " if checksum == _checksum(text)", "", FOOTERS),
+    Mutation("eventnet/trace/parts.py", "file.st_mtime_ns > known_ns", "False", FOOTERS),
+    Mutation("eventnet/trace/parts.py", "file.st_size != footer.mark.n_bytes", "False", FOOTERS),
+    Mutation("eventnet/trace/parts.py", "(are_younger or any(", "(any(", FOOTERS),
+    Mutation("eventnet/trace/parts.py", "max(each[1] for each in ranges)", "min(each[1] for each in ranges)", FOOTERS),
     Mutation("eventnet/trace/store.py", "self._lock = only_writer(path)", "pass", "tests/unit/test_store.py"),
     Mutation("eventnet/why/shelf.py", "os.utime(file)", "pass", "tests/unit/test_why_replay.py"),
     Mutation("eventnet/why/shelf.py", "STATES_VERSION}\\0", "0}\\0", "tests/unit/test_why_replay.py"),
-    Mutation("eventnet/operations/accounts.py", "str(ACCOUNTS_VERSION)", "str(0)", "tests/operations"),
+    Mutation("eventnet/operations/accounts.py", "str(ACCOUNTS_VERSION)", "str(0)", ACCOUNTS),
+    Mutation("eventnet/operations/accounts.py", "account.covers != covered", "False", ACCOUNTS),
+    Mutation("eventnet/operations/accounts.py", "others[int(piece) % BOUND] = account", "pass", ACCOUNTS),
+    Mutation("eventnet/operations/accounts.py", "self._bind(what, piece)", "pass", ACCOUNTS),
+    Mutation("eventnet/operations/accounts.py", "low & (2**_HALF_BITS - 1)", "low & (2**_HALF_BITS - 2)", ACCOUNTS),
+    Mutation("eventnet/operations/volumes.py", "if zlib.crc32(small) != checksum:", "if False:", ACCOUNTS),
+    Mutation("eventnet/why/beside.py", "error.add_note(", "str(", BESIDE),
+    Mutation("eventnet/why/beside.py", "except EOFError as error:", "except KeyError as error:", BESIDE),
+    Mutation("eventnet/why/targets.py", "next(labels, -1) >= 0", "True", "tests/why tests/unit/test_why_replay.py"),
+    Mutation("eventnet/engines/compiled/feeding.py", " and part.values.flags.carray", "", COMPILED),
+    Mutation("eventnet/engines/compiled/feeding.py", "if part.is_whole and ", "if ", COMPILED),
 )
 
 

@@ -409,7 +409,7 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
 def _part_files(directory: Path, name: str) -> dict[int, os.stat_result]:
     """The files of parts by number; other files may lie there too, such as a copy that someone made of a part."""
     found: dict[int, os.stat_result] = {}
-    with suppress(FileNotFoundError), os.scandir(directory) as entries:
+    with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             number = entry.name.removeprefix(f"{name}-").removesuffix(".parquet")
             if number.isdecimal() and entry.name == part_name(name, int(number)):

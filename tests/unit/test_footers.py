@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,49 @@ def test_a_part_in_the_place_of_another_is_noticed(run: Path) -> None:
     shutil.copyfile(second, first)
     with pytest.raises(InputError, match=r"events-000000\.parquet.*another part under this name.*events-000001"):
         open_run(run)
+
+
+def as_old_as_its_lines(file: Path) -> None:
+    """Have a file that looks as if it had not been written since its footer was noted."""
+    noted = (file.parent / FILE).stat()
+    os.utime(file, ns=(noted.st_atime_ns, noted.st_mtime_ns))
+
+
+def test_a_part_of_another_size_is_noticed_whatever_its_date(run: Path) -> None:
+    first, second = (run / "trace" / f"events-00000{k}.parquet" for k in (0, 1))
+    assert first.stat().st_size != second.stat().st_size
+    shutil.copyfile(second, first)
+    as_old_as_its_lines(first)
+    with pytest.raises(InputError, match=r"events-000000\.parquet.*another part under this name"):
+        open_run(run)
+
+
+def test_a_younger_part_of_the_same_size_is_noticed(run: Path) -> None:
+    file = run / "trace" / "events-000000.parquet"
+    content = bytearray(file.read_bytes())
+    content[-6] ^= 255  # how long its footer is
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"events-000000\.parquet: is damaged"):
+        open_run(run)
+
+
+def test_parts_are_not_looked_into_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a copy are once, and so are no longer younger than what is noted of them."""
+    expected = open_run(run).trace
+    for file in (run / "trace").glob("events-*"):
+        file.touch()
+    looked: list[Path] = []
+
+    def noted(file: Path) -> footers.Mark:
+        looked.append(file)
+        return mark_of(file)
+
+    monkeypatch.setattr("eventnet.trace.parts.mark_of", noted)
+    assert open_run(run).trace == expected
+    assert len(looked) == N_PARTS
+    looked.clear()
+    assert open_run(run).trace == expected
+    assert not looked
 
 
 def test_a_part_that_was_cut_is_noticed(run: Path) -> None:

@@ -24,6 +24,9 @@ from eventnet.network.description import (
     Wake,
 )
 
+DTYPES = ("float64", "float32")
+"""Of the numbers that a network computes with."""
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -132,8 +135,8 @@ def derive(network: Network) -> Graph:
 
 
 def _check_values(network: Network) -> None:
-    if network.dtype not in ("float64", "float32"):
-        raise InputError("unknown dtype", field="dtype", value=network.dtype, remedy="use float64 or float32")
+    if network.dtype not in DTYPES:
+        raise InputError("unknown dtype", field="dtype", value=network.dtype, remedy=f"use {' or '.join(DTYPES)}")
     if not network.populations:
         raise InputError("a network needs at least one population", field="populations")
     for k, population in enumerate(network.populations):

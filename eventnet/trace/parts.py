@@ -413,7 +413,8 @@ def _part_files(directory: Path, name: str) -> dict[int, os.stat_result]:
         for entry in entries:
             number = entry.name.removeprefix(f"{name}-").removesuffix(".parquet")
             if number.isdecimal() and entry.name == part_name(name, int(number)):
-                found[int(number)] = entry.stat()
+                with suppress(FileNotFoundError):  # a run that is resumed does away with some
+                    found[int(number)] = entry.stat()
     return found
 
 

@@ -91,6 +91,13 @@ def without_config(run: Path, tmp_path: Path) -> Path:
     return copy
 
 
+def of_another_dtype(run: Path, tmp_path: Path) -> Path:
+    copy = shutil.copytree(run, tmp_path / "another")
+    file = copy / "provenance.json"
+    file.write_text(file.read_text(encoding="utf-8").replace("float64", "float16")[:-40], encoding="utf-8")
+    return copy
+
+
 def missing(run: Path, tmp_path: Path) -> Path:
     return tmp_path / "nowhere"
 
@@ -99,7 +106,7 @@ def as_it_is(run: Path, tmp_path: Path) -> Path:
     return run
 
 
-@pytest.mark.parametrize("made", [damaged, without_config, missing, as_it_is])
+@pytest.mark.parametrize("made", [damaged, without_config, of_another_dtype, missing, as_it_is])
 def test_errors_are_the_same(made, run: Path, tmp_path: Path) -> None:
     path = made(run, tmp_path)
     event = "99999999" if path == run else "3"

@@ -123,7 +123,6 @@ MUTATIONS = (
     Mutation("eventnet/why/beside.py", "except EOFError as error:", "except KeyError as error:", BESIDE),
     Mutation("eventnet/why/targets.py", "next(labels, -1) >= 0", "True", "tests/why tests/unit/test_why_replay.py"),
     Mutation("eventnet/engines/compiled/feeding.py", " and part.values.flags.carray", "", COMPILED),
-    Mutation("eventnet/engines/compiled/feeding.py", "if part.is_whole and ", "if ", COMPILED),
 )
 
 

@@ -53,11 +53,6 @@ class _Window(NamedTuple):
         """Whether its values are whole numbers."""
         return self.values.dtype.kind == "u"
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether each of its samples has a value for every channel of a sensor."""
-        return bool(self.values.size and not self.channels.size)
-
 
 def make_feed(graph: Graph) -> Feed:
     """Windows with nothing in them."""
@@ -98,7 +93,7 @@ def with_room(feed: Feed, needed: Room) -> Feed:
 class Feeder:
     """Keeps a window of every stream that reaches beyond the sample which comes next, or to the stream's end.
 
-    The largest part of a window whose values are such as kernels read them is not copied: it is `given`.
+    Of the parts of windows whose values are such as kernels read them, the largest is not copied: it is `given`.
     """
 
     def __init__(self, graph: Graph, streams: Streams, positions: list[int] | None = None) -> None:
@@ -205,8 +200,8 @@ class Feeder:
 
 
 def _to_give(parts: Sequence[_Window], dtype: np.dtype[np.floating]) -> _Window | None:
-    """The part with most values of all channels that kernels can read where they are."""
-    fit = [part for part in parts if part.is_whole and part.values.dtype == dtype and part.values.flags.carray]
+    """The part with most values that kernels can read where they are."""
+    fit = [part for part in parts if part.values.dtype == dtype and part.values.flags.carray]
     return max(fit, key=lambda part: part.values.size, default=None)
 
 

@@ -58,8 +58,17 @@ class RecordedTarget:
 
     def at(self, time_ns: int) -> int | NDArray[np.float64]:
         """What was wanted at `time_ns`, at which there is a sample: a class or values [size]."""
-        value = self.read(time_ns, time_ns + 1).values[0]
+        block, place = self._loaded(time_ns) or (self.read(time_ns, time_ns + 1), 0)
+        value = block.values[place]
         return int(value) if value.ndim == 0 else np.asarray(value, np.float64)
+
+    def _loaded(self, time_ns: int) -> tuple[TargetBlock, int] | None:
+        """Where the sample of a time is in what was loaded: who looks at one instant after the other asks for each."""
+        for block in self.part:
+            place = int(np.searchsorted(block.times_ns, time_ns))
+            if place < block.times_ns.size and block.times_ns[place] == time_ns:
+                return block, place
+        return None
 
 
 class Drive(NamedTuple):

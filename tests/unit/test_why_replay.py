@@ -20,15 +20,18 @@ from eventnet.running import start
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import open_run
 from eventnet.trace.state import REPLAY_FOLDER
+from eventnet.why.driving import RecordedTarget
 from eventnet.why.explaining import explain
 from eventnet.why.lineage import trace_back
 from eventnet.why.log import EventLog
 from eventnet.why.past import open_past, past_of
 from eventnet.why.shelf import Shelf
+from eventnet.why.targets import as_recorded
 from tests import why_runs
 from tests.cli.test_training import CONFIG as EPOCHS
 from tests.engines.test_compiled import DURATION_NS, varied
 from tests.recorded import random_run, rows_of, two_rates
+from tests.streams import Targets
 from tests.why_runs import record
 
 # -- events by number and time
@@ -347,3 +350,20 @@ def test_a_run_that_diverged_is_explained_up_to_its_last_spike(tmp_path):
     for _ in range(2):  # the second time nothing goes on from the ruins of the first
         with pytest.raises(RunError, match="no longer finite"):
             past.replay.at(after_ns)
+
+
+def test_what_is_loaded_of_a_target_is_not_read_again():
+    times_ns = np.arange(10) * 5
+    recorded = as_recorded(Targets(times_ns, np.arange(10) % 3))
+    reads = []
+
+    def read(start_ns, end_ns):
+        reads.append((start_ns, end_ns))
+        return recorded.read(start_ns, end_ns)
+
+    target = RecordedTarget(read)
+    target.part = [recorded.read(10, 30)]
+    assert [target.at(time_ns) for time_ns in (10, 15, 20, 25)] == [2, 0, 1, 2]
+    assert reads == []
+    assert [target.at(time_ns) for time_ns in (5, 30, 45)] == [1, 0, 0]
+    assert reads == [(5, 6), (30, 31), (45, 46)]

@@ -11,7 +11,6 @@ import os
 import pytest
 from hypothesis import settings
 
-from eventnet.engines.compiled import load_kernels
 from eventnet.network.graph import DTYPES
 
 MANY_TESTS = 500
@@ -25,4 +24,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Compile what most tests need."""
     number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if number.isdecimal() and int(number) < len(DTYPES) and len(session.items) > MANY_TESTS:
+        from eventnet.engines.compiled import load_kernels  # only here: a few tests need not wait for Numba to load
+
         load_kernels(DTYPES[int(number)])

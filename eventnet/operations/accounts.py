@@ -16,7 +16,6 @@ the rules by which bills are shared.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -36,6 +35,7 @@ from eventnet.operations.charges import Answers, Ledger, StretchSums, TableReade
 from eventnet.operations.conventions import N_WAYS, SUMMED, way_of_kinds
 from eventnet.operations.shares import PARTS, NetworkInForce, SharedBills
 from eventnet.operations.volumes import DAMAGE, packed, unpacked
+from eventnet.trace.ahead import ahead
 from eventnet.trace.files import replacing
 from eventnet.trace.footers import Mark, mark_of
 from eventnet.trace.parts import Parts
@@ -180,23 +180,24 @@ class Accounts:
             account = _Account(self._covered(piece), content)
         except OSError:
             return False
+        number = -1 if piece == TAIL else int(piece) // BOUND
         with suppress(OSError, RunError):
             self._folder.mkdir(exist_ok=True)
-            if piece == TAIL or not self._volume(what, int(piece) // BOUND):
+            if piece == TAIL:
                 _write(self._file(what, piece), [account])
-                self._bind(what, piece)
-            else:
-                others = list(self._volume(what, int(piece) // BOUND))
+            elif others := list(self._volume(what, number)):
                 others[int(piece) % BOUND] = account
-                self._keep_volume(what, int(piece) // BOUND, others)
+                self._keep_volume(what, number, others)
+            else:
+                _write(self._file(what, piece), [account])
+                self._bind(what, number)
         return True
 
-    def _bind(self, what: str, piece: Piece) -> None:
+    def _bind(self, what: str, number: int) -> None:
         """Have one file in place of those of `BOUND` parts, once there are all of them."""
-        number = -1 if piece == TAIL else int(piece) // BOUND
         pieces = range(number * BOUND, (number + 1) * BOUND)
         # mostly the last of them is the last that is kept: until then it would be no use to look for the others
-        if piece == TAIL or not self._file(what, pieces[-1]).exists():
+        if not self._file(what, pieces[-1]).exists():
             return
         accounts = [account for each in pieces if (account := self._alone(what, each)) is not None]
         if len(accounts) == BOUND:
@@ -408,13 +409,8 @@ class Accounted:
 
     def _read(self, pieces: Sequence[int], columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
         """The rows of these files, as they lie there; the next are read while these are used."""
-        with ThreadPoolExecutor(1, thread_name_prefix="read-accounted") as reader:
-            coming: list[Future[pa.Table]] = []
-            for place, k in enumerate(pieces):
-                table = coming.pop().result() if coming else self.trace.piece(k, columns, ordered=False)
-                if place + 1 < len(pieces):
-                    coming.append(reader.submit(self.trace.piece, pieces[place + 1], columns, ordered=False))
-                yield k, table
+        tables = ahead(lambda k: self.trace.piece(k, columns, ordered=False), pieces)
+        return zip(pieces, tables, strict=True)
 
 
 def by_way(sums: StretchSums) -> NDArray[np.int64]:

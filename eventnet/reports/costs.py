@@ -93,14 +93,7 @@ def costs_of(run: Run, by: str, convention: Convention, table: EnergyTable, targ
         return pricing.costs(by, columns, _network_rows(run, pricing), None)
     sums = run.sums(by, target)
     answers = _answers_by_label(run, target, pricing.answers.called) if by == "label" else {}
-    divided_by = {name: None if by == "second" else answers.get(name, pricing.answers) for name in sums}
-    rows = (
-        {by: name, **_counted(answers.get(name)), "events": int(sums[name][:, 0].sum())} | row
-        for names in _some_of(list(sums))
-        for name, row in zip(
-            names, pricing.rows([sums[name] for name in names], [divided_by[name] for name in names]), strict=True
-        )
-    )
+    rows = _rows(pricing, by, sums, answers)
     whole = np.sum([np.zeros((N_WAYS, len(SUMMED)), np.int64), *sums.values()], axis=0)
     total = {"events": int(whole[:, 0].sum())} | pricing.row(whole, pricing.answers)
     counted = ("samples", "correct") if by == "label" else ()
@@ -108,9 +101,14 @@ def costs_of(run: Run, by: str, convention: Convention, table: EnergyTable, targ
     return pricing.costs(by, columns, rows, total)
 
 
-def _some_of(names: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Some at a time: of many seconds only the first may be asked for."""
-    return (names[first : first + ROWS_AT_ONCE] for first in range(0, len(names), ROWS_AT_ONCE))
+def _rows(pricing: _Pricing, by: str, sums: Mapping[Any, Sums], answers: Mapping[int | None, Answers]) -> Iterator[Row]:
+    """A row for each of these sums, some priced at a time: of many seconds only the first may be asked for."""
+    names = list(sums)
+    for first in range(0, len(names), ROWS_AT_ONCE):
+        some = names[first : first + ROWS_AT_ONCE]
+        divided_by = [None if by == "second" else answers.get(name, pricing.answers) for name in some]
+        for name, row in zip(some, pricing.rows([sums[name] for name in some], divided_by), strict=True):
+            yield {by: name, **_counted(answers.get(name)), "events": int(sums[name][:, 0].sum())} | row
 
 
 @dataclass(frozen=True)

@@ -383,15 +383,16 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
     whole: list[Path] = []
     footers: list[Footer] = []
     known, known_ns = ({}, -1) if skip_damaged else (known_footers(directory), noted_ns(directory))
-    are_younger = False
+    unchanged = {
+        k
+        for k, file in files.items()
+        if k in known and file.st_mtime_ns <= known_ns and file.st_size == known[k].mark.n_bytes
+    }
     n_rows = 0 if tail is None else tail.num_rows
     for k in range(n_expected):
-        path = part_path(directory, name, k)
-        file, footer = files.get(k), known.get(k)
-        is_younger = file is None or file.st_mtime_ns > known_ns
-        are_younger = are_younger or is_younger
+        path, footer = part_path(directory, name, k), known.get(k)
         try:
-            if file is None or footer is None or is_younger or file.st_size != footer.mark.n_bytes:
+            if footer is None or k not in unchanged:
                 footer = _check_part(path, name, footer, read_all=skip_damaged, n_others=n_expected - 1)
         except InputError as error:
             if not skip_damaged:
@@ -401,7 +402,7 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
         whole.append(path)
         footers.append(footer)
         n_rows += footer.n_rows
-    if ended and not damaged and (are_younger or any(known.get(k) != footer for k, footer in enumerate(footers))):
+    if ended and not damaged and len(unchanged) < len(footers):
         keep_footers(directory, footers)
     return Parts(name, tuple(whole), tail, n_rows, damaged, tuple(footers))
 

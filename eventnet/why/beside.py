@@ -155,28 +155,9 @@ def _work(open_run: Callable[[], Run], event: int, questions: BinaryIO, answers:
 
 
 def _answer_all(open_run: Callable[[], Run], event: int, questions: BinaryIO, answers: BinaryIO) -> None:
-    def tell(find: Callable[[], Any]) -> None:
-        try:
-            answer = True, find()
-        except Exception as error:
-            if not isinstance(error, InputError | RunError):
-                error.add_note(traceback.format_exc())  # a traceback does not travel
-            answer = False, error
-        pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
-        answers.flush()
-
-    reading: Reading | None = None
-
-    def opening() -> _Opening:
-        nonlocal reading
-        reading = _read(open_run)
-        log = reading.log
-        return _Opening(
-            reading.path, log.place, log.n_events, log.n_populations, reading.regimes, tuple(reading.targets)
-        )
-
-    tell(opening)
-    if reading is None:
+    is_open, reading = _tried(partial(_read, open_run))
+    _tell(answers, is_open, _opening(reading) if is_open else reading)
+    if not is_open:
         return
     with suppress(InputError):
         # they stay in memory for who asks next
@@ -188,4 +169,24 @@ def _answer_all(open_run: Callable[[], Run], event: int, questions: BinaryIO, an
         except EOFError:
             return
         method = getattr(reading.log, name) if what == "log" else reading.targets[name].read
-        tell(partial(method, *given))
+        _tell(answers, *_tried(partial(method, *given)))
+
+
+def _opening(reading: Reading) -> _Opening:
+    log = reading.log
+    return _Opening(reading.path, log.place, log.n_events, log.n_populations, reading.regimes, tuple(reading.targets))
+
+
+def _tried(find: Callable[[], Any]) -> tuple[bool, Any]:
+    """Whether it went well, and what was found; else what was raised."""
+    try:
+        return True, find()
+    except Exception as error:
+        if not isinstance(error, InputError | RunError):
+            error.add_note(traceback.format_exc())  # a traceback does not travel
+        return False, error
+
+
+def _tell(answers: BinaryIO, is_good: bool, found: Any) -> None:
+    pickle.dump((is_good, found), answers, pickle.HIGHEST_PROTOCOL)
+    answers.flush()

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from eventnet.config import Config, describe, dump, load_config
 from eventnet.engines.actor import ActorEngine
-from eventnet.engines.base import Engine, OutcomeRecorder, State, Streams, TargetStream
+from eventnet.engines.base import STATES_VERSION, Engine, OutcomeRecorder, State, Streams, TargetStream
 from eventnet.engines.dense import DenseEngine
 from eventnet.engines.divergence import LossWatch
 from eventnet.engines.streams import (
@@ -130,6 +130,7 @@ class _Ongoing:
 
     def state(self) -> State:
         return {
+            "version": STATES_VERSION,
             "engine": self.engine.state(),
             "scores": self.scores.state(),
             "watch": self.watch.state(),
@@ -185,7 +186,7 @@ def resume(path: Path, console: Console, live: bool = False) -> dict[str, Any]:
     name = _engine_name(read_provenance(path).get("engine"), str(path / "provenance.json"))
     config = load_config(path / "config.yaml")
     streams = open_streams(config)
-    writer, state = RunWriter.resume(path, derive(config.network))
+    writer, state = RunWriter.resume(path, derive(config.network), STATES_VERSION)
     return _play(config, name, streams, writer, state, console, live)
 
 

@@ -43,6 +43,14 @@ class Received(NamedTuple):
     weights: Any  # that it was multiplied with, by receiving neuron
 
 
+class Taken(NamedTuple):
+    """What a population's decoders lost besides when a projection delivered spikes, by receiving neuron."""
+
+    time_ns: int
+    projection: int
+    lost: Any
+
+
 @dataclass
 class Watched:
     """An actor engine, everything that its axons encoded and everything that its dendrites received."""
@@ -50,6 +58,7 @@ class Watched:
     engine: ActorEngine
     encodes: dict[tuple[int, str, int, int], Encoded] = field(default_factory=dict)
     received: dict[str, list[Received]] = field(default_factory=lambda: {"forward": [], "backward": []})
+    taken: dict[str, list[Taken]] = field(default_factory=lambda: {"forward": [], "backward": []})
 
     def __post_init__(self) -> None:
         for i, neurons in enumerate(self.engine.neurons):
@@ -83,14 +92,15 @@ class Watched:
             for neuron, s, event, row in zip(*columns, strict=True):
                 self.received[direction].append(Received(now_ns, k, neuron, s, spikes.scale, event, row.copy()))
 
+        def note_taken(direction, spikes, weights, total):
+            summed = weighted_rows(weights, replace(spikes, neurons=np.arange(len(spikes))))
+            self.taken[direction].append(Taken(self.engine.now_ns, k, summed.astype(np.float64) - total))
+
         def watching_forward(spikes):
-            before = synapses.weights[spikes.neurons]
             total = forward(spikes)
-            # accrual changes rows as they are read: what was read is what gives the sum
-            rows = (before, synapses.weights[spikes.neurons])
-            sums = [weighted_rows(each, replace(spikes, neurons=np.arange(len(spikes)))) for each in rows]
-            read = next(each for each, summed in zip(rows, sums, strict=True) if np.array_equal(summed, total))
+            read = synapses.weights[spikes.neurons]  # accrual brings rows up to date and then reads them
             note("forward", spikes, read)
+            note_taken("forward", spikes, read, total)
             return total
 
         def watching_backward(spikes):
@@ -100,7 +110,9 @@ class Watched:
                 else synapses.accrual.columns(spikes.neurons)
             )
             note("backward", spikes, columns.T)
-            return backward(spikes)
+            total = backward(spikes)
+            note_taken("backward", spikes, columns.T, total)
+            return total
 
         synapses.forward, synapses.backward = watching_forward, watching_backward
 

@@ -1,4 +1,5 @@
-"""`accrual`: the arithmetic of an area and of what rows still have to learn from it (`actor/accrual.py` explains them).
+"""`accrual`: the arithmetic of an area, of what rows still have to learn from it, and of what decoders still have to
+take of that (`actor/accrual.py` explains them).
 
 One piece for whoever works it out with arrays, so that all come out with the same bits. Arrays are of the network's
 dtype.
@@ -9,16 +10,46 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from eventnet.engines.precision import SMALLEST_TRACE
+
 Array = NDArray[np.floating]
 
 
-def grown(area: Array, e_hat: Array, factor: float, fades: float, fading: float) -> Array:
-    """The area [n_target] after a time in which the product of both traces shrinks by `fades`.
+def worth_of(factor: float, fades: float, fading: float) -> float:
+    """How much of e_hat an area grows by in a time in which the product of both traces shrinks by `fades`.
 
-    `e_hat` [n_target] and x_hat's `factor` are from before that time; `fading` is 1 - r2.
+    x_hat's `factor` is from before that time; `fading` is 1 - r2.
     """
-    worth = factor * ((1.0 - fades) / fading)
+    return factor * ((1.0 - fades) / fading)
+
+
+def grown(area: Array, e_hat: Array, worth: float) -> Array:
+    """The area [n_target] after that time; `e_hat` [n_target] is from before it."""
     return np.asarray(area + e_hat.dtype.type(worth) * e_hat)
+
+
+def due_to_dendrites(
+    due: Array, e_hat: Array, fading: float, *, eta: float, worth: float, squares: float, factor: float
+) -> Array:
+    """What dendrites have yet to lose [n_target] after a time in which an area grows by `worth` * e_hat [n_target].
+
+    `due` [n_target] is from before that time, in which x_hat fades by `fading`; `squares` is the sum of the squares of
+    its scaled values, and `factor` theirs from before.
+    """
+    return _faded(due, fading, eta * squares * worth * (factor * fading), e_hat)
+
+
+def due_to_error_dendrites(
+    due_back: Array, scaled: Array, fading: float, *, eta: float, worth: float, squares: float, factor: float
+) -> Array:
+    """The same of error dendrites [n_source]; `scaled` [n_source] is x_hat's, all else is that of e_hat."""
+    return _faded(due_back, fading, eta * squares * worth * (factor * factor * fading), scaled)
+
+
+def _faded(due: Array, fading: float, taking: float, trace: Array) -> Array:
+    number = due.dtype.type
+    sums = due * number(fading) + number(taking) * trace
+    return np.where(np.abs(sums) < SMALLEST_TRACE, number(0.0), sums)
 
 
 def owed(eta: float, scaled: Array, area: Array, seen: Array) -> Array:

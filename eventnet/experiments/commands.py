@@ -50,10 +50,8 @@ def table_f(
     ] = Path("runs/table-f"),
     engine_rule: Annotated[
         str,
-        typer.Option(
-            metavar="RULE", help="How the spiking networks learn: a rule, or by-depth: past where layers are deep."
-        ),
-    ] = "by-depth",
+        typer.Option(metavar="RULE", help="The rule by which the spiking networks learn."),
+    ] = "accrual",
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")] = False,
 ) -> None:
     """Appendix F: spiking and ordinary networks of one to four layers on MNIST and Temporal MNIST.

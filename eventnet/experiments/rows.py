@@ -26,9 +26,6 @@ ENGINE = "compiled"
 SUBSET = "subset"
 """In place of a folder of data: the part of MNIST that is shipped."""
 
-BY_DEPTH = "by-depth"
-"""In place of a rule: the one that serves a row best, see `rule_of`."""
-
 _SHIPPED = {"mnist": "mnist", "temporal-mnist": "temporal_mnist"}
 
 
@@ -37,22 +34,14 @@ class Settings:
     """What all rows have in common. `data`: the folder of mnist/, `SUBSET`, or None: where `load_mnist` looks."""
 
     epochs: int = AUTHORS_EPOCHS
-    rule: str = BY_DEPTH
+    rule: str = Rule.ACCRUAL.value
     data: str | None = None
 
 
-def rule_of(row: Row, wanted: str) -> Rule:
-    """How the spiking network of a row learns: by the rule `wanted`, or by depth.
-
-    By depth: `accrual` with one hidden layer, where it is as good as `past` for half the work, and `past` with more,
-    where `accrual` learns less well or diverges (docs/stability.md).
-
-    Raises InputError for a rule that does not exist.
-    """
-    if wanted == BY_DEPTH:
-        return Rule.ACCRUAL if row.hidden_layers == 1 else Rule.PAST
+def rule_named(wanted: str) -> Rule:
+    """How spiking networks learn. Raises InputError for a rule that does not exist."""
     if wanted not in list(Rule):
-        choice = ", ".join((*Rule, BY_DEPTH))
+        choice = ", ".join(Rule)
         raise InputError("unknown learning rule", field="engine-rule", value=wanted, remedy=f"use one of {choice}")
     return Rule(wanted)
 
@@ -74,7 +63,7 @@ def config_text(row: Row, settings: Settings) -> str:
 
     Raises InputError for a number of epochs, a rule or a folder that cannot be used.
     """
-    rule = rule_of(row, settings.rule)
+    rule = rule_named(settings.rule)
     folder = None if settings.data in (None, SUBSET) else Path(settings.data)
     shipped = load_config(shipped_folder() / f"{_SHIPPED[row.data]}.yaml")
     document: dict[str, Any] = with_overrides(shipped, epochs=settings.epochs, data=folder).as_document()

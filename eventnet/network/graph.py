@@ -429,6 +429,11 @@ def decay_product(graph: Graph, projection: int) -> float:
     return r_x * r_e
 
 
+def passes_errors_at_once(graph: Graph, projection: int) -> bool:
+    """Whether error spikes reach the sources of a projection in the instant in which they are sent."""
+    return graph.delivers_error[projection] and graph.projections[projection].delay_back_ns == 0
+
+
 def decays(graph: Graph, projection: int) -> tuple[float, float]:
     """(r_x, r_e): what is left of a forward and of an error trace after one learning period of a projection."""
     source, target = graph.source_of(projection), graph.target_population_of(projection)

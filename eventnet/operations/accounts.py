@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from eventnet.operations.payers import Sharing
 
 FOLDER = "accounts"
-ACCOUNTS_VERSION = 1
+ACCOUNTS_VERSION = 2
 """How bills are summed and shared: raised whenever that changes, or what an account holds, and only then, so that
 accounts which a run has left serve until they would mislead (tests/golden says when).
 """

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.network.description import Rule
-from eventnet.network.graph import Graph
+from eventnet.network.graph import Graph, passes_errors_at_once
 from eventnet.trace.events import Kind
 
 COUNTS = (
@@ -233,10 +233,12 @@ def _price_projections(graph: Graph, table: BillTable) -> None:
         for count in (ADDS, MACS, WEIGHT_READS, WEIGHT_WRITES):
             table.fixed[Kind.DENSE_UPDATE, index, count] = synapses
         table.fixed[Kind.DENSE_UPDATE, index, STATE_READS] = n_source + n_target
-        # the area takes e_hat; a row brought up to date reads it and what it has learned from, and its own trace
-        table.fixed[Kind.ACCRUE, index, ADDS] = table.fixed[Kind.ACCRUE, index, MACS] = n_target
-        table.fixed[Kind.ACCRUE, index, STATE_READS] = 2 * n_target
-        table.fixed[Kind.ACCRUE, index, STATE_WRITES] = n_target
+        # the area takes e_hat; what is due to dendrites and error dendrites grows, and is taken when spikes come
+        errors = n_source if passes_errors_at_once(graph, index) else 0
+        table.fixed[Kind.ACCRUE, index, ADDS] = table.fixed[Kind.ACCRUE, index, MACS] = 3 * n_target + 2 * errors
+        table.fixed[Kind.ACCRUE, index, STATE_READS] = 4 * n_target + 3 * errors
+        table.fixed[Kind.ACCRUE, index, STATE_WRITES] = 3 * n_target + 2 * errors
+        # a row brought up to date reads the area and what it has learned from, and its own trace
         for count in (ADDS, MACS, WEIGHT_READS, WEIGHT_WRITES):
             table.per_unit[Kind.SETTLE, index, count] = n_target
         table.per_unit[Kind.SETTLE, index, STATE_READS] = 2 * n_target + 1

@@ -112,13 +112,13 @@ class RunWriter:
         return writer
 
     @classmethod
-    def resume(cls, path: Path, graph: Graph) -> tuple[Self, State]:
+    def resume(cls, path: Path, graph: Graph, version: int | None = None) -> tuple[Self, State]:
         """Go on from the last checkpoint of a run that did not end: the writer and the state given to
         `checkpoint`.
 
         Everything recorded after the checkpoint is dropped; the engine will do it again. `graph` is that of
-        the run's own configuration. Raises InputError where there is nothing to resume, the network differs
-        or files are damaged.
+        the run's own configuration, `version` what the state must have under that name. Raises InputError where
+        there is nothing to resume, the network or the version differs or files are damaged.
         """
         provenance = read_provenance(path)
         if (path / "summary.json").exists():
@@ -133,6 +133,12 @@ class RunWriter:
             )
         writer = cls(path, graph, provenance)
         saved = load_state(file)
+        if saved["state"].get("version") != version:
+            raise InputError(
+                "this checkpoint is of a version of eventnet that computes otherwise",
+                place=str(file),
+                remedy="start the run anew in another directory, or go on with the version that began it",
+            )
         for temporary in path.rglob(".*.tmp"):
             temporary.unlink()
         if writer._trace:

@@ -100,6 +100,9 @@ def _receive(moment: Moment, events: Events, neurons: Neurons, population: int, 
         spikes = delivery.spikes
         read = moment.read(delivery.projection, spikes.neurons, backward)
         amounts = weighted_rows(read, replace(spikes, neurons=np.arange(len(spikes))))
+        due = moment.due(delivery.projection, backward)
+        if due is not None:
+            amounts = amounts - due
         dendrite = neurons.error_dendrite if backward else neurons.dendrite
         dendrite.receive(code_of(moment.graph, delivery.projection, backward), amounts, moment.time_ns)
 

@@ -6,15 +6,16 @@ of: the state in which the neuron last encoded, the one in which it encodes, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from eventnet.engines.actor.neuron import Array
 from eventnet.errors import RunError
 from eventnet.trace.events import Kind
-from eventnet.why.arrivals import deliveries
+from eventnet.why.arrivals import Delivery, deliveries
 from eventnet.why.decision import Decision, code_of, decide
 from eventnet.why.events import Event, not_the_same
 from eventnet.why.past import Past
@@ -103,15 +104,16 @@ def explain(past: Past, event: int) -> Explanation:
     decision = decide(past, spike.time_ns, spike.owner, backward, j, event)
     of = _encoding(decision, j)
     _check(past, spike, decision, of)
-    arrivals: tuple[Arrival, ...] = ()
+    arrivals: list[Arrival] = []
     answer = None
     if decision.neurons.held is not None:
         terms = _sensor_terms(past, spike, decision, of)
     elif decision.wanted is not None:
         terms, answer = _output_terms(past, decision, of, decision.wanted)
     else:
-        arrivals = tuple(_arrivals(past, spike, decision, of))
-        terms = _terms(past, decision, of)
+        received = list(_received(past, spike, decision, of))
+        arrivals = [each for delivery in received for each in _arrivals(spike, decision, of, delivery)]
+        terms = _terms(past, decision, of, _learned(received))
     t_last_ns = int(of.t_last_ns[0])
     return Explanation(
         event=event,
@@ -127,7 +129,7 @@ def explain(past: Past, event: int) -> Explanation:
         a=float(of.a[0]),
         s=float(of.s[0]),
         phi_after=float(of.phi_after[0]),
-        arrivals=arrivals,
+        arrivals=tuple(arrivals),
         terms=terms,
         answer=answer,
     )
@@ -155,46 +157,70 @@ def _check(past: Past, spike: Event, decision: Decision, of: Encoding) -> None:
         raise not_the_same(past.log.place, f"phi {left!r} after event {spike.event}", repr(phi_after))
 
 
-def _arrivals(past: Past, spike: Event, decision: Decision, of: Encoding) -> Iterator[Arrival]:
+class _Received(NamedTuple):
+    """A delivery that reached the neuron, the weights [n] that its spikes met, what was due when it came (None: nothing
+    by rule), and how much is left of all that when the neuron encodes.
+    """
+
+    delivery: Delivery
+    weights: Doubles
+    due: float | None
+    left: float
+
+
+def _received(past: Past, spike: Event, decision: Decision, of: Encoding) -> Iterator[_Received]:
     """What reached the neuron after its last encode, in order."""
     graph, j, backward = decision.graph, spike.neuron, decision.backward
     dendrite = decision.neurons.error_dendrite if backward else decision.neurons.dendrite
-    gate = float(decision.slope[j]) if backward else 1.0
     since_ns = max(0, int(of.t_last_ns[0]) + 1)
     events = past.log.between(past.log.first_at(since_ns), spike.event)
     for delivery in deliveries(graph, events, spike.owner, backward):
-        k, spikes = delivery.projection, delivery.spikes
-        weights = past.before(delivery.time_ns).read(k, spikes.neurons, backward)[:, j].astype(np.float64)
+        k, moment = delivery.projection, past.before(delivery.time_ns)
+        weights = moment.read(k, delivery.spikes.neurons, backward)[:, j].astype(np.float64)
+        due = moment.due(k, backward)
         left = fading(dendrite.clocks[code_of(graph, k, backward)], spike.time_ns - delivery.time_ns)
-        shares = gate * left / of.k_beta * spikes.scale * spikes.values * weights
-        projection = graph.projections[k]
-        rows = (spikes.events, delivery.sent, spikes.neurons, spikes.values, weights, shares)
-        for event, sent, neuron, s, weight, share in zip(*(column.tolist() for column in rows), strict=True):
-            yield Arrival(
-                event=event,
-                spike=sent,
-                time_ns=delivery.time_ns,
-                projection=projection.name,
-                population=projection.target if backward else projection.source,
-                neuron=neuron,
-                s=s,
-                k_beta=spikes.scale,
-                weight=weight,
-                share=share,
-            )
+        yield _Received(delivery, weights, None if due is None else float(due[j]), left)
 
 
-def _terms(past: Past, decision: Decision, of: Encoding) -> tuple[Term, ...]:
-    """Of a neuron that encodes what arrives."""
+def _learned(received: Sequence[_Received]) -> Doubles | None:
+    """What is left of what the neuron's decoders have taken of what weights learned; None: nothing, by rule."""
+    taken = [each.left * each.due for each in received if each.due is not None]
+    return np.array([-sum(taken)]) if taken else None
+
+
+def _arrivals(spike: Event, decision: Decision, of: Encoding, received: _Received) -> Iterator[Arrival]:
+    """The spikes of a delivery, in order."""
+    delivery, weights, _, left = received
+    spikes, projection = delivery.spikes, decision.graph.projections[delivery.projection]
+    gate = float(decision.slope[spike.neuron]) if decision.backward else 1.0
+    shares = gate * left / of.k_beta * spikes.scale * spikes.values * weights
+    rows = (spikes.events, delivery.sent, spikes.neurons, spikes.values, weights, shares)
+    for event, sent, neuron, s, weight, share in zip(*(column.tolist() for column in rows), strict=True):
+        yield Arrival(
+            event=event,
+            spike=sent,
+            time_ns=delivery.time_ns,
+            projection=projection.name,
+            population=projection.target if decision.backward else projection.source,
+            neuron=neuron,
+            s=s,
+            k_beta=spikes.scale,
+            weight=weight,
+            share=share,
+        )
+
+
+def _terms(past: Past, decision: Decision, of: Encoding, learned: Doubles | None) -> tuple[Term, ...]:
+    """Of a neuron that encodes what arrives; `learned` as in `activation_terms`."""
     held = _held(past, decision, of)
     if decision.backward:
-        return _named(error_terms(of, held, _gate(decision, of)))
+        return _named(error_terms(of, held, learned, _gate(decision, of)))
     neurons, t_last_ns = decision.neurons, int(of.t_last_ns[0])
     bias_then: Array = np.zeros(1)
     if t_last_ns >= 0:  # the bias that was encoded: that instant's own learning came after
         bias_then = past.before(t_last_ns).neurons(decision.population).bias[of.neurons]
     bias, z = neurons.bias[of.neurons], decision.z[of.neurons]
-    return _named(activation_terms(of, held, bias, bias_then, z, neurons.nonlinearity))
+    return _named(activation_terms(of, held, learned, bias, bias_then, z, neurons.nonlinearity))
 
 
 def _gate(decision: Decision, of: Encoding) -> Doubles:

@@ -14,7 +14,7 @@ import numpy as np
 from eventnet.engines.actor.spike_queue import Pending, What
 from eventnet.engines.base import State
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.state import Arrays, areas_of, make_arrays, save_arrays, seen_of, trace_of
+from eventnet.engines.compiled.state import Arrays, areas_of, due_of, make_arrays, save_arrays, seen_of, trace_of
 from eventnet.engines.compiled.tables import Tables, make_tables
 from eventnet.network import Graph
 from eventnet.trace.events import Phase
@@ -84,6 +84,7 @@ def _set_side(net: Tables, arrays: Arrays, side: int, axon: Mapping[str, Any], d
 
 def _set_trace(net: Tables, arrays: Arrays, trace: int, saved: Mapping[str, Any]) -> None:
     trace_of(net, arrays, trace)[:] = saved["scaled"]
+    arrays.trace_squares[trace] = saved["squares"]
     arrays.trace_factors[trace], arrays.traces_ns[trace] = saved["factor"], saved["time_ns"]
 
 
@@ -102,6 +103,8 @@ def _set_synapses(net: Tables, arrays: Arrays, k: int, synapses: Mapping[str, An
         areas_of(net, arrays, k)[:] = accrual["areas"]
         seen_of(net, arrays, k)[:] = accrual["seen"]
         arrays.synapse_state[k, layout.LATEST] = accrual["latest"]
+        due, due_back = due_of(net, arrays, k)
+        due[:], due_back[:] = accrual["due"], accrual["due_back"]
 
 
 def _set_times(graph: Graph, net: Tables, arrays: Arrays, pending: list[Pending]) -> None:

@@ -13,13 +13,10 @@ from numpy.typing import NDArray
 
 from eventnet.engines.actor.build import make_neurons
 from eventnet.engines.actor.neuron import Neurons
-from eventnet.engines.actor.spike_trace import SpikeTrace
-from eventnet.engines.actor.synapse import Synapses
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.state import Arrays, areas_of, seen_of, trace_of, weights_at
+from eventnet.engines.compiled.state import Arrays, due_at, weights_at
 from eventnet.engines.compiled.tables import Tables
-from eventnet.network import Graph, Rule
-from eventnet.network.graph import decay_product
+from eventnet.network import Graph
 
 Array = NDArray[np.floating]
 
@@ -58,14 +55,16 @@ class Moment:
 
         Forward those are rows, backward columns.
         """
-        if not self._accrues(projection):
-            weights = self.booked_weights(projection)
-            return np.asarray((weights.T if backward else weights)[neurons])
-        # the rule `accrual` has a say in what is read: its own synapses know it
-        synapses = self._synapses(projection)
-        synapses.accrue(self.time_ns, self.learning_enabled)
-        assert synapses.accrual is not None
-        return np.asarray(synapses.accrual.columns(neurons).T if backward else synapses.weights[neurons])
+        state = self.graph, self.net, self.arrays, projection, self.time_ns, self.learning_enabled
+        return weights_at(*state, columns=neurons).T if backward else weights_at(*state, rows=neurons)
+
+    def due(self, projection: int, backward: bool) -> Array | None:
+        """What the decoders that listen to a projection would lose besides if spikes arrived now, [n_receivers].
+
+        None where they lose nothing: that is so with all rules but `accrual`.
+        """
+        due = due_at(self.graph, self.net, self.arrays, projection, self.time_ns, self.learning_enabled)
+        return None if due is None else due[backward]
 
     def booked_weights(self, projection: int) -> Array:
         """The weights with all that has been booked, [n_source, n_target], a view.
@@ -79,38 +78,6 @@ class Moment:
     def learned_weights(self, projection: int) -> Array:
         """The weights with all that has been learned by now, [n_source, n_target], a copy."""
         return weights_at(self.graph, self.net, self.arrays, projection, self.time_ns, self.learning_enabled)
-
-    def _accrues(self, projection: int) -> bool:
-        learning = self.graph.network.learning
-        return learning is not None and learning.rule is Rule.ACCRUAL and self.graph.learns[projection]
-
-    def _synapses(self, projection: int) -> Synapses:
-        """The synapses of a projection that learns by `accrual`."""
-        graph, learning = self.graph, self.graph.network.learning
-        assert learning is not None
-        source, target = graph.source_of(projection), graph.target_population_of(projection)
-        codes = graph.populations[source].forward, graph.populations[target].backward
-        x_hat = self._trace(projection, codes[0].k_alpha, graph.forward_period_ns[source])
-        e_hat = self._trace(len(graph.projections) + target, codes[1].k_alpha, graph.backward_period_ns[target])
-        weights, r2 = self.booked_weights(projection).copy(), decay_product(graph, projection)
-        synapses = Synapses(weights, x_hat, e_hat, learning.rule, learning.eta, r2)
-        assert synapses.accrual is not None
-        synapses.accrual.load_state(
-            {
-                "areas": areas_of(self.net, self.arrays, projection),
-                "latest": int(self.arrays.synapse_state[projection, layout.LATEST]),
-                "seen": seen_of(self.net, self.arrays, projection),
-            }
-        )
-        return synapses
-
-    def _trace(self, trace: int, k_alpha: float, period_ns: int) -> SpikeTrace:
-        """One of the traces, as the actors keep it; it does not fold its factor by itself."""
-        scaled = trace_of(self.net, self.arrays, trace)
-        made = SpikeTrace(scaled.size, k_alpha, period_ns, scaled.dtype.name, smallest_factor=0.0)
-        factor, time_ns = float(self.arrays.trace_factors[trace]), int(self.arrays.traces_ns[trace])
-        made.load_state({"scaled": scaled, "factor": factor, "time_ns": time_ns})
-        return made
 
     def _side(self, side: int) -> tuple[dict[str, object], dict[str, object]]:
         """The axons and the dendrites of one direction of a population, as the actors' states."""

@@ -12,6 +12,7 @@ Put in, a(t) is a sum with one term for each of these, and that is what an expla
 
     arrival        r_y(t - t_arrival) k_beta_in s w / k_beta
     drift          (r_y - r) y(t_last) / k_beta           what was there, as far as it fades otherwise than r foresees
+    learned        - r_y(t - t_arrival) due / k_beta       what weights learned since earlier spikes came through them
     bias           (b(t) - r b(t_last)) / k_beta
     nonlinearity   ((h(z) - z) - r (x_last - z_last)) / k_beta       what h takes away or adds
 
@@ -19,7 +20,10 @@ An error e = h'(z) g with decoders g is a sum alike, everything times the slope 
 
     arrival        h'(z) r_g(t - t_arrival) k_beta_in s w / k_beta
     drift          h'(z) (r_g - r) g(t_last) / k_beta
+    learned        - h'(z) r_g(t - t_arrival) due / k_beta
     slope          r (h'(z) g(t_last) - e_last) / k_beta
+
+What is due is taken when spikes arrive, under the rule `accrual` alone (docs/semantics.md, section 6).
 
 A sensor's neuron has what its sample changed, ((x - x_before) / k_beta), and what it held, ((x_before - r x_last) /
 k_beta); an output has its answer h'(z) h(z) / k_beta, what was wanted of it, and the error before, -r e_last / k_beta.
@@ -99,21 +103,35 @@ def encode(
 
 
 def activation_terms(
-    of: Encoding, held: Sequence[Held], bias: Array, bias_then: Array, z: Array, nonlinearity: Nonlinearity
+    of: Encoding,
+    held: Sequence[Held],
+    learned: Doubles | None,
+    bias: Array,
+    bias_then: Array,
+    z: Array,
+    nonlinearity: Nonlinearity,
 ) -> dict[str, Doubles]:
-    """Of neurons that encode h(z); `bias` is that of now, `bias_then` that which they last encoded."""
+    """Of neurons that encode h(z).
+
+    `learned` is what is left of what their decoders have taken of what weights learned, None where that is nothing by
+    rule; `bias` is that of now, `bias_then` that which they last encoded.
+    """
     bent = of.signal.astype(np.float64) - z
     bent_last = of.x_last - (bias_then + sum(each.y for each in held))
-    return _drifts(of, held, 1.0) | {
-        "bias": (bias - of.r * bias_then) / of.k_beta,
-        f"nonlinearity {nonlinearity.value}": (bent - of.r * bent_last) / of.k_beta,
-    }
+    return (
+        _drifts(of, held, 1.0)
+        | _taken(of, learned, 1.0)
+        | {
+            "bias": (bias - of.r * bias_then) / of.k_beta,
+            f"nonlinearity {nonlinearity.value}": (bent - of.r * bent_last) / of.k_beta,
+        }
+    )
 
 
-def error_terms(of: Encoding, held: Sequence[Held], gate: Doubles) -> dict[str, Doubles]:
-    """Of neurons that encode errors which arrive; `gate` is the slope h'(z) of now."""
+def error_terms(of: Encoding, held: Sequence[Held], learned: Doubles | None, gate: Doubles) -> dict[str, Doubles]:
+    """Of neurons that encode errors which arrive; `gate` is the slope h'(z) of now, `learned` as above."""
     turned = gate * sum(each.y for each in held) - of.x_last
-    return _drifts(of, held, gate) | {"slope": of.r * turned / of.k_beta}
+    return _drifts(of, held, gate) | _taken(of, learned, gate) | {"slope": of.r * turned / of.k_beta}
 
 
 def sensor_terms(of: Encoding, before: Doubles) -> dict[str, Doubles]:
@@ -138,6 +156,10 @@ def outcome(nonlinearity: Nonlinearity, z: Array, wanted: int | Doubles) -> tupl
     if isinstance(wanted, int):
         return answered, (np.arange(z.size) == wanted).astype(np.float64), int(np.argmax(answered)), wanted
     return answered, wanted, -1, -1
+
+
+def _taken(of: Encoding, learned: Doubles | None, gate: float | Doubles) -> dict[str, Doubles]:
+    return {} if learned is None else {"learned": gate * learned / of.k_beta}
 
 
 def _drifts(of: Encoding, held: Sequence[Held], gate: float | Doubles) -> dict[str, Doubles]:

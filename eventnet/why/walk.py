@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from eventnet.engines.actor.neuron import Clock, slope
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.state import Arrays
-from eventnet.network import Graph, Rule, Wake
+from eventnet.engines.compiled.state import Arrays, accrues
+from eventnet.network import Graph, Wake
 from eventnet.trace.events import Kind
 from eventnet.why.arrivals import Group, groups, routes
 from eventnet.why.decision import code_of, settle, wakes_by_itself
@@ -53,7 +53,7 @@ _KINDS = np.zeros(len(Kind), np.bool_)
 _KINDS[
     [
         *(Kind.SAMPLE, Kind.ENCODE, Kind.FORWARD, Kind.FORWARD_ARRIVAL, Kind.LOSS, Kind.ERROR_ENCODE, Kind.BACKWARD),
-        *(Kind.BACKWARD_ARRIVAL, Kind.BIAS_UPDATE, Kind.ADAPT_FORWARD, Kind.ADAPT_BACKWARD, Kind.SETTLE),
+        *(Kind.BACKWARD_ARRIVAL, Kind.BIAS_UPDATE, Kind.ADAPT_FORWARD, Kind.ADAPT_BACKWARD),
     ]
 ] = True
 """What bears on an explanation."""
@@ -94,7 +94,9 @@ class Explained(NamedTuple):
 
 
 class _Delivery(NamedTuple):
-    """What one projection brought at one time; `weights` [n, size] those that the spikes met."""
+    """What one projection brought at one time; `weights` [n, size] those that the spikes met, `due` [size] what the
+    decoders lost besides, None where nothing by rule.
+    """
 
     time_ns: int
     code: int
@@ -102,6 +104,7 @@ class _Delivery(NamedTuple):
     sent: Ints
     amounts: Doubles
     weights: _Floats
+    due: _Floats | None
 
 
 class _Route(NamedTuple):
@@ -175,6 +178,8 @@ class _Side:
         self.soma_clocks = neurons.dendrite.clocks
         heard = self.graph.backward_codes if self.backward else self.graph.forward_codes
         self.heard = [self.graph.populations[p].name for p in heard[self.population]]
+        reaching = self.graph.outgoing if self.backward else self.graph.incoming
+        self.is_due = any(accrues(self.graph, k) for k in reaching[self.population])
 
     def decoders(self, side: int, clocks: list[Clock], seen: _Seen) -> Iterator[tuple[_Floats, int, Clock]]:
         """The decoders of a side: y [n], when it was read last, its code."""
@@ -269,12 +274,11 @@ class Walk:
     def _begin(self, instant: _Instant, moment: Moment, before: _Seen) -> _Underway:
         """All that needs the state before the instant."""
         self._follow(moment)
-        settled = {group.owner for group in instant.groups if group.kind == Kind.SETTLE}
         touched: set[int] = set()
         for group in instant.groups:
             if group.kind == Kind.SAMPLE and group.owner in self._sides:
                 self._sides[group.owner].take(group.events)
-            touched |= self._touched(group) | self._deliver(instant.time_ns, group, moment, settled)
+            touched |= self._touched(group) | self._deliver(instant.time_ns, group, moment)
         fired = [group for group in instant.groups if group.kind in (Kind.FORWARD, Kind.BACKWARD)]
         encoding = [self._settled(group, moment, before) for group in fired]
         return _Underway(instant, before, touched & set(self._sides), encoding)
@@ -304,7 +308,7 @@ class Walk:
             return {group.owner, group.owner + self._n}
         return set()
 
-    def _deliver(self, time_ns: int, group: Group, moment: Moment, settled: set[int]) -> set[int]:
+    def _deliver(self, time_ns: int, group: Group, moment: Moment) -> set[int]:
         """Keep what reaches a side, with the weights that it meets; the sides that it brings over silent ticks."""
         ways = self._routes.get((group.kind, group.owner))
         if not ways:
@@ -317,8 +321,8 @@ class Walk:
         for k, number, code in ways:
             side = self._sides.get(number)
             if side is not None and side.receives:
-                weights = _weights(moment, k, events.neuron, backward, is_settled=k in settled)
-                side.deliveries.append(_Delivery(time_ns, code, k, sent, amounts, weights))
+                weights, due = moment.read(k, events.neuron, backward), moment.due(k, backward)
+                side.deliveries.append(_Delivery(time_ns, code, k, sent, amounts, weights, due))
             if moment.graph.wakes[number % self._n] is Wake.EXACT:
                 reached |= {number % self._n, number % self._n + self._n}
         return reached
@@ -382,11 +386,12 @@ class Walk:
                 wanted=np.array([[loss.value[0], loss.event[0], predicted, label]]),
             )
         held = [Held(*each) for each in zip(side.heard, side.clocks, side.held[:, of.neurons], strict=True)]
+        learned = _learned(side, of) if side.is_due else None
         if side.backward:
-            terms = error_terms(of, held, gate)
+            terms = error_terms(of, held, learned, gate)
         else:
             bias, bias_then = before.bias[side.soma][of.neurons], side.bias_then[of.neurons]
-            terms = activation_terms(of, held, bias, bias_then, z[of.neurons], nonlinearity)
+            terms = activation_terms(of, held, learned, bias, bias_then, z[of.neurons], nonlinearity)
         return self._with_arrivals(side, of, gate, self._told(side, spikes, of, terms))
 
     def _told(self, side: _Side, spikes: Events, of: Encoding, terms: dict[str, Doubles]) -> Explained:
@@ -479,15 +484,16 @@ def _routes(graph: Graph) -> dict[tuple[int, int], list[_Route]]:
     return found
 
 
-def _weights(moment: Moment, k: int, neurons: Ints, backward: bool, *, is_settled: bool) -> _Floats:
-    """The weights that spikes of these neurons meet, [n, n_receivers], as `Moment.read` gives them, but sooner."""
-    learning = moment.graph.network.learning
-    if learning is None or learning.rule is not Rule.ACCRUAL or not moment.graph.learns[k]:
-        return moment.read(k, neurons, backward)
-    if backward:
-        return np.asarray(moment.learned_weights(k).T[neurons])
-    # a row is read before it learns what is due, unless all rows were brought up to date
-    return moment.read(k, neurons, backward) if is_settled else np.asarray(moment.booked_weights(k)[neurons])
+def _learned(side: _Side, of: Encoding) -> Doubles:
+    """What is left of what decoders have taken, since they last encoded, of what weights learned; [n] neurons of a side
+    that encode.
+    """
+    taken = np.zeros(of.neurons.size)
+    for each in side.deliveries:
+        if each.due is not None:
+            left = fading(side.clocks[each.code], of.time_ns - each.time_ns)
+            taken -= np.where(each.time_ns > of.t_last_ns, left * each.due[of.neurons].astype(np.float64), 0.0)
+    return taken
 
 
 def _largest(shares: Doubles, n: int) -> tuple[Ints, Doubles]:

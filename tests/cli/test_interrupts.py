@@ -266,6 +266,11 @@ def _cut_checkpoint(folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
 
 
+def _of_another_version(folder: Path) -> None:
+    with stopping_at(0.0), patch("eventnet.running.STATES_VERSION", 1):
+        assert eventnet_here("run", "two_rates", "--out", str(folder)).code == 130
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -275,6 +280,7 @@ def _cut_checkpoint(folder: Path) -> None:
         (_before_a_checkpoint, ("before its first checkpoint", "start it anew")),
         (_foreign_engine, ("provenance.json", "unknown engine", "abacus", "actor")),
         (_cut_checkpoint, ("state.npz", "damaged")),
+        (_of_another_version, ("state.npz", "version of eventnet that computes otherwise", "start the run anew")),
     ],
 )
 def test_what_cannot_be_resumed(make: Callable[[Path], None], words: tuple[str, ...], tmp_path: Path) -> None:

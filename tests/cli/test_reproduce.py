@@ -326,7 +326,7 @@ def _nothing(_out: Path) -> None:
     ("change", "options", "words"),
     [
         (_nothing, ("--epochs", "4"), ("settings.json", "begun with epochs 3", "(got 4)", "another --out")),
-        (_nothing, ("--engine-rule", "stdp"), ("settings.json", "begun with rule by-depth", "stdp")),
+        (_nothing, ("--engine-rule", "stdp"), ("settings.json", "begun with rule accrual", "stdp")),
         (_nothing, ("--data", "subset"), ("settings.json", "begun with data", "mnist-subset")),
         (_damage("settings.json", "{"), (), ("settings.json", "is damaged")),
         (_damage("machines.json", "[]"), (), ("machines.json", "is damaged")),

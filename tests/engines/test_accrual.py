@@ -27,7 +27,7 @@ from tests.streams import Recording, Samples, Targets
 
 MS = 10**6
 TICK = 10 * MS
-ETA = 2.0**-30
+ETA = 2.0**-34
 ENGINES = (ActorEngine, CompiledEngine)
 
 

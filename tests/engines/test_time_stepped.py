@@ -107,7 +107,7 @@ def disagreement(layers, expected, recording, learned):
 HIDDEN = {1: (5, 12, 3), 2: (5, 12, 9, 3), 3: (5, 12, 9, 8, 3)}
 
 
-@pytest.mark.parametrize("rule", ["past", "future", "stdp", "reconstruction", None])
+@pytest.mark.parametrize("rule", ["past", "future", "stdp", "reconstruction", "accrual", None])
 @pytest.mark.parametrize("hidden", [1, 2, 3])
 @pytest.mark.parametrize("output", ["softmax", "linear"])
 def test_dyadic_parameters_give_the_same_spikes(rule, hidden, output):
@@ -119,7 +119,7 @@ def test_dyadic_parameters_give_the_same_spikes(rule, hidden, output):
     wrong, total = disagreement(case[0], expected, recording, bool(rule))
     assert total > 1000
     assert wrong == 0
-    for got, want in zip(engine.weights.values(), expected.weights, strict=True):
+    for got, want in zip(engine.parameters().weights.values(), expected.weights, strict=True):
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-12)
     for got, want in zip(engine.neurons[1:], expected.biases[1:], strict=True):
         np.testing.assert_allclose(got.bias, want, rtol=0, atol=1e-12)
@@ -131,7 +131,7 @@ def test_dyadic_parameters_give_the_same_spikes(rule, hidden, output):
         assert [o.predicted for o in recording.outcomes] == expected.predictions.tolist()
 
 
-@pytest.mark.parametrize("rule", ["past", "future"])
+@pytest.mark.parametrize("rule", ["past", "future", "accrual"])
 @pytest.mark.parametrize("nonlinearity", ["relu", "tanh"])
 @pytest.mark.parametrize("output", ["softmax", "tanh"])
 def test_other_parameters_disagree_less_than_once_in_ten_thousand(rule, nonlinearity, output):

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from eventnet.engines.base import STATES_VERSION
 from eventnet.engines.compiled import CompiledEngine
-from eventnet.engines.compiled.state import STATES_VERSION
 from eventnet.network import (
     Adaptation,
     Code,
@@ -41,16 +41,16 @@ from eventnet.trace.store import RunWriter
 from tests.streams import PartialSamples, Samples, Targets
 
 STATES = {
-    1: {
-        "accrual": "4c571107a8ebc38b",
-        "past": "83ef6b39b245edc9",
-        "future": "3779ac3ec97d3aec",
-        "reconstruction": "f7d580e1ed890379",
-        "exact": "93de6b04bf7165ad",
-        "float32": "25350830d7ca22ce",
+    2: {
+        "accrual": "ec3398cc2515ec0c",
+        "past": "1e2c26bb1f1e92f6",
+        "future": "bbc8d9c24c51097b",
+        "reconstruction": "6c3470f1855f5089",
+        "exact": "d64661da31810fb0",
+        "float32": "89b91385ff7ff03b",
     }
 }
-ACCOUNTS = {1: "b0402ac32b0f55d3"}
+ACCOUNTS = {2: "21d256d362632a24"}
 MS = 10**6
 UNTIL_NS = 400 * MS
 CASES: dict[str, tuple[Rule, Wake, str]] = {

@@ -1,7 +1,9 @@
 """The paper's algorithm as it stands there: time in steps, layers as matrices, every neuron at every step.
 
-Eqs. 1-6 (code), 11-12 (forward and backward pass), 19-20 with the specification's corrections (updates). Written for
-clarity and checked against nothing of the package: it is what engines are checked against.
+Eqs. 1-6 (code), 11-12 (forward and backward pass), 19-20 with the specification's corrections (updates). The rule
+`accrual` is plain gradient descent on the decoded signals: wherever spikes arrive, what has been decoded is multiplied
+with the weights of now. Written for clarity and checked against nothing of the package: it is what engines are checked
+against.
 """
 
 from __future__ import annotations
@@ -102,7 +104,10 @@ def run(layers, weights, x, targets, rule, eta, eta_bias=None):
             s = coders[level](activation)
             spikes.append(s)
             result.forward[level][t] = s
-            y[level + 1] = layers[level].k_alpha * y[level + 1] + layers[level].k_beta * (s @ weights[level])
+            if rule == "accrual" and s.any():
+                y[level + 1] = (layers[level].k_alpha * x_hat[level] + layers[level].k_beta * s) @ weights[level]
+            else:
+                y[level + 1] = layers[level].k_alpha * y[level + 1] + layers[level].k_beta * (s @ weights[level])
             zs.append(biases[level + 1] + y[level + 1])
             activation = h(layers[level + 1].nonlinearity, zs[-1])
         kind = layers[last].nonlinearity
@@ -123,7 +128,10 @@ def run(layers, weights, x, targets, rule, eta, eta_bias=None):
             result.backward[level][t] = s
             if level > 1:
                 layer = layers[level]
-                g[level - 1] = layer.k_alpha_back * g[level - 1] + layer.k_beta_back * (weights[level - 1] @ s)
+                if rule == "accrual" and s.any():
+                    g[level - 1] = weights[level - 1] @ (layer.k_alpha_back * e_hat[level] + layer.k_beta_back * s)
+                else:
+                    g[level - 1] = layer.k_alpha_back * g[level - 1] + layer.k_beta_back * (weights[level - 1] @ s)
                 error = h_slope(layers[level - 1].nonlinearity, zs[level - 1]) * g[level - 1]
         steps_of_weights = []
         x_old = [layer.k_alpha * trace for layer, trace in zip(layers, x_hat, strict=True)]
@@ -136,7 +144,7 @@ def run(layers, weights, x, targets, rule, eta, eta_bias=None):
             source, target = layers[level], layers[level + 1]
             s_x, s_e = spikes[level], error_spikes[level + 1]
             r2 = source.k_alpha * target.k_alpha_back
-            if rule == "reconstruction":
+            if rule in ("reconstruction", "accrual"):
                 dw = np.outer(x_hat[level], e_hat[level + 1])
             elif rule == "past":
                 # what was reconstructed since the synapse was last touched, this step not included

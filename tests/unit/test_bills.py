@@ -84,8 +84,11 @@ def test_the_past_rule_also_reads_and_writes_a_product_at_each_synapse():
             2,
             {"adds_unit": 8, "macs": 4, "weight_reads": 4, "weight_writes": 4, "state_reads": 9, "state_writes": 1},
         ),
-        # the area of two targets grows by e_hat
-        (Kind.ACCRUE, 2, 1, {"adds_unit": 2, "macs": 2, "state_reads": 4, "state_writes": 2}),
+        # the area of two targets grows by e_hat; what their dendrites and four error dendrites are due grows, and is
+        # taken: 2 + 2 x 2 + 2 x 4, from e_hat, the area and twice what is due (2 each), the trace and that again (4)
+        (Kind.ACCRUE, 2, 1, {"adds_unit": 14, "macs": 14, "state_reads": 20, "state_writes": 14}),
+        # sensors take no errors
+        (Kind.ACCRUE, 0, 1, {"adds_unit": 12, "macs": 12, "state_reads": 16, "state_writes": 12}),
         # three rows of two weights are renewed together
         (
             Kind.SETTLE,

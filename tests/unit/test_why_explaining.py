@@ -115,6 +115,40 @@ def test_a_bias_that_learned_right_after_it_was_encoded(tmp_path):
         assert terms["bias"] == pytest.approx((bias - 0.75 * bias_then) / told.k_beta)
 
 
+def test_what_weights_learned_is_what_the_dendrites_lost(run):
+    """The term `learned`, of every run that learns by accrual: by the formula, from what the engine took."""
+    watched, past = run
+    graph = watched.engine.graph
+    learning = graph.network.learning
+    accrual = learning is not None and learning.rule is Rule.ACCRUAL
+    sizes = []
+    for event in some_spikes(past, 5):
+        told = explain(past, event)
+        learned = [term.share for term in told.terms if term.name == "learned"]
+        i, backward = graph.index_of(told.population), told.direction == "backward"
+        if not accrual or i in graph.sensor_of or (backward and i in graph.target_of):
+            assert learned == []
+            continue
+        seen = watched.encodes[i, told.direction, told.time_ns, told.neuron]
+        expected = 0.0
+        for taken in watched.taken[told.direction]:
+            k = taken.projection
+            receiver, sender = graph.target_population_of(k), graph.source_of(k)
+            if backward:
+                receiver, sender = sender, receiver
+            if receiver == i and seen.t_last_ns < taken.time_ns <= told.time_ns:
+                code = graph.populations[sender].backward if backward else graph.populations[sender].forward
+                period_ns = (graph.backward_period_ns if backward else graph.forward_period_ns)[sender]
+                left = naive_decay(code, period_ns, told.time_ns - taken.time_ns)
+                expected -= left * taken.lost[told.neuron] / told.k_beta
+        if backward and graph.populations[i].nonlinearity is not Nonlinearity.LINEAR:
+            assert learned == pytest.approx([expected], abs=1e-12) or abs(sum(learned)) <= abs(expected)
+        else:
+            assert learned == pytest.approx([expected] if learned else [], abs=1e-12)
+        sizes += map(abs, learned)
+    assert not accrual or max(sizes) > 1e-3
+
+
 def test_arrivals_are_what_the_dendrites_received(run):
     """All of them, in order, with the weights that they were multiplied with; shares by the formula, term by term."""
     watched, past = run

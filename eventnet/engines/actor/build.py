@@ -8,7 +8,7 @@ from eventnet.engines.actor.synapse import Synapses
 from eventnet.engines.initial import initial_biases, initial_weights
 from eventnet.engines.precision import SMALLEST_FACTOR
 from eventnet.network import Code, Graph, Rule
-from eventnet.network.graph import decay_product
+from eventnet.network.graph import decay_product, passes_errors_at_once
 
 
 def make_neurons(graph: Graph) -> list[Neurons]:
@@ -58,5 +58,7 @@ def make_synapses(graph: Graph, e_hat: list[SpikeTrace]) -> list[Synapses]:
             smallest_factor=0.0 if rule is Rule.ACCRUAL else SMALLEST_FACTOR,  # the accrual folds it
         )
         eta = learning.eta if learning is not None else 0.0
-        made.append(Synapses(weights, x_hat, e_hat[target], rule, eta, decay_product(graph, k) if learns else 0.0))
+        r2 = decay_product(graph, k) if learns else 0.0
+        at_once = passes_errors_at_once(graph, k)
+        made.append(Synapses(weights, x_hat, e_hat[target], rule, eta, r2, errors_at_once=at_once))
     return made

@@ -16,6 +16,11 @@ from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE
 Array = NDArray[np.floating]
 
 
+def in_order(numbers: NDArray[np.float64]) -> float:
+    """The sum of some numbers, one after the other as a loop adds them; 0 where there is none."""
+    return float(np.cumsum(numbers)[-1]) if numbers.size else 0.0
+
+
 class SpikeTrace:
     """x_hat of n neurons that share a code of `k_alpha` over `period_ns`."""
 
@@ -24,6 +29,7 @@ class SpikeTrace:
     ) -> None:
         """`smallest_factor` 0: only `fold` folds."""
         self.scaled: Array = np.zeros(size, dtype)
+        self.squares = 0.0  # the sum of the squares of `scaled`, in float64
         self.factor = 1.0
         self.time_ns = 0
         self._k_alpha = k_alpha
@@ -47,6 +53,7 @@ class SpikeTrace:
         """Take the factor into the values."""
         self.scaled *= self.factor
         self.scaled[np.abs(self.scaled) < SMALLEST_TRACE] = 0.0
+        self.squares = in_order(self.scaled.astype(np.float64) ** 2)
         self.factor = 1.0
 
     def values(self) -> Array:
@@ -59,14 +66,23 @@ class SpikeTrace:
 
     def add(self, neurons: NDArray[np.int64], amounts: Array) -> None:
         """Add k_beta * s of neurons that just spiked; `neurons` has no duplicates."""
-        self.scaled[neurons] += amounts / self.factor
+        before = self.scaled[neurons]
+        after = before + amounts / self.factor
+        self.scaled[neurons] = after
+        self.squares += in_order(after.astype(np.float64) ** 2 - before.astype(np.float64) ** 2)
 
     def state(self) -> dict[str, object]:
         """The trace as a plain tree."""
-        return {"scaled": self.scaled.copy(), "factor": self.factor, "time_ns": self.time_ns}
+        return {
+            "scaled": self.scaled.copy(),
+            "squares": self.squares,
+            "factor": self.factor,
+            "time_ns": self.time_ns,
+        }
 
     def load_state(self, state: dict[str, object]) -> None:
         """Take over what `state` gave."""
         self.scaled[...] = np.asarray(state["scaled"])
+        self.squares = float(state["squares"])  # type: ignore[arg-type]
         self.factor = float(state["factor"])  # type: ignore[arg-type]
         self.time_ns = int(state["time_ns"])  # type: ignore[call-overload]

@@ -69,9 +69,12 @@ class Synapses:
         rule: Rule | None,
         eta: float,
         r2: float,
+        *,
+        errors_at_once: bool,
     ) -> None:
         """`e_hat` is the target population's own trace, shared by all projections into it; `rule` None: fixed
-        weights; `r2` the product of both codes' decays over one learning period."""
+        weights; `r2` the product of both codes' decays over one learning period; `errors_at_once`: error spikes pass
+        to the sources, in the instant in which they are sent."""
         self.weights = weights
         self.x_hat = x_hat
         self.e_hat = e_hat
@@ -80,23 +83,26 @@ class Synapses:
         self.step = eta / (1.0 - r2) if rule is not None else 0.0
         self.arrived: Spikes | None = None
         self.product: Array | None = np.zeros_like(weights) if rule is Rule.PAST else None
-        self.accrual = Accrual(weights, x_hat, e_hat, eta, r2) if rule is Rule.ACCRUAL else None
+        self.accrual: Accrual | None = None
+        if rule is Rule.ACCRUAL:
+            self.accrual = Accrual(weights, x_hat, e_hat, eta, r2, errors_at_once=errors_at_once)
         self._renewed: Spikes | None = None
 
     def forward(self, spikes: Spikes) -> Array:
         """What forward spikes put into the targets' dendrites, [n_target]; remembered for this instant's learning."""
         if self.rule is not None:
             self.arrived = spikes
-        delivered = weighted_rows(self.weights, spikes)
-        if self.accrual is not None:
-            self._renewed = spikes.where(self.accrual.renew(spikes.neurons))
-        return delivered
+        if self.accrual is None:
+            return weighted_rows(self.weights, spikes)
+        self._renewed = spikes.where(self.accrual.renew(spikes.neurons))
+        return weighted_rows(self.weights, spikes) - self.accrual.take_due()
 
     def backward(self, spikes: Spikes) -> Array:
         """What backward spikes put into the sources' error dendrites, [n_source]."""
         if self.accrual is not None:
             columns = self.accrual.columns(spikes.neurons)
-            return sum_rows(np.ascontiguousarray(columns.T) * spikes.amounts[:, None])
+            delivered = sum_rows(np.ascontiguousarray(columns.T) * spikes.amounts[:, None])
+            return delivered - self.accrual.take_due_back()
         return weighted_rows(self.weights.T, spikes)
 
     def accrue(self, time_ns: int, enabled: bool) -> tuple[bool, int]:

@@ -29,7 +29,7 @@ N_COUNTERS = 7  # those above change and are saved
     N_SIDES,  # those that are in use: without errors the forward sides only
 ) = range(N_COUNTERS, 17)
 N_NUMBERS = 17  # what is in the head before the places
-HEAD = 98
+HEAD = 101
 (
     SIDE_TABLE,
     SIDE_CONSTANTS,
@@ -59,6 +59,7 @@ HEAD = 98
     Y,
     CODES_NS,
     TRACES,
+    TRACE_SQUARES,
     TRACE_FACTORS,
     TRACES_NS,
     WEIGHTS,
@@ -66,6 +67,8 @@ HEAD = 98
     TOUCHED,
     AREAS,
     SEEN,
+    DUE,
+    DUE_BACK,
     TREE,
     BOUNDS,
     RINGS,
@@ -170,8 +173,9 @@ POPULATION_TABLE_WIDTH = 9
     REGION,  # where the spikes that arrive now are kept, in the arrays of spikes
     REGION_BACK,
     FIRST_AREA,  # in areas
-) = range(12)
-PROJECTION_TABLE_WIDTH = 12
+    FIRST_DUE,  # in due; in due_back it is the trace's offset
+) = range(13)
+PROJECTION_TABLE_WIDTH = 13
 
 # Tables.trace_table
 TRACE_OFFSET, TRACE_SIZE, TRACE_PERIOD = range(3)
@@ -248,7 +252,7 @@ STREAMS_WIDTH = 4
     VALUE,
     CHANNEL,
     N_VALUES,
-    DIVISOR,  # of whole numbers, whose offset counts numbers of their own width; or one of the following
+    DIVISOR,  # of whole numbers, whose offset counts numbers of their own width; or COPIED or GIVEN
     NUMBER_BYTES,  # their width
     LABEL,
     GROUP,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,24 +10,22 @@ from numpy.typing import NDArray
 from eventnet.coding import decay
 from eventnet.coding.prediction import room_for
 from eventnet.coding.signal import MEAN_LANES
-from eventnet.engines.areas import grown, owed
+from eventnet.engines.areas import due_to_dendrites, due_to_error_dendrites, grown, owed, worth_of
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.tables import Doubles, Ints, Tables, clock_of, code_spoken, is_used, wakes_by
 from eventnet.engines.initial import initial_biases, initial_weights
 from eventnet.engines.precision import AREAS_KEPT
 from eventnet.network import Graph, Rule, Wake
+from eventnet.network.graph import passes_errors_at_once
 
 Floats = NDArray[np.floating]
 Number = float | np.floating[Any]
 """One number of the network's dtype."""
 
+EVERY = slice(None)
 RING_START = 64
 BYTES = 8
 """Of an integer."""
-STATES_VERSION = 1
-"""What a saved state is and what becomes of it: raised whenever kernels give other bits or `Arrays` hold other things,
-and only then, so that states which a run has left serve until they would mislead (tests/golden says when).
-"""
 
 
 class Arrays(NamedTuple):
@@ -46,6 +43,7 @@ class Arrays(NamedTuple):
     y: Floats  # decoders of all sides, each [codes, neurons]
     codes_ns: Ints  # [codes of all sides] when each decoder was read last
     traces: Floats  # scaled traces of all projections, then of all populations
+    trace_squares: Doubles  # [m + n] the sum of the squares of each
     trace_factors: Doubles  # [m + n]
     traces_ns: Ints  # [m + n]
     weights: Floats  # all matrices, C order
@@ -53,6 +51,8 @@ class Arrays(NamedTuple):
     touched: Ints  # rows of all projections that a spike has reached yet, for the past rule, else empty
     areas: Floats  # of all projections, each [AREAS_KEPT, n_target], for the accrual rule, else empty
     seen: Ints  # which area each row of all projections has learned from, for the accrual rule, else empty
+    due: Floats  # what dendrites have yet to take of what all projections learned, for the accrual rule, else empty
+    due_back: Floats  # the same of error dendrites, laid out as `seen`
     tree: Ints  # a tournament tree of predicted times for each side that wakes by itself: 1 is the root
     bounds: Ints  # [2 N] whether the time in the tree is but a bound, before which the neuron does not fire
     rings: Ints  # [2 m, .]
@@ -104,6 +104,7 @@ def make_arrays(graph: Graph, net: Tables) -> Arrays:
     room = int(rings[:, layout.CAPACITY].sum())
     n_traces = int(net.trace_table[:, layout.TRACE_SIZE].sum())
     n_rows = int(net.trace_table[:m, layout.TRACE_SIZE].sum())
+    n_columns = int(sizes[net.projection_table[:, layout.SINK]].sum())
     arrays = Arrays(
         side_state=_first_sides(graph, net),
         side_numbers=_first_side_numbers(graph),
@@ -118,13 +119,16 @@ def make_arrays(graph: Graph, net: Tables) -> Arrays:
         y=np.zeros(int((sizes * net.side_table[:, layout.N_CODES]).sum()), dtype),
         codes_ns=np.zeros(net.code_alphas.size, np.int64),
         traces=np.zeros(n_traces, dtype),
+        trace_squares=np.zeros(m + n, np.float64),
         trace_factors=np.ones(m + n, np.float64),
         traces_ns=np.zeros(m + n, np.int64),
         weights=flat,
         products=np.zeros(flat.size if past else 0, dtype),
         touched=np.zeros(n_rows if past else 0, np.int64),
-        areas=np.zeros(AREAS_KEPT * int(sizes[net.projection_table[:, layout.SINK]].sum()) if accrual else 0, dtype),
+        areas=np.zeros(AREAS_KEPT * n_columns if accrual else 0, dtype),
         seen=np.zeros(n_rows if accrual else 0, np.int64),
+        due=np.zeros(n_columns if accrual else 0, dtype),
+        due_back=np.zeros(n_rows if accrual else 0, dtype),
         tree=np.full(int(2 * net.side_table[:, layout.LEAVES].sum()), layout.NEVER_NS, np.int64),
         bounds=np.zeros(2 * n_neurons, np.int64),
         rings=rings,
@@ -221,27 +225,89 @@ def grow_ring(arrays: Arrays, ring: int) -> Arrays:
     return arrays._replace(travelling=travelling, travelling_numbers=numbers)
 
 
-def weights_at(graph: Graph, net: Tables, arrays: Arrays, k: int, time_ns: int, enabled: bool) -> Floats:
-    """The weights of projection k, [n_source, n_target], with all learned by `time_ns`, not before the last change."""
+def weights_at(
+    graph: Graph,
+    net: Tables,
+    arrays: Arrays,
+    k: int,
+    time_ns: int,
+    enabled: bool,
+    rows: Ints | slice = EVERY,
+    columns: Ints | slice = EVERY,
+) -> Floats:
+    """The weights of projection k, [rows, columns], with all learned by `time_ns`, not before the last change; a copy.
+
+    Either `rows` or `columns` may be chosen.
+    """
     n_source, n_target = graph.size_of_source(k), graph.size_of_target(k)
-    row = net.projection_table[k]
-    start = row[layout.FIRST_WEIGHT]
-    weights = arrays.weights[start : start + n_source * n_target].reshape(n_source, n_target).copy()
-    learning = graph.network.learning
-    if learning is None or learning.rule is not Rule.ACCRUAL or not graph.learns[k]:
-        return weights
-    areas, seen = areas_of(net, arrays, k), seen_of(net, arrays, k)
+    start = net.projection_table[k, layout.FIRST_WEIGHT]
+    weights = arrays.weights[start : start + n_source * n_target].reshape(n_source, n_target)[rows, columns]
+    if not accrues(graph, k):
+        return weights.copy()
+    areas, seen = areas_of(net, arrays, k)[:, columns], seen_of(net, arrays, k)[rows]
     area = areas[arrays.synapse_state[k, layout.LATEST]]
-    errors = len(graph.projections) + int(row[layout.SINK])
-    elapsed_ns = time_ns - int(arrays.traces_ns[errors])
-    if enabled and elapsed_ns:
-        fades = math.prod(
-            decay(float(net.trace_alphas[trace]), elapsed_ns, int(net.trace_table[trace, layout.TRACE_PERIOD]))
-            for trace in (k, errors)
+    growth = _growth(graph, net, arrays, k, time_ns, enabled)
+    if growth is not None:
+        area = grown(area, growth.e_hat[columns], growth.worth)
+    return np.asarray(weights - owed(float(net.etas[0]), trace_of(net, arrays, k)[rows], area, areas[seen]))
+
+
+def due_at(
+    graph: Graph, net: Tables, arrays: Arrays, k: int, time_ns: int, enabled: bool
+) -> tuple[Floats, Floats] | None:
+    """What dendrites [n_target] and error dendrites [n_source] of projection k would lose if spikes came at `time_ns`,
+    which is not before the last change; copies, None where it does not learn by `accrual`.
+    """
+    if not accrues(graph, k):
+        return None
+    due, due_back = (each.copy() for each in due_of(net, arrays, k))
+    growth = _growth(graph, net, arrays, k, time_ns, enabled)
+    if growth is None:
+        return due, due_back
+    errors = len(graph.projections) + graph.target_population_of(k)
+    eta, scaled = float(net.etas[0]), trace_of(net, arrays, k)
+    (squares, factor), of_errors = (
+        (float(arrays.trace_squares[trace]), float(arrays.trace_factors[trace])) for trace in (k, errors)
+    )
+    due = due_to_dendrites(
+        due, growth.e_hat, growth.fading, eta=eta, worth=growth.worth, squares=squares, factor=factor
+    )
+    if passes_errors_at_once(graph, k):
+        squares, factor = of_errors
+        due_back = due_to_error_dendrites(
+            due_back, scaled, growth.fading_back, eta=eta, worth=growth.worth, squares=squares, factor=factor
         )
-        e_hat = trace_of(net, arrays, errors) * weights.dtype.type(arrays.trace_factors[errors])
-        area = grown(area, e_hat, float(arrays.trace_factors[k]), fades, float(net.fadings[k]))
-    return np.asarray(weights - owed(learning.eta, trace_of(net, arrays, k), area, areas[seen]))
+    return due, due_back
+
+
+def accrues(graph: Graph, k: int) -> bool:
+    """Whether projection k learns by `accrual`."""
+    learning = graph.network.learning
+    return learning is not None and learning.rule is Rule.ACCRUAL and graph.learns[k]
+
+
+class _Growth(NamedTuple):
+    """What time brings a projection that learns by `accrual`: its area grows by `worth` * e_hat."""
+
+    e_hat: Floats
+    worth: float
+    fading: float  # of x_hat
+    fading_back: float  # of e_hat
+
+
+def _growth(graph: Graph, net: Tables, arrays: Arrays, k: int, time_ns: int, enabled: bool) -> _Growth | None:
+    """What it would bring from the last change to `time_ns`; None where that is the same time."""
+    errors = len(graph.projections) + graph.target_population_of(k)
+    elapsed_ns = time_ns - int(arrays.traces_ns[errors])
+    if not elapsed_ns:
+        return None
+    fading, fading_back = (
+        decay(float(net.trace_alphas[trace]), elapsed_ns, int(net.trace_table[trace, layout.TRACE_PERIOD]))
+        for trace in (k, errors)
+    )
+    worth = worth_of(float(arrays.trace_factors[k]), fading * fading_back, float(net.fadings[k])) if enabled else 0.0
+    e_hat = trace_of(net, arrays, errors) * arrays.traces.dtype.type(arrays.trace_factors[errors])
+    return _Growth(e_hat, worth, fading, fading_back)
 
 
 def areas_of(net: Tables, arrays: Arrays, k: int) -> Floats:
@@ -254,6 +320,17 @@ def areas_of(net: Tables, arrays: Arrays, k: int) -> Floats:
 def seen_of(net: Tables, arrays: Arrays, k: int) -> Ints:
     """Which of them each row of projection k has learned from, [n_source]."""
     return arrays.seen[net.trace_table[k, layout.TRACE_OFFSET] :][: net.trace_table[k, layout.TRACE_SIZE]]
+
+
+def due_of(net: Tables, arrays: Arrays, k: int) -> tuple[Floats, Floats]:
+    """What dendrites [n_target] and error dendrites [n_source] have yet to take of what projection k has learned."""
+    row = net.projection_table[k]
+    n_target = net.side_table[row[layout.SINK], layout.SIZE]
+    trace = net.trace_table[k]
+    return (
+        arrays.due[row[layout.FIRST_DUE] :][:n_target],
+        arrays.due_back[trace[layout.TRACE_OFFSET] :][: trace[layout.TRACE_SIZE]],
+    )
 
 
 def trace_of(net: Tables, arrays: Arrays, trace: int) -> Floats:

@@ -195,7 +195,7 @@ def _populations(graph: Graph) -> tuple[Ints, Ints]:
 
 def _projections(graph: Graph) -> Ints:
     rows = np.zeros((len(graph.projections), layout.PROJECTION_TABLE_WIDTH), np.int64)
-    weights, region, areas = 0, 2 * sum(p.size for p in graph.populations), 0
+    weights, region, targets = 0, 2 * sum(p.size for p in graph.populations), 0
     for k, row in enumerate(rows):
         source, sink = graph.source_of(k), graph.target_population_of(k)
         n_source, n_target = graph.populations[source].size, graph.populations[sink].size
@@ -206,9 +206,9 @@ def _projections(graph: Graph) -> Ints:
         row[layout.CODE] = graph.forward_codes[sink].index(source)
         row[layout.CODE_BACK] = graph.backward_codes[source].index(sink) if graph.delivers_error[k] else -1
         row[layout.REGION], row[layout.REGION_BACK] = region, region + n_source
-        row[layout.FIRST_AREA] = areas
+        row[layout.FIRST_AREA], row[layout.FIRST_DUE] = AREAS_KEPT * targets, targets
         weights, region = weights + n_source * n_target, region + n_source + n_target
-        areas += AREAS_KEPT * n_target
+        targets += n_target
     return rows
 
 

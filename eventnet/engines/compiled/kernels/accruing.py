@@ -1,4 +1,5 @@
-"""`accrual`: rows of weights are brought up to date after they are read, as `engines/actor/accrual.py` explains.
+"""`accrual`: rows of weights are brought up to date as they are read, and decoders take what has been learned since
+spikes reached them, as `engines/actor/accrual.py` explains.
 
 The areas of a projection are [AREAS_KEPT, n_target]; `LATEST` says which is the area now, `Arrays.seen` which of them
 each row has learned from.
@@ -17,15 +18,16 @@ from eventnet.engines.compiled.kernels.access import (
     matrix,
     population,
     projection,
+    side_table,
     synapse,
     trace_table,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel, view
 from eventnet.engines.compiled.kernels.recording import emit_one
 from eventnet.engines.compiled.kernels.tracing import decay_trace, decay_until, fold_trace
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Ints
-from eventnet.engines.precision import AREAS_KEPT, SMALLEST_ACCRUAL_FACTOR
+from eventnet.engines.precision import AREAS_KEPT, SMALLEST_ACCRUAL_FACTOR, SMALLEST_TRACE
 from eventnet.trace.events import Kind
 
 ACCRUE, SETTLE = constant(Kind.ACCRUE), constant(Kind.SETTLE)
@@ -50,20 +52,85 @@ def accrue(sim: Sim, i: int, phase: int, cause: int) -> None:
 def _accrue_projection(sim: Sim, k: int, errors: int, phase: int, cause: int) -> None:
     changing = synapse(sim, k)
     fading = decay_until(sim, k)
+    fades = fading * decay_until(sim, errors)
+    worth = 0.0
     if sim.ints[layout.LEARNING_ENABLED]:
-        fades = fading * decay_until(sim, errors)
         worth = doubles(sim, layout.TRACE_FACTORS)[k] * ((1.0 - fades) / doubles(sim, layout.FADINGS)[k])
-        scaled = floats(sim, layout.TRACES)[trace_table(sim, errors)[layout.TRACE_OFFSET] :]
-        factor = scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[errors])
-        if _grow(areas_of(sim, k), changing[layout.LATEST], scaled, factor, scaled.dtype.type(worth)):
-            changing[layout.LATEST] += 1
-            emit_one(sim, phase, ACCRUE, k, 1.0, cause)
+    scaled = floats(sim, layout.TRACES)[trace_table(sim, errors)[layout.TRACE_OFFSET] :]
+    factor = scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[errors])
+    _let_due_fade(sim, k, errors, worth)
+    if sim.ints[layout.LEARNING_ENABLED] and _grow(
+        areas_of(sim, k), changing[layout.LATEST], scaled, factor, scaled.dtype.type(worth)
+    ):
+        changing[layout.LATEST] += 1
+        emit_one(sim, phase, ACCRUE, k, 1.0, cause)
     doubles(sim, layout.TRACE_FACTORS)[k] *= fading
     ints(sim, layout.TRACES_NS)[k] = sim.ints[layout.NOW_NS]
     if doubles(sim, layout.TRACE_FACTORS)[k] < SMALLEST_ACCRUAL_FACTOR or changing[layout.LATEST] == AREAS_KEPT - 1:
         n_rows = _settle(sim, k)
         if n_rows > 0:
             emit_one(sim, phase, SETTLE, k, float(n_rows), cause)
+
+
+@kernel
+def _let_due_fade(sim: Sim, k: int, errors: int, worth: float) -> None:
+    """Bring what is due to now, with what an area that grows by `worth` * e_hat adds to it."""
+    traces, eta = floats(sim, layout.TRACES), doubles(sim, layout.ETAS)[0]
+    squares, factors = doubles(sim, layout.TRACE_SQUARES), doubles(sim, layout.TRACE_FACTORS)
+    fading = decay_until(sim, k)
+    _fade(
+        due_of(sim, k),
+        traces.dtype.type(fading),
+        traces.dtype.type(eta * squares[k] * worth * (factors[k] * fading)),
+        traces[trace_table(sim, errors)[layout.TRACE_OFFSET] :],
+        traces.dtype.type(factors[errors]),
+    )
+    if passes_errors_at_once(sim, k):
+        fading = decay_until(sim, errors)
+        _fade(
+            due_back_of(sim, k),
+            traces.dtype.type(fading),
+            traces.dtype.type(eta * squares[errors] * worth * (factors[errors] * factors[errors] * fading)),
+            traces[trace_table(sim, k)[layout.TRACE_OFFSET] :],
+            traces.dtype.type(1.0),
+        )
+
+
+@apart
+def _fade(due: Floats, fading: Number, taking: Number, scaled: Floats, factor: Number) -> None:
+    zero, smallest = due.dtype.type(0.0), due.dtype.type(SMALLEST_TRACE)
+    for j in range(due.shape[0]):
+        held = due[j] * fading + taking * (scaled[j] * factor)
+        due[j] = zero if abs(held) < smallest else held
+
+
+@kernel
+def take_due(due: Floats, total: Floats) -> None:
+    """What spikes bring to decoders loses what is due, and then it is due no more."""
+    for j in range(due.shape[0]):
+        total[j] -= due[j]
+        due[j] = 0.0
+
+
+@view
+def due_of(sim: Sim, k: int) -> Floats:
+    """What dendrites have yet to take of what projection k has learned, [n_target]."""
+    row = projection(sim, k)
+    return floats(sim, layout.DUE)[row[layout.FIRST_DUE] :][: side_table(sim, row[layout.SINK])[layout.SIZE]]
+
+
+@view
+def due_back_of(sim: Sim, k: int) -> Floats:
+    """The same of error dendrites, [n_source]."""
+    trace = trace_table(sim, k)
+    return floats(sim, layout.DUE_BACK)[trace[layout.TRACE_OFFSET] :][: trace[layout.TRACE_SIZE]]
+
+
+@view
+def passes_errors_at_once(sim: Sim, k: int) -> bool:
+    """Whether error spikes reach the sources in the instant in which they are sent."""
+    row = projection(sim, k)
+    return bool(row[layout.DELIVERS_ERROR] != 0 and row[layout.DELAY_BACK] == 0)
 
 
 @kernel
@@ -108,7 +175,7 @@ def _renew_row(weights: Floats, i: int, step: Number, areas: Floats, now: int, t
 
 @kernel
 def sum_renewed_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
-    """Sum the rows of n spikes as `sum_rows` does, and bring each up to date while it is at hand, four at a time."""
+    """Bring the rows of n spikes up to date and sum them as `sum_rows` does, in one way through memory."""
     offset, region = trace_table(sim, k)[layout.TRACE_OFFSET], projection(sim, k)[layout.REGION]
     synapse(sim, k)[layout.N_RENEWED] = _renew_and_sum(
         matrix(sim, k),
@@ -144,8 +211,8 @@ def _renew_and_sum(
     i, amount = neurons[0], amounts[0]
     step, then = eta * scaled[i], seen[i]
     for j in range(m):
-        w = weights[i, j]
-        weights[i, j] = w - step * (areas[latest, j] - areas[then, j])
+        w = weights[i, j] - step * (areas[latest, j] - areas[then, j])
+        weights[i, j] = w
         total[j] = w * amount
     p = 1
     while p + 3 < n:
@@ -155,19 +222,19 @@ def _renew_and_sum(
         then0, then1, then2, then3 = seen[i0], seen[i1], seen[i2], seen[i3]
         for j in range(m):
             now = areas[latest, j]
-            w0, w1, w2, w3 = weights[i0, j], weights[i1, j], weights[i2, j], weights[i3, j]
-            weights[i0, j] = w0 - step0 * (now - areas[then0, j])
-            weights[i1, j] = w1 - step1 * (now - areas[then1, j])
-            weights[i2, j] = w2 - step2 * (now - areas[then2, j])
-            weights[i3, j] = w3 - step3 * (now - areas[then3, j])
+            w0 = weights[i0, j] - step0 * (now - areas[then0, j])
+            w1 = weights[i1, j] - step1 * (now - areas[then1, j])
+            w2 = weights[i2, j] - step2 * (now - areas[then2, j])
+            w3 = weights[i3, j] - step3 * (now - areas[then3, j])
+            weights[i0, j], weights[i1, j], weights[i2, j], weights[i3, j] = w0, w1, w2, w3
             total[j] = (((total[j] + w0 * a0) + w1 * a1) + w2 * a2) + w3 * a3
         p += 4
     while p < n:
         i, amount = neurons[p], amounts[p]
         step, then = eta * scaled[i], seen[i]
         for j in range(m):
-            w = weights[i, j]
-            weights[i, j] = w - step * (areas[latest, j] - areas[then, j])
+            w = weights[i, j] - step * (areas[latest, j] - areas[then, j])
+            weights[i, j] = w
             total[j] += w * amount
         p += 1
     for p in range(n):

@@ -20,7 +20,14 @@ from eventnet.engines.compiled.kernels.access import (
     traveller_numbers,
     vector,
 )
-from eventnet.engines.compiled.kernels.accruing import accrue, sum_owing_columns, sum_renewed_rows
+from eventnet.engines.compiled.kernels.accruing import (
+    accrue,
+    due_back_of,
+    due_of,
+    sum_owing_columns,
+    sum_renewed_rows,
+    take_due,
+)
 from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel
 from eventnet.engines.compiled.kernels.reading import decay_code
 from eventnet.engines.compiled.kernels.recording import OWN_CAUSES, emit_spikes
@@ -46,6 +53,7 @@ def deliver_forward(sim: Sim, k: int, at: int, n: int, scale: float, phase: int)
     total = vector(sim, layout.V_SUM)
     if row[layout.LEARNS] and sim.ints[layout.RULE] == layout.ACCRUAL:
         sum_renewed_rows(sim, k, at, n, total)
+        take_due(due_of(sim, k), total)
     else:
         sum_rows(sim, k, at, n, total)
     _receive(sim, i, row[layout.CODE], total)
@@ -71,6 +79,7 @@ def deliver_backward(sim: Sim, k: int, at: int, n: int, phase: int) -> None:
     total = vector(sim, layout.V_SUM)
     if row[layout.LEARNS] and sim.ints[layout.RULE] == layout.ACCRUAL:
         sum_owing_columns(sim, k, at, n, total)
+        take_due(due_back_of(sim, k), total)
     else:
         sum_columns(sim, k, at, n, total)
     _receive(sim, back, row[layout.CODE_BACK], total)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, floats, ints, trace_table, vector
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, kernel
@@ -40,9 +42,12 @@ def fold_trace(sim: Sim, trace: int) -> None:
     scaled = floats(sim, layout.TRACES)[start : start + trace_table(sim, trace)[layout.TRACE_SIZE]]
     factor = scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[trace])
     zero = scaled.dtype.type(0.0)
+    squares = 0.0
     for j in range(scaled.shape[0]):
         value = scaled[j] * factor
         scaled[j] = zero if abs(value) < SMALLEST_TRACE else value
+        squares += np.float64(scaled[j]) * np.float64(scaled[j])
+    doubles(sim, layout.TRACE_SQUARES)[trace] = squares
     doubles(sim, layout.TRACE_FACTORS)[trace] = 1.0
 
 
@@ -52,7 +57,7 @@ def add_spikes(sim: Sim, trace: int, at: int, n: int) -> None:
     start = trace_table(sim, trace)[layout.TRACE_OFFSET]
     scaled = floats(sim, layout.TRACES)[start : start + trace_table(sim, trace)[layout.TRACE_SIZE]]
     neurons, amounts = ints(sim, layout.SPIKE_NEURONS)[at : at + n], floats(sim, layout.SPIKE_AMOUNTS)[at : at + n]
-    _add(
+    doubles(sim, layout.TRACE_SQUARES)[trace] += _add(
         scaled,
         neurons,
         amounts,
@@ -62,9 +67,14 @@ def add_spikes(sim: Sim, trace: int, at: int, n: int) -> None:
 
 
 @apart
-def _add(scaled: Floats, neurons: Ints, amounts: Floats, factor: Number, steps: Floats) -> None:
-    """Divided first, all together, and then added one by one."""
+def _add(scaled: Floats, neurons: Ints, amounts: Floats, factor: Number, steps: Floats) -> float:
+    """Divided first, all together, and then added one by one; by how much the sum of squares grows."""
     for p in range(amounts.shape[0]):
         steps[p] = amounts[p] / factor
+    growth = 0.0
     for p in range(amounts.shape[0]):
-        scaled[neurons[p]] += steps[p]
+        before = scaled[neurons[p]]
+        after = before + steps[p]
+        scaled[neurons[p]] = after
+        growth += np.float64(after) * np.float64(after) - np.float64(before) * np.float64(before)
+    return growth

@@ -14,8 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from eventnet.engines.base import State
-from eventnet.engines.base import STATES_VERSION
+from eventnet.engines.base import STATES_VERSION, State
 from eventnet.errors import InputError, RunError
 from eventnet.trace.places import part_path
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state

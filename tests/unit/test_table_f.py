@@ -123,12 +123,9 @@ def test_a_row_of_the_shipped_part(tmp_path: Path) -> None:
     assert config.training.images == Images("mnist-subset")
 
 
-def test_deep_rows_learn_by_past_unless_told_otherwise(tmp_path: Path) -> None:
+def test_rows_learn_by_accrual_unless_told_otherwise(tmp_path: Path) -> None:
     for row in ROWS:
-        deep = row.hidden_layers > 1
-        by_depth = load_row(row, Settings(), tmp_path).network.learning.rule
-        assert by_depth is (Rule.PAST if deep else Rule.ACCRUAL)
-        assert load_row(row, Settings(rule="accrual"), tmp_path).network.learning.rule is Rule.ACCRUAL
+        assert load_row(row, Settings(), tmp_path).network.learning.rule is Rule.ACCRUAL
 
 
 @pytest.mark.parametrize("rule", list(Rule))

@@ -70,6 +70,9 @@ LARGEST_ETA, SMALLEST_ETA = 0.8, 1e-5
 CLOSE = 1.12
 """The least eta that failed may be larger than the largest that trained by this factor."""
 
+FITTING, COARSE = 0.1, 0.91
+"""The size of a spike at first: about what adaptation makes of it, and the default of a code."""
+
 GRID_ETAS = tuple(1e-4 * 2.0**i for i in range(13))
 
 out = Console(highlight=False, markup=False, emoji=False)
@@ -85,7 +88,8 @@ class Case:
 
     `gain`: pixels lie between 0 and gain. `pool`: the side of the squares of pixels of which the mean is taken.
     `loss`: "softmax" (cross-entropy) or "squared" (linear outputs, one for each digit). `order`: "file", or "temporal"
-    where each image is near the one before. `every`: of how many images one has a label.
+    where each image is near the one before. `every`: of how many images one has a label. `scale`: the size of a spike
+    at first, before scales have adapted.
     """
 
     rule: str
@@ -97,6 +101,7 @@ class Case:
     loss: str = "softmax"
     order: str = "file"
     every: int = 1
+    scale: float = FITTING
     seed: int = 1
 
 
@@ -173,6 +178,8 @@ def series() -> dict[str, list[Case]]:
         "squared error, 49 pixels": [replace(case, loss="squared", pool=4) for case in few],
         "temporal order": [replace(case, order="temporal") for case in few],
         "a label every 5 images": [replace(case, every=5) for case in few],
+        "coarse at first": [replace(case, scale=COARSE) for case in few],
+        "deep, coarse at first": [replace(case, hidden=(100, 100), scale=COARSE) for case in few],
     }
 
 
@@ -227,8 +234,10 @@ class Losses:
 
 def network(case: Case, eta: float, n_pixels: int) -> Network:
     """The network of a case, as in sim_configs/mnist.yaml but for what the case says."""
+    k_rel = Adaptation().k_rel
     forward, back = (
-        Code(k_alpha, period_ns=IMAGE_NS, adaptation=Adaptation()) for k_alpha in (case.k_forward, case.k_back)
+        Code(k_alpha, case.scale, IMAGE_NS, Adaptation(mu_0=case.scale / k_rel))
+        for k_alpha in (case.k_forward, case.k_back)
     )
     names = ["pixels", *(f"hidden{i + 1}" for i in range(len(case.hidden))), "output"]
     last = Nonlinearity.SOFTMAX if case.loss == "softmax" else Nonlinearity.LINEAR

@@ -6,7 +6,7 @@ import numpy as np
 
 from eventnet.config.config import Config
 from eventnet.network import Code, Graph, Projection, derive
-from eventnet.network.stability import MEASURED_LENGTH, Guarded, guarded_rate, stabler_rules
+from eventnet.network.stability import FITTING_SCALE, MEASURED_LENGTH, Guarded, guarded_rate, stabler_rules
 from eventnet.sensors.spec import (
     ArrayLabels,
     ArraySource,
@@ -169,6 +169,9 @@ def _unsafe_steps(config: Config) -> list[str]:
         return []
     places = ", ".join(f"{name} (safe up to {each.safe_eta:.2g})" for name, each in least.items())
     better = [f"rule: {rule} (safe up to {eta:.2g})" for rule, eta in stabler_rules(graphs, learning.rule)]
+    finer = min(each.finer_eta for each in least.values())
+    if finer > min(each.safe_eta for each in least.values()):
+        better.append(f"a smaller k_beta of backward codes at first (with {FITTING_SCALE:g} safe up to {finer:.2g})")
     remedies = ["a smaller learning.eta", "a smaller k_alpha", *better]
     return [
         f"learning may diverge: eta {learning.eta:g} is large for the rule {learning.rule} and the k_alpha of "

@@ -2,8 +2,9 @@
 
 A dendrite holds what spikes brought it through the weights of their time. When the spikes that take a signal back pass
 through weights that have changed meanwhile, a remainder stays, and it has the sign of the error that changed them:
-learning feeds on itself. How much stays depends on the rule and on how slowly the codes forget. docs/stability.md has
-the argument, the map of measured edges (tools/stability_map.py) and how well these laws meet it.
+learning feeds on itself. How much stays depends on the rule and on how slowly the codes forget; under `accrual` nothing
+does. docs/stability.md has the argument, the map of measured edges (tools/stability_map.py) and how well these laws
+meet it.
 """
 
 from __future__ import annotations
@@ -27,21 +28,28 @@ MARGIN = 0.5
 MEASURED_LENGTH = 88.0
 """The mean squared length of the inputs of those runs: 784 pixels between 0 and 1."""
 
+FITTING_SCALE = 0.1
+"""The size of an error spike with which the edges of `accrual` were measured; what is coarser at first allows less."""
+
 ROUNDING = 1.05
 """What is safe is told with two digits; who takes an eta that was told is not warned of it."""
 
 SPARSE_RULES = (Rule.ACCRUAL, Rule.PAST, Rule.FUTURE)
-"""What there is to choose from, the first choice first: `accrual` is about as stable as `past` or more, and its error
-spikes change no weights. `stdp` is `future`, and `reconstruction` costs the whole matrix at every tick."""
+"""What there is to choose from, the first choice first: where scales fit `accrual` is more stable than `past`, and its
+error spikes change no weights. `stdp` is `future`, and `reconstruction` costs the whole matrix at every tick."""
 
 
 class Guarded(NamedTuple):
-    """A projection that learns by larger steps than are safe; traces keep r_x and r_e over its learning period."""
+    """A projection that learns by larger steps than are safe; traces keep r_x and r_e over its learning period.
+
+    `finer_eta` is what would be safe if its errors were encoded in spikes of `FITTING_SCALE`.
+    """
 
     projection: str
     r_x: float
     r_e: float
     safe_eta: float
+    finer_eta: float
 
 
 def edge_factor(rule: Rule, r_x: float, r_e: float) -> float:
@@ -49,10 +57,19 @@ def edge_factor(rule: Rule, r_x: float, r_e: float) -> float:
     if rule is Rule.PAST:
         return float(((1.0 - r_x) * (1.0 - r_e)) ** (1.0 / 3.0))
     if rule is Rule.ACCRUAL:
-        return float((1.0 - r_x) ** 0.4)
+        return float((1.0 - r_x * r_e) ** 0.3)
     if rule in (Rule.FUTURE, Rule.STDP):
         return float((1.0 - r_x) * (1.0 - r_x * r_e) ** 1.25)
     return 1.0 - r_x
+
+
+def coarseness_factor(rule: Rule, k_beta_back: float) -> float:
+    """How much of the edge is left where an error spike has the size `k_beta_back` at first: all where that fits.
+
+    Errors that are rounded so coarsely stand for longer than they are. Under `accrual` both ends of a projection learn
+    to meet them, and in deep networks run away.
+    """
+    return min(1.0, FITTING_SCALE / k_beta_back) ** 0.7 if rule is Rule.ACCRUAL else 1.0
 
 
 def safe_eta(graph: Graph, rule: Rule, projection: int) -> float:
@@ -60,6 +77,11 @@ def safe_eta(graph: Graph, rule: Rule, projection: int) -> float:
 
     The size of the input is not known here. It is taken for that of images, and shorter where there are few channels.
     """
+    target = graph.populations[graph.target_population_of(projection)]
+    return _safe_where_scales_fit(graph, rule, projection) * coarseness_factor(rule, target.backward.k_beta)
+
+
+def _safe_where_scales_fit(graph: Graph, rule: Rule, projection: int) -> float:
     has_softmax = any(graph.populations[i].nonlinearity is Nonlinearity.SOFTMAX for i in graph.target_of)
     edge = SOFTMAX_EDGE if has_softmax else SQUARED_EDGE
     shorter = math.sqrt(max(1.0, MEASURED_LENGTH / max(1, _most_channels(graph))))
@@ -72,7 +94,12 @@ def guarded_rate(graph: Graph) -> list[Guarded]:
     if learning is None:
         return []
     found = [
-        Guarded(projection.name, *decays(graph, k), safe_eta(graph, learning.rule, k))
+        Guarded(
+            projection.name,
+            *decays(graph, k),
+            safe_eta(graph, learning.rule, k),
+            _safe_where_scales_fit(graph, learning.rule, k),
+        )
         for k, projection in enumerate(graph.projections)
         if graph.learns[k]
     ]

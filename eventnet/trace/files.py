@@ -49,7 +49,7 @@ def replacing(path: Path, flush: bool = True) -> Iterator[Path]:
 
     Raises RunError where the disk refuses (full, read-only, gone).
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # other processes may replace the file too
     try:
         yield temporary
         if flush:

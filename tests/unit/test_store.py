@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from eventnet.engines.base import State
 from eventnet.errors import InputError, RunError
 from eventnet.operations.bills import COUNTS, Totals, price
 from eventnet.trace.events import PROJECTION_KINDS, EventBatch, Kind, Phase
+from eventnet.trace.files import replacing, write_text
 from eventnet.trace.queries import open_run
 from eventnet.trace.schema import EVENT_FIELDS
 from eventnet.trace.state import load_state, save_state
@@ -34,6 +36,17 @@ def trace_bytes(path: Path) -> dict[str, bytes]:
         for folder in ("trace", "outcomes")
         for file in sorted((path / folder).iterdir())
     }
+
+
+def test_a_file_that_two_processes_replace_is_that_of_the_last_one(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    with replacing(path) as mine:
+        mine.write_text("mine", encoding="utf-8")
+        with patch("eventnet.trace.files.os.getpid", return_value=os.getpid() + 1):
+            write_text(path, "theirs")
+        assert path.read_text(encoding="utf-8") == "theirs"
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert os.listdir(tmp_path) == ["table.json"]
 
 
 def whole_run(path: Path, checkpoint_every: int | None = None) -> None:

@@ -40,6 +40,7 @@ FOOTERS = "tests/unit/test_footers.py"
 ACCOUNTS = "tests/operations"
 BESIDE = "tests/why/test_beside.py"
 COMPILED = "tests/engines/test_compiled.py"
+DUE = "tests/unit/test_stability.py tests/engines/test_time_stepped.py"
 
 MUTATIONS = (
     Mutation("eventnet/coding/signal.py", "return math.pow(k_alpha", "return 0.0 * math.pow(k_alpha", CODING),
@@ -123,6 +124,40 @@ MUTATIONS = (
     Mutation("eventnet/why/beside.py", "except EOFError as error:", "except KeyError as error:", BESIDE),
     Mutation("eventnet/why/targets.py", "next(labels, -1) >= 0", "True", "tests/why tests/unit/test_why_replay.py"),
     Mutation("eventnet/engines/compiled/feeding.py", " and part.values.flags.carray", "", COMPILED),
+    Mutation(
+        "eventnet/engines/actor/accrual.py", "due, self.due = self.due, np.zeros_like(self.due)", "due = self.due", DUE
+    ),
+    Mutation(
+        "eventnet/engines/actor/accrual.py", "due, self.due_back = self.due_back, np", "due, _ = self.due_back, np", DUE
+    ),
+    Mutation("eventnet/engines/areas.py", "worth * (factor * fading)", "worth * factor", DUE),
+    Mutation("eventnet/engines/areas.py", "worth * (factor * factor * fading)", "worth * (factor * fading)", DUE),
+    Mutation("eventnet/engines/actor/spike_trace.py", "self.squares += in_order", "self.squares = in_order", DUE),
+    Mutation(
+        "eventnet/engines/actor/spike_trace.py",
+        "self.squares = in_order(self.scaled",
+        "self.squares += 0 * in_order(self.scaled",
+        DUE,
+    ),
+    Mutation(
+        "eventnet/engines/compiled/kernels/accruing.py", "        due[j] = 0.0\n", "        due[j] *= 1.0\n", COMPILED
+    ),
+    Mutation(
+        "eventnet/why/explaining.py",
+        "return np.array([-sum(taken)])",
+        "return np.array([sum(taken)])",
+        "tests/unit/test_why_explaining.py",
+    ),
+    Mutation("eventnet/why/walk.py", "taken -= np.where", "taken += np.where", "tests/unit/test_report_reasons.py"),
+    Mutation("eventnet/why/decision.py", "amounts = amounts - due", "pass", "tests/unit/test_why_explaining.py"),
+    Mutation("eventnet/network/stability.py", "min(1.0, FITTING_SCALE / k_beta_back) ** 0.7", "1.0", DUE),
+    Mutation(
+        "eventnet/trace/store.py",
+        'if saved["state"].get("version") != version:',
+        "if False:",
+        "tests/cli/test_interrupts.py",
+    ),
+    Mutation("eventnet/trace/files.py", ".{os.getpid()}.tmp", ".tmp", "tests/unit/test_store.py"),
 )
 
 

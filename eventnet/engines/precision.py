@@ -9,6 +9,9 @@ SMALLEST_TRACE = 2.0**-56
 """A smaller trace is forgotten when the factor is folded in: it changes no weight that has any size, and products with
 numbers so small take a processor a hundred times longer."""
 
+SQUARE_LANES = 8
+"""Squares of a trace's changes are summed in so many lanes, which a processor adds side by side."""
+
 SMALLEST_ACCRUAL_FACTOR = 2.0**-8
 """`accrual`: below this factor of x_hat all rows are brought up to date and the area begins anew, since it grows by
 ever smaller amounts, and differences of it would lose their digits."""

@@ -48,7 +48,7 @@ def test_a_run_that_diverges_says_so_as_soon_as_answers_are_far_worse_than_a_gue
         "the answers of population output are far worse than a guess at ",
         "rule future, eta 0.01",
         "k_alpha 0.95 forward and 0.95 backward at pixels->output",  # those of the second epoch
-        "rule: accrual, which is safe up to 0.03",
+        "rule: accrual, which is safe up to 0.026",
         code=1,
     )
     run = open_run(tmp_path / "run")

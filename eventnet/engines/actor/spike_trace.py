@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.coding import decay
-from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE
+from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE, SQUARE_LANES
 
 Array = NDArray[np.floating]
 
@@ -19,6 +19,14 @@ Array = NDArray[np.floating]
 def in_order(numbers: NDArray[np.float64]) -> float:
     """The sum of some numbers, one after the other as a loop adds them; 0 where there is none."""
     return float(np.cumsum(numbers)[-1]) if numbers.size else 0.0
+
+
+def sum_in_lanes(numbers: NDArray[np.float64]) -> float:
+    """The sum of some numbers: eight lanes of them, these added in a fixed order, then what is left one by one."""
+    whole = numbers.size - numbers.size % SQUARE_LANES
+    lanes = np.add.reduce(numbers[:whole].reshape(-1, SQUARE_LANES), axis=0)
+    halves = lanes[:4] + lanes[4:]
+    return in_order(np.concatenate([[(halves[0] + halves[2]) + (halves[1] + halves[3])], numbers[whole:]]))
 
 
 class SpikeTrace:
@@ -69,7 +77,7 @@ class SpikeTrace:
         before = self.scaled[neurons]
         after = before + amounts / self.factor
         self.scaled[neurons] = after
-        self.squares += in_order(after.astype(np.float64) ** 2 - before.astype(np.float64) ** 2)
+        self.squares += sum_in_lanes(after.astype(np.float64) ** 2 - before.astype(np.float64) ** 2)
 
     def state(self) -> dict[str, object]:
         """The trace as a plain tree."""

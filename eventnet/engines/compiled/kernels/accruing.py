@@ -50,18 +50,28 @@ def accrue(sim: Sim, i: int, phase: int, cause: int) -> None:
 
 @kernel
 def _accrue_projection(sim: Sim, k: int, errors: int, phase: int, cause: int) -> None:
-    changing = synapse(sim, k)
-    fading = decay_until(sim, k)
-    fades = fading * decay_until(sim, errors)
+    changing, factors = synapse(sim, k), doubles(sim, layout.TRACE_FACTORS)
+    squares, eta = doubles(sim, layout.TRACE_SQUARES), doubles(sim, layout.ETAS)[0]
+    fading, fading_back = decay_until(sim, k), decay_until(sim, errors)
     worth = 0.0
     if sim.ints[layout.LEARNING_ENABLED]:
-        worth = doubles(sim, layout.TRACE_FACTORS)[k] * ((1.0 - fades) / doubles(sim, layout.FADINGS)[k])
-    scaled = floats(sim, layout.TRACES)[trace_table(sim, errors)[layout.TRACE_OFFSET] :]
-    factor = scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[errors])
-    _let_due_fade(sim, k, errors, worth)
-    if sim.ints[layout.LEARNING_ENABLED] and _grow(
-        areas_of(sim, k), changing[layout.LATEST], scaled, factor, scaled.dtype.type(worth)
-    ):
+        worth = factors[k] * ((1.0 - fading * fading_back) / doubles(sim, layout.FADINGS)[k])
+    traces, number = floats(sim, layout.TRACES), sim.floats.dtype.type
+    grows = _grow(
+        areas_of(sim, k),
+        changing[layout.LATEST],
+        traces[trace_table(sim, errors)[layout.TRACE_OFFSET] :],
+        number(factors[errors]),
+        number(worth),
+        due_of(sim, k),
+        number(fading),
+        number(eta * squares[k] * worth * (factors[k] * fading)),
+    )
+    if passes_errors_at_once(sim, k):
+        taking = eta * squares[errors] * worth * (factors[errors] * factors[errors] * fading_back)
+        scaled = traces[trace_table(sim, k)[layout.TRACE_OFFSET] :]
+        _fade(due_back_of(sim, k), number(fading_back), number(taking), scaled)
+    if grows and sim.ints[layout.LEARNING_ENABLED]:
         changing[layout.LATEST] += 1
         emit_one(sim, phase, ACCRUE, k, 1.0, cause)
     doubles(sim, layout.TRACE_FACTORS)[k] *= fading
@@ -72,39 +82,16 @@ def _accrue_projection(sim: Sim, k: int, errors: int, phase: int, cause: int) ->
             emit_one(sim, phase, SETTLE, k, float(n_rows), cause)
 
 
-@kernel
-def _let_due_fade(sim: Sim, k: int, errors: int, worth: float) -> None:
-    """Bring what is due to now, with what an area that grows by `worth` * e_hat adds to it."""
-    traces, eta = floats(sim, layout.TRACES), doubles(sim, layout.ETAS)[0]
-    squares, factors = doubles(sim, layout.TRACE_SQUARES), doubles(sim, layout.TRACE_FACTORS)
-    fading = decay_until(sim, k)
-    _fade(
-        due_of(sim, k),
-        traces.dtype.type(fading),
-        traces.dtype.type(eta * squares[k] * worth * (factors[k] * fading)),
-        traces[trace_table(sim, errors)[layout.TRACE_OFFSET] :],
-        traces.dtype.type(factors[errors]),
-    )
-    if passes_errors_at_once(sim, k):
-        fading = decay_until(sim, errors)
-        _fade(
-            due_back_of(sim, k),
-            traces.dtype.type(fading),
-            traces.dtype.type(eta * squares[errors] * worth * (factors[errors] * factors[errors] * fading)),
-            traces[trace_table(sim, k)[layout.TRACE_OFFSET] :],
-            traces.dtype.type(1.0),
-        )
+@apart
+def _fade(due: Floats, fading: Number, taking: Number, scaled: Floats) -> None:
+    """Bring what is due to error dendrites to now, with what has been learned since."""
+    zero, smallest = due.dtype.type(0.0), due.dtype.type(SMALLEST_TRACE)
+    for i in range(due.shape[0]):
+        held = due[i] * fading + taking * scaled[i]
+        due[i] = zero if abs(held) < smallest else held
 
 
 @apart
-def _fade(due: Floats, fading: Number, taking: Number, scaled: Floats, factor: Number) -> None:
-    zero, smallest = due.dtype.type(0.0), due.dtype.type(SMALLEST_TRACE)
-    for j in range(due.shape[0]):
-        held = due[j] * fading + taking * (scaled[j] * factor)
-        due[j] = zero if abs(held) < smallest else held
-
-
-@kernel
 def take_due(due: Floats, total: Floats) -> None:
     """What spikes bring to decoders loses what is due, and then it is due no more."""
     for j in range(due.shape[0]):
@@ -133,13 +120,26 @@ def passes_errors_at_once(sim: Sim, k: int) -> bool:
     return bool(row[layout.DELIVERS_ERROR] != 0 and row[layout.DELAY_BACK] == 0)
 
 
-@kernel
-def _grow(areas: Floats, latest: int, scaled: Floats, factor: Number, worth: Number) -> bool:
+@apart
+def _grow(
+    areas: Floats,
+    latest: int,
+    scaled: Floats,
+    factor: Number,
+    worth: Number,
+    due: Floats,
+    fading: Number,
+    taking: Number,
+) -> bool:
+    """Let an area grow, and bring what is due to dendrites to now; whether there was anything to grow by."""
+    zero, smallest = due.dtype.type(0.0), due.dtype.type(SMALLEST_TRACE)
     some = 0
     for j in range(areas.shape[1]):
         e_hat = scaled[j] * factor
-        some |= e_hat != areas.dtype.type(0.0)
+        some |= e_hat != zero
         areas[latest + 1, j] = areas[latest, j] + worth * e_hat
+        held = due[j] * fading + taking * e_hat
+        due[j] = zero if abs(held) < smallest else held
     return some != 0
 
 

@@ -10,8 +10,8 @@ from eventnet.engines.compiled.kernels.access import doubles, floats, ints, trac
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, kernel
 from eventnet.engines.compiled.kernels.reading import decay_again
 from eventnet.engines.compiled.state import Floats, Number
-from eventnet.engines.compiled.tables import Ints
-from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE
+from eventnet.engines.compiled.tables import Doubles, Ints
+from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE, SQUARE_LANES
 
 
 @kernel
@@ -63,18 +63,40 @@ def add_spikes(sim: Sim, trace: int, at: int, n: int) -> None:
         amounts,
         scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[trace]),
         vector(sim, layout.V_STEP),
+        vector(sim, layout.V_XHAT),
+        doubles(sim, layout.POWERS),
     )
 
 
 @apart
-def _add(scaled: Floats, neurons: Ints, amounts: Floats, factor: Number, steps: Floats) -> float:
-    """Divided first, all together, and then added one by one; by how much the sum of squares grows."""
-    for p in range(amounts.shape[0]):
+def _add(
+    scaled: Floats, neurons: Ints, amounts: Floats, factor: Number, steps: Floats, before: Floats, growth: Doubles
+) -> float:
+    """Add amounts that are divided first; by how much the sum of squares grows. The last three are working space."""
+    n = amounts.shape[0]
+    for p in range(n):
         steps[p] = amounts[p] / factor
-    growth = 0.0
-    for p in range(amounts.shape[0]):
-        before = scaled[neurons[p]]
-        after = before + steps[p]
-        scaled[neurons[p]] = after
-        growth += np.float64(after) * np.float64(after) - np.float64(before) * np.float64(before)
-    return growth
+    for p in range(n):
+        before[p] = scaled[neurons[p]]
+    for p in range(n):
+        after = before[p] + steps[p]
+        steps[p] = after
+        growth[p] = np.float64(after) * np.float64(after) - np.float64(before[p]) * np.float64(before[p])
+    for p in range(n):
+        scaled[neurons[p]] = steps[p]
+    return _sum_in_lanes(growth[:n])
+
+
+@kernel
+def _sum_in_lanes(numbers: Doubles) -> float:
+    """As `spike_trace.sum_in_lanes` has it."""
+    n_rows = numbers.shape[0] // SQUARE_LANES
+    a = b = c = d = e = f = g = h = 0.0
+    for row in range(n_rows):
+        eight = numbers[row * SQUARE_LANES : (row + 1) * SQUARE_LANES]
+        a, b, c, d = a + eight[0], b + eight[1], c + eight[2], d + eight[3]
+        e, f, g, h = e + eight[4], f + eight[5], g + eight[6], h + eight[7]
+    total = ((a + e) + (c + g)) + ((b + f) + (d + h))
+    for p in range(n_rows * SQUARE_LANES, numbers.shape[0]):
+        total += numbers[p]
+    return total

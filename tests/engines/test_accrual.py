@@ -1,4 +1,7 @@
-"""`accrual` against `reconstruction`: for the same spikes the same sums, booked row by row."""
+"""`accrual` against `reconstruction`: for the same spikes the same sums, booked row by row.
+
+What it does in closed loop is in test_time_stepped.py, what decoders hold in tests/unit/test_stability.py.
+"""
 
 import numpy as np
 import pytest
@@ -107,11 +110,12 @@ def test_books_what_reconstruction_books(seed, engine_class):
 
 
 @pytest.mark.parametrize("engine_class", ENGINES)
-def test_a_spike_reads_its_row_before_the_row_learns(engine_class):
+def test_a_spike_takes_a_signal_back_whole(engine_class):
     """By hand: one input, one output, everything kept for ever forward and forgotten at once backward.
 
-    The input sends 1 at tick 0 and -1 at tick 4. Between them the error is what was drawn, so the row has something to
-    learn at tick 4; the spike that takes the signal back goes through the weight with which it was sent.
+    The input sends 1 at tick 0 and -1 at tick 4. Between them the weight learns, of which the output hears nothing, since
+    no spike comes. At tick 4 it takes in what the weight has learned, and the spike that goes through that weight takes
+    back all of it.
     """
     network = Network(
         (
@@ -131,7 +135,7 @@ def test_a_spike_reads_its_row_before_the_row_learns(engine_class):
     engine = engine_class(network, streams, [recording])
     engine.run(7 * TICK)
     seen = [value for _, kind, _, _, value, _ in recording.rows if kind == "probe"]
-    # z stays what was sent, 0.5, until it is taken back whole, although the weight has learned by then
+    # z stays what was sent, 0.5, until all is taken back: 0.5 and the 2.0 learned, less 1 times a weight of 2.5
     assert seen == [0.5, 0.5, 0.5, 0.5, 0.0, 0.0, 0.0]
     errors = [value for _, kind, _, _, value, _ in recording.rows if kind == "backward"]
     assert errors[:4] == [-2.0, -2.0, -2.0, -2.0]

@@ -113,9 +113,9 @@ def test_books_what_reconstruction_books(seed, engine_class):
 def test_a_spike_takes_a_signal_back_whole(engine_class):
     """By hand: one input, one output, everything kept for ever forward and forgotten at once backward.
 
-    The input sends 1 at tick 0 and -1 at tick 4. Between them the weight learns, of which the output hears nothing, since
-    no spike comes. At tick 4 it takes in what the weight has learned, and the spike that goes through that weight takes
-    back all of it.
+    The input sends 1 at tick 0 and -1 at tick 4. Between them the weight learns, of which the output hears nothing,
+    since no spike comes. At tick 4 it takes in what the weight has learned, and the spike that goes through that weight
+    takes back all of it.
     """
     network = Network(
         (

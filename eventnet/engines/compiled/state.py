@@ -264,18 +264,25 @@ def due_at(
     growth = _growth(graph, net, arrays, k, time_ns, enabled)
     if growth is None:
         return due, due_back
-    errors = len(graph.projections) + graph.target_population_of(k)
-    eta, scaled = float(net.etas[0]), trace_of(net, arrays, k)
-    (squares, factor), of_errors = (
-        (float(arrays.trace_squares[trace]), float(arrays.trace_factors[trace])) for trace in (k, errors)
-    )
+    eta, errors = float(net.etas[0]), len(graph.projections) + graph.target_population_of(k)
     due = due_to_dendrites(
-        due, growth.e_hat, growth.fading, eta=eta, worth=growth.worth, squares=squares, factor=factor
+        due,
+        growth.e_hat,
+        growth.fading,
+        eta=eta,
+        worth=growth.worth,
+        squares=float(arrays.trace_squares[k]),
+        factor=float(arrays.trace_factors[k]),
     )
     if passes_errors_at_once(graph, k):
-        squares, factor = of_errors
         due_back = due_to_error_dendrites(
-            due_back, scaled, growth.fading_back, eta=eta, worth=growth.worth, squares=squares, factor=factor
+            due_back,
+            trace_of(net, arrays, k),
+            growth.fading_back,
+            eta=eta,
+            worth=growth.worth,
+            squares=float(arrays.trace_squares[errors]),
+            factor=float(arrays.trace_factors[errors]),
         )
     return due, due_back
 

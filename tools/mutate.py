@@ -132,7 +132,9 @@ MUTATIONS = (
     ),
     Mutation("eventnet/engines/areas.py", "worth * (factor * fading)", "worth * factor", DUE),
     Mutation("eventnet/engines/areas.py", "worth * (factor * factor * fading)", "worth * (factor * fading)", DUE),
-    Mutation("eventnet/engines/actor/spike_trace.py", "self.squares += sum_in_lanes", "self.squares = sum_in_lanes", DUE),
+    Mutation(
+        "eventnet/engines/actor/spike_trace.py", "self.squares += sum_in_lanes", "self.squares = sum_in_lanes", DUE
+    ),
     Mutation(
         "eventnet/engines/actor/spike_trace.py",
         "self.squares = in_order(self.scaled",

@@ -14,7 +14,6 @@ from eventnet.config import load_config
 from eventnet.errors import InputError
 from eventnet.experiments.ordinary import read_epochs
 from eventnet.experiments.paper import HIDDEN_SIZE, ROWS, Row, published
-from eventnet.experiments.rows import rule_named
 from eventnet.network import derive
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.energy import DIRECTIONS, dense_cost, energy, footprint, load_energy_table
@@ -119,7 +118,7 @@ def _row_document(row: Row, results: Sequence[Result], rule: str) -> dict[str, A
         "network": row.network,
         "hidden_layers": row.hidden_layers,
         "hidden_size": HIDDEN_SIZE,
-        "rule": rule_named(rule).value if row.network == "pdnn" else None,
+        "rule": rule if row.network == "pdnn" else None,
         "published": asdict(published(row)),
         "ours": {name: _mean(getattr(result, name) for result in results) for name in AVERAGED},
         "results": [asdict(result) for result in results],

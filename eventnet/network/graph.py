@@ -429,6 +429,12 @@ def decay_product(graph: Graph, projection: int) -> float:
     return r_x * r_e
 
 
+def accrues(graph: Graph, projection: int) -> bool:
+    """Whether a projection learns by the rule `accrual`."""
+    learning = graph.network.learning
+    return learning is not None and learning.rule is Rule.ACCRUAL and graph.learns[projection]
+
+
 def passes_errors_at_once(graph: Graph, projection: int) -> bool:
     """Whether error spikes reach the sources of a projection in the instant in which they are sent."""
     return graph.delivers_error[projection] and graph.projections[projection].delay_back_ns == 0

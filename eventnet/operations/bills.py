@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.network.description import Rule
-from eventnet.network.graph import Graph, passes_errors_at_once
+from eventnet.network.graph import Graph, accrues, passes_errors_at_once
 from eventnet.trace.events import Kind
 
 COUNTS = (
@@ -249,8 +249,7 @@ def _price_delivery_back(graph: Graph, table: BillTable, kind: Kind, owner: int,
     """Add the price of delivering one error spike against a projection."""
     n_source = graph.size_of_source(projection)
     _price_delivery(table, kind, owner, n_source)
-    learning = graph.network.learning
-    if learning is not None and learning.rule is Rule.ACCRUAL and graph.learns[projection]:
+    if accrues(graph, projection):
         # what each weight of the column still has to learn is worked out, and left to its row
         table.fixed[kind, owner, MACS] += n_source
         table.fixed[kind, owner, STATE_READS] += 2 * n_source + 1

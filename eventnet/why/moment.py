@@ -63,8 +63,8 @@ class Moment:
 
         None where they lose nothing: that is so with all rules but `accrual`.
         """
-        due = due_at(self.graph, self.net, self.arrays, projection, self.time_ns, self.learning_enabled)
-        return None if due is None else due[backward]
+        state = self.graph, self.net, self.arrays, projection, self.time_ns, self.learning_enabled
+        return due_at(*state, backward=backward)
 
     def booked_weights(self, projection: int) -> Array:
         """The weights with all that has been booked, [n_source, n_target], a view.

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from eventnet.engines.actor.neuron import Clock, slope
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.state import Arrays, accrues
+from eventnet.engines.compiled.state import Arrays
 from eventnet.network import Graph, Wake
+from eventnet.network.graph import accrues
 from eventnet.trace.events import Kind
 from eventnet.why.arrivals import Group, groups, routes
 from eventnet.why.decision import code_of, settle, wakes_by_itself

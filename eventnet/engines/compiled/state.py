@@ -16,7 +16,7 @@ from eventnet.engines.compiled.tables import Doubles, Ints, Tables, clock_of, co
 from eventnet.engines.initial import initial_biases, initial_weights
 from eventnet.engines.precision import AREAS_KEPT
 from eventnet.network import Graph, Rule, Wake
-from eventnet.network.graph import passes_errors_at_once
+from eventnet.network.graph import accrues, passes_errors_at_once
 
 Floats = NDArray[np.floating]
 Number = float | np.floating[Any]
@@ -253,44 +253,27 @@ def weights_at(
 
 
 def due_at(
-    graph: Graph, net: Tables, arrays: Arrays, k: int, time_ns: int, enabled: bool
-) -> tuple[Floats, Floats] | None:
-    """What dendrites [n_target] and error dendrites [n_source] of projection k would lose if spikes came at `time_ns`,
-    which is not before the last change; copies, None where it does not learn by `accrual`.
+    graph: Graph, net: Tables, arrays: Arrays, k: int, time_ns: int, enabled: bool, *, backward: bool
+) -> Floats | None:
+    """What dendrites [n_target] of projection k, or `backward` error dendrites [n_source], would lose if spikes came at
+    `time_ns`, which is not before the last change; None where it does not learn by `accrual`.
     """
     if not accrues(graph, k):
         return None
-    due, due_back = (each.copy() for each in due_of(net, arrays, k))
+    due = due_of(net, arrays, k)[backward]
     growth = _growth(graph, net, arrays, k, time_ns, enabled)
-    if growth is None:
-        return due, due_back
-    eta, errors = float(net.etas[0]), len(graph.projections) + graph.target_population_of(k)
-    due = due_to_dendrites(
-        due,
-        growth.e_hat,
-        growth.fading,
-        eta=eta,
-        worth=growth.worth,
-        squares=float(arrays.trace_squares[k]),
-        factor=float(arrays.trace_factors[k]),
-    )
-    if passes_errors_at_once(graph, k):
-        due_back = due_to_error_dendrites(
-            due_back,
-            trace_of(net, arrays, k),
-            growth.fading_back,
-            eta=eta,
-            worth=growth.worth,
-            squares=float(arrays.trace_squares[errors]),
-            factor=float(arrays.trace_factors[errors]),
-        )
-    return due, due_back
-
-
-def accrues(graph: Graph, k: int) -> bool:
-    """Whether projection k learns by `accrual`."""
-    learning = graph.network.learning
-    return learning is not None and learning.rule is Rule.ACCRUAL and graph.learns[k]
+    if growth is None or (backward and not passes_errors_at_once(graph, k)):
+        return due.copy()
+    trace = len(graph.projections) + graph.target_population_of(k) if backward else k
+    numbers = {
+        "eta": float(net.etas[0]),
+        "worth": growth.worth,
+        "squares": float(arrays.trace_squares[trace]),
+        "factor": float(arrays.trace_factors[trace]),
+    }
+    if backward:
+        return due_to_error_dendrites(due, trace_of(net, arrays, k), growth.fading_back, **numbers)
+    return due_to_dendrites(due, growth.e_hat, growth.fading, **numbers)
 
 
 class _Growth(NamedTuple):

@@ -51,6 +51,7 @@ targets:
     label: exercise
     rate: 10 Hz
     settle: 800 ms
+    label_smoothing: 0.1
   ahead:
     population: guess
     signal:

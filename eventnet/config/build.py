@@ -386,7 +386,7 @@ def _network_target(name: str, section: TargetSection, spec: TargetSpec) -> Targ
         period_ns, phase_ns = stream_period_ns(section.signal, spec.source.source), section.signal.phase
     else:
         period_ns, phase_ns = section.rate or section.period or section.nominal_period or 0, section.phase
-    return Target(name, section.population or name, period_ns, phase_ns)
+    return Target(name, section.population or name, period_ns, phase_ns, section.label_smoothing)
 
 
 def _n_channels(section: StreamSection) -> int | None:

@@ -86,7 +86,8 @@ def _sampling(sampling: Sampling, period_ns: int) -> str:
 
 def _target(graph: Graph, spec: TargetSpec) -> str:
     target = next(each for each in graph.network.targets if each.name == spec.name)
-    return f"{_labels(spec.source)} for {target.population}, every {format_ns(target.period_ns)}"
+    smoothing = f", smoothed by {target.label_smoothing:g}" if target.label_smoothing else ""
+    return f"{_labels(spec.source)} for {target.population}, every {format_ns(target.period_ns)}{smoothing}"
 
 
 def _labels(source: PlaylistLabels | ArrayLabels | TableLabels | ImageLabels | SensorTarget) -> str:

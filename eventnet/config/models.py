@@ -379,6 +379,7 @@ class TargetSection(Section):
     }
 
     population: Name | None = None
+    label_smoothing: float = Field(0.0, ge=0.0, lt=1.0)
     playlist: Text | None = None
     images: Text | None = None
     file: Text | None = None

@@ -52,6 +52,10 @@ def table_f(
         str,
         typer.Option(metavar="RULE", help="The rule by which the spiking networks learn."),
     ] = "accrual",
+    label_smoothing: Annotated[
+        float,
+        typer.Option(metavar="PART", help="Share out so much of a label among all classes, for both kinds of network."),
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")] = False,
 ) -> None:
     """Appendix F: spiking and ordinary networks of one to four layers on MNIST and Temporal MNIST.
@@ -69,7 +73,7 @@ def table_f(
     from eventnet.experiments.tables import render
     from eventnet.running import Interrupted
 
-    settings = Settings(AUTHORS_EPOCHS if epochs is None else epochs, engine_rule, data)
+    settings = Settings(AUTHORS_EPOCHS if epochs is None else epochs, engine_rule, data, label_smoothing)
     try:
         document = reproduce(settings, choose_rows(rows or []), seeds, out_dir, err)
     except (Interrupted, KeyboardInterrupt):

@@ -46,13 +46,15 @@ def train_ordinary(
     images: Images,
     *,
     eta: float,
+    label_smoothing: float,
     epochs: int,
     tell: Callable[[int, Epoch], None],
 ) -> list[Epoch]:
     """Learn `images` online in so many epochs, or go on from what `folder` holds; all epochs, the earlier ones too.
 
-    `weights` [n_in, n_out] by layer, from pixels to classes, are those to begin with; biases begin at zero. `tell`
-    hears the number (from 1) of each epoch that is now over. Raises InputError where the state is damaged or that of
+    `weights` [n_in, n_out] by layer, from pixels to classes, are those to begin with; biases begin at zero. Of the
+    probability wanted of the right class a part `label_smoothing` is shared out among all. `tell` hears the number
+    (from 1) of each epoch that is now over. Raises InputError where the state is damaged or that of
     another network, RunError where the disk refuses or the weights are no longer finite.
     """
     network, done = _begin(folder, weights)
@@ -61,7 +63,7 @@ def train_ordinary(
     DenseNetwork(network.sizes).train(train.images[:1], train.labels[:1], eta, skip_zeros=True)
     while len(done) < epochs:
         began_s = time.monotonic()
-        n_right = network.train(train.images, train.labels, eta, skip_zeros=True)
+        n_right = network.train(train.images, train.labels, eta, skip_zeros=True, label_smoothing=label_smoothing)
         wall_s = time.monotonic() - began_s
         if not all(np.isfinite(each).all() for each in (*network.weights, *network.biases)):
             raise RunError(f"the weights are no longer finite after epoch {len(done) + 1}; learn with a smaller eta")

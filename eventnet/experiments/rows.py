@@ -31,11 +31,15 @@ _SHIPPED = {"mnist": "mnist", "temporal-mnist": "temporal_mnist"}
 
 @dataclass(frozen=True)
 class Settings:
-    """What all rows have in common. `data`: the folder of mnist/, `SUBSET`, or None: where `load_mnist` looks."""
+    """What all rows have in common. `data`: the folder of mnist/, `SUBSET`, or None: where `load_mnist` looks.
+
+    `label_smoothing` (`eventnet.network.Target`) is for spiking and ordinary networks alike; the paper has none.
+    """
 
     epochs: int = AUTHORS_EPOCHS
     rule: str = Rule.ACCRUAL.value
     data: str | None = None
+    label_smoothing: float = 0.0
 
 
 def rule_named(wanted: str) -> Rule:
@@ -61,14 +65,19 @@ def choose_rows(patterns: Sequence[str]) -> tuple[Row, ...]:
 def config_text(row: Row, settings: Settings) -> str:
     """The configuration of a row as YAML, from which both its kinds of network are made.
 
-    Raises InputError for a number of epochs, a rule or a folder that cannot be used.
+    Raises InputError for a number of epochs, a rule, a smoothing or a folder that cannot be used.
     """
     rule = rule_named(settings.rule)
+    if not 0.0 <= settings.label_smoothing < 1.0:
+        remedy = "use a number from 0 to less than 1"
+        raise InputError("out of range", field="label-smoothing", value=settings.label_smoothing, remedy=remedy)
     folder = None if settings.data in (None, SUBSET) else Path(settings.data)
     shipped = load_config(shipped_folder() / f"{_SHIPPED[row.data]}.yaml")
     document: dict[str, Any] = with_overrides(shipped, epochs=settings.epochs, data=folder).as_document()
     document |= {"name": row.name, "engine": ENGINE}
     document["learning"] = document["learning"] | {"rule": rule.value}
+    smoothed = {"label_smoothing": settings.label_smoothing}
+    document["targets"] = {name: target | smoothed for name, target in document["targets"].items()}
     if settings.data == SUBSET:
         document["images"] = {name: images | {"dataset": "mnist-subset"} for name, images in document["images"].items()}
     given = document["populations"]

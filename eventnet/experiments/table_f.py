@@ -83,6 +83,7 @@ def _common(settings: Settings) -> dict[str, Any]:
         "experiment": NAME,
         "epochs": settings.epochs,
         "rule": settings.rule,
+        "label_smoothing": settings.label_smoothing,
         "engine": ENGINE,
         "data": describe_data(settings),
     }
@@ -156,6 +157,7 @@ def _train_ordinary(out: Path, row: Row, seed: int, settings: Settings, console:
         initial_weights(derive(config.network)),
         config.training.images,
         eta=config.network.learning.eta,
+        label_smoothing=settings.label_smoothing,
         epochs=settings.epochs,
         tell=tell,
     )

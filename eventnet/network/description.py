@@ -135,12 +135,17 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Target:
-    """A stream of labels or values that a population should give; evaluates the loss at its own times."""
+    """A stream of labels or values that a population should give; evaluates the loss at its own times.
+
+    `label_smoothing`: the part of the probability that a softmax is to give to all classes alike in place of the right
+    one, from 0 to less than 1.
+    """
 
     name: str
     population: str
     period_ns: int
     phase_ns: int = 0
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)

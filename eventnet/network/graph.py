@@ -77,6 +77,10 @@ class Graph:
         """Columns of a projection's weight matrix."""
         return self.populations[self.target_population_of(projection)].size
 
+    def label_smoothing_of(self, population: int) -> float:
+        """The label smoothing of a population's target."""
+        return self.network.targets[self.target_of[population]].label_smoothing
+
 
 def derive(network: Network) -> Graph:
     """Resolve a description into a `Graph`, or raise `InputError` naming what cannot be simulated and what would do."""
@@ -297,6 +301,8 @@ def _check_roles(
                 value=population.name,
                 remedy="give the target a population of its own",
             )
+        if k in target_of:
+            _check_smoothing(network.targets[target_of[k]], target_of[k], population)
         if population.nonlinearity is Nonlinearity.SOFTMAX and k not in target_of:
             raise InputError(
                 "softmax is a loss, so its population needs a target",
@@ -314,6 +320,19 @@ def _check_roles(
     names = [s.name for s in network.sensors] + [t.name for t in network.targets]
     if len(set(names)) < len(names):
         raise InputError("a sensor and a target have the same name", field="targets", value=names)
+
+
+def _check_smoothing(target: Target, k: int, population: Population) -> None:
+    here, smoothing = f"targets[{k}].label_smoothing", target.label_smoothing
+    if not 0.0 <= smoothing < 1.0:
+        raise InputError("must be from 0 to less than 1", field=here, value=smoothing)
+    if smoothing and population.nonlinearity is not Nonlinearity.SOFTMAX:
+        raise InputError(
+            "only probabilities are smoothed, and the population is no softmax",
+            field=here,
+            value=smoothing,
+            remedy=f"leave it out, or give {population.name!r} the nonlinearity softmax",
+        )
 
 
 def _topological(network: Network, edges: Iterable[tuple[int, int]], delay_field: str) -> tuple[int, ...]:

@@ -72,7 +72,7 @@ def decide(past: Past, time_ns: int, population: int, backward: bool, neuron: in
         signal = neurons.activation(time_ns)
     elif population in moment.graph.target_of:
         wanted = past.replay.wanted(population, time_ns)
-        signal = loss_of(neurons.nonlinearity, z, wanted)[1]
+        signal = loss_of(neurons.nonlinearity, z, wanted, moment.graph.label_smoothing_of(population))[1]
     else:
         _receive(moment, events, neurons, population, backward=True)
         signal = neurons.error(time_ns)

@@ -257,7 +257,8 @@ def _output_terms(
 ) -> tuple[tuple[Term, ...], Answer]:
     instant = past.log.instant(decision.moment.time_ns)
     loss = instant.where((instant.kind == Kind.LOSS) & (instant.owner == decision.population))
-    said, asked, predicted, label = outcome(decision.neurons.nonlinearity, decision.z, target)
+    smoothing = decision.graph.label_smoothing_of(decision.population)
+    said, asked, predicted, label = outcome(decision.neurons.nonlinearity, decision.z, target, smoothing)
     answered, wanted = said[of.neurons], asked[of.neurons]
     answer = Answer(
         event=int(loss.event[0]),

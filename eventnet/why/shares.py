@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 
 from eventnet.coding import decay
 from eventnet.engines.actor.neuron import Array, Clock, activate
+from eventnet.engines.wanted import wanted_of
 from eventnet.network import Nonlinearity
 
 Ints = NDArray[np.int64]
@@ -148,14 +149,16 @@ def output_terms(of: Encoding, gate: Doubles, answered: Doubles, wanted: Doubles
     }
 
 
-def outcome(nonlinearity: Nonlinearity, z: Array, wanted: int | Doubles) -> tuple[Doubles, Doubles, int, int]:
+def outcome(
+    nonlinearity: Nonlinearity, z: Array, value: int | Doubles, label_smoothing: float
+) -> tuple[Doubles, Doubles, int, int]:
     """What the neurons of an output say, h(z), what is wanted of each, the class that they say and the one that is
     wanted (-1: it is none).
     """
-    answered = activate(nonlinearity, z).astype(np.float64)
-    if isinstance(wanted, int):
-        return answered, (np.arange(z.size) == wanted).astype(np.float64), int(np.argmax(answered)), wanted
-    return answered, wanted, -1, -1
+    answered = activate(nonlinearity, z)
+    wanted = wanted_of(value, answered, label_smoothing).astype(np.float64)
+    predicted, label = (int(np.argmax(answered)), value) if isinstance(value, int) else (-1, -1)
+    return answered.astype(np.float64), wanted, predicted, label
 
 
 def _taken(of: Encoding, learned: Doubles | None, gate: float | Doubles) -> dict[str, Doubles]:

@@ -379,7 +379,8 @@ class Walk:
             gate = slope(nonlinearity, z)[of.neurons].astype(np.float64)
         if side.has_target:
             target = self._past.replay.wanted(side.population, instant.time_ns)
-            said, asked, predicted, label = outcome(nonlinearity, z, target)
+            smoothing = side.graph.label_smoothing_of(side.population)
+            said, asked, predicted, label = outcome(nonlinearity, z, target, smoothing)
             answered, wanted = said[of.neurons], asked[of.neurons]
             (loss,) = (g.events for g in instant.groups if (g.kind, g.owner) == (Kind.LOSS, side.population))
             return self._told(side, spikes, of, output_terms(of, gate, answered, wanted))._replace(

@@ -72,12 +72,13 @@ def random_network(rng, *, exact_numbers=True, learning=True, adaptive=False, re
     if recurrent:
         matrix = quantized(rng.normal(0, 0.15, (size_of["hidden0"], size_of["hidden0"])))
         projections.append(Projection("hidden0", "hidden0", 20 * MS, 20 * MS, weights=matrix))
+    smoothing = 0.1 if output is Nonlinearity.SOFTMAX and sizes[2] % 2 else 0.0
     # a second projection between the same populations needs another name only where the delay is the same
     return Network(
         tuple(populations),
         tuple(replace(p, name=f"{k}:{p.source}->{p.target}") for k, p in enumerate(projections)),
         (Sensor("fast", "fast", 10 * MS), Sensor("slow", "slow", 25 * MS, 5 * MS)),
-        (Target("label", "output", 50 * MS, 3 * MS),),
+        (Target("label", "output", 50 * MS, 3 * MS, smoothing),),
         # with slow codes the future rule books a large area at once: a smaller rate keeps it stable
         Learning(Rule(rng.choice([Rule.FUTURE, Rule.PAST, Rule.ACCRUAL])), 2.0**-9 if exact_numbers else 2.0**-12)
         if learning

@@ -75,7 +75,10 @@ def random_case(
         populations=tuple(populations),
         projections=tuple(projections),
         sensors=(Sensor("in0", "in0", 2 * MS), Sensor("in1", "in1", 5 * MS)),
-        targets=(Target("out0", "out0", 10 * MS), Target("out1", "out1", 7 * MS)),
+        targets=tuple(
+            Target(f"out{i}", f"out{i}", period, label_smoothing=0.2 if last[i] is Nonlinearity.SOFTMAX else 0.0)
+            for i, period in enumerate((10 * MS, 7 * MS))
+        ),
         learning=Learning(eta=eta),
         seed=seed,
     )

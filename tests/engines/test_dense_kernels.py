@@ -33,11 +33,11 @@ class Naive:
             x.append(z if k == len(self.weights) - 1 else np.maximum(z, 0.0))
         return x
 
-    def learn(self, image, label, eta):
+    def learn(self, image, label, eta, smoothing=0.0):
         """One step of gradient descent; z of the output before it."""
         x = self.activations(image)
         p = np.exp(x[-1] - x[-1].max())
-        error = p / p.sum() - np.eye(len(p))[label]
+        error = p / p.sum() - (1 - smoothing) * np.eye(len(p))[label] - smoothing / len(p)
         for k in range(len(self.weights) - 1, -1, -1):
             back = (self.weights[k] @ error) * (x[k] > 0)
             self.weights[k] -= eta * np.outer(x[k], error)
@@ -75,14 +75,14 @@ cases = st.tuples(
 
 
 @FORMS
-@given(case=cases)
+@given(case=cases, smoothing=st.sampled_from([0.0, 0.1, 0.9]))
 @settings(max_examples=60)
-def test_training_equals_the_naive_network(skip_zeros, case):
+def test_training_equals_the_naive_network(skip_zeros, case, smoothing):
     sizes, n, seed, zeros = case
     weights, biases, images, labels = random_case(sizes, n, seed, zeros)
     network, naive = DenseNetwork(sizes, weights=weights, biases=biases), Naive(weights, biases)
-    right = network.train(images, labels, 0.05, skip_zeros)
-    outputs = [naive.learn(image, label, 0.05) for image, label in zip(images, labels, strict=True)]
+    right = network.train(images, labels, 0.05, skip_zeros, smoothing)
+    outputs = [naive.learn(image, label, 0.05, smoothing) for image, label in zip(images, labels, strict=True)]
     assert_close(network, naive)
     hits = [int(np.argmax(z)) == label for z, label in zip(outputs, labels, strict=True)]
     unclear = sum(margin(z) < CLEAR for z in outputs)

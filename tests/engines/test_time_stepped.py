@@ -56,7 +56,7 @@ def make_case(rng, sizes, k_alphas, k_betas, nonlinearity, output, exact_numbers
     return layers, weights, x, targets
 
 
-def simulate(layers, weights, x, targets, rule, eta):
+def simulate(layers, weights, x, targets, rule, eta, label_smoothing=0.0):
     """The same as a network of spiking actors."""
     n = len(layers)
     network = Network(
@@ -74,7 +74,7 @@ def simulate(layers, weights, x, targets, rule, eta):
         ),
         projections=tuple(Projection(f"p{i}", f"p{i + 1}", weights=w) for i, w in enumerate(weights)),
         sensors=(Sensor("s", "p0", PERIOD_NS),),
-        targets=(Target("t", f"p{n - 1}", PERIOD_NS),),
+        targets=(Target("t", f"p{n - 1}", PERIOD_NS, label_smoothing=label_smoothing),),
         learning=Learning(Rule(rule), eta) if eta else None,
     )
     times = np.arange(len(x)) * PERIOD_NS
@@ -129,6 +129,21 @@ def test_dyadic_parameters_give_the_same_spikes(rule, hidden, output):
     assert [o.loss for o in recording.outcomes] == pytest.approx(expected.losses.tolist(), rel=1e-9)
     if output == "softmax":
         assert [o.predicted for o in recording.outcomes] == expected.predictions.tolist()
+
+
+@pytest.mark.parametrize("label_smoothing", [0.1, 0.75])
+def test_smoothed_labels_give_the_same_spikes_and_losses(label_smoothing):
+    case = make_case(
+        np.random.default_rng(2), HIDDEN[2], (0.5, 0.75), (0.5, 0.25), "relu", "softmax", exact_numbers=True
+    )
+    plain = time_stepped.run(*case, "accrual", 2.0**-9)
+    expected = time_stepped.run(*case, "accrual", 2.0**-9, label_smoothing=label_smoothing)
+    _, recording = simulate(*case, "accrual", 2.0**-9, label_smoothing)
+    wrong, total = disagreement(case[0], expected, recording, True)
+    assert wrong == 0
+    assert total > 1000
+    assert disagreement(case[0], plain, recording, True)[0] > 100
+    np.testing.assert_allclose([o.loss for o in recording.outcomes], expected.losses)
 
 
 @pytest.mark.parametrize("rule", ["past", "future", "accrual"])

@@ -122,6 +122,8 @@ class Perceptron:
     def _loss(self, name: str, value: np.ndarray) -> np.ndarray:
         x = self.past[name][-1][1]
         wanted = np.eye(x.size)[value] if np.ndim(value) == 0 else value
+        (smoothing,) = (t.label_smoothing for t in self.network.targets if t.population == name)
+        wanted = (1 - smoothing) * wanted + smoothing * np.ones(x.size) / x.size
         if self._kind(name) is Nonlinearity.SOFTMAX:
             self.losses.append(float(-np.sum(wanted * np.log(x))))
             return x - wanted

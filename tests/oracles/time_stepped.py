@@ -75,7 +75,7 @@ def h_slope(kind, z):
     return np.ones_like(z)
 
 
-def run(layers, weights, x, targets, rule, eta, eta_bias=None):
+def run(layers, weights, x, targets, rule, eta, eta_bias=None, label_smoothing=0.0):
     """Run T steps of a chain of layers; `weights[l]` from layer l to l + 1, `x` [T, n_0], `targets` [T] or [T, n]."""
     eta_bias = eta if eta_bias is None else eta_bias
     weights = [w.copy() for w in weights]
@@ -112,9 +112,10 @@ def run(layers, weights, x, targets, rule, eta, eta_bias=None):
             activation = h(layers[level + 1].nonlinearity, zs[-1])
         kind = layers[last].nonlinearity
         if kind == "softmax":
-            error = activation.copy()
-            error[targets[t]] -= 1
-            result.losses[t] = -np.log(activation[targets[t]])
+            wanted = np.full(len(activation), label_smoothing / len(activation))
+            wanted[targets[t]] += 1 - label_smoothing
+            error = activation - wanted
+            result.losses[t] = -np.sum(wanted * np.log(activation))
             result.predictions[t] = np.argmax(activation)
         else:
             error = (activation - targets[t]) * h_slope(kind, zs[last])

@@ -449,6 +449,18 @@ BAD = {
     ),
     "cycle without a delay": Bad("delay: 60 ms, ", "", "projections:", ("projections", "cycle", "positive delay")),
     "sensor without a population": Bad("  walk: {}\n", "  wall: {size: 2}\n", "  walk:\n", ("sensors.walk", '"wall"')),
+    "all of a label smoothed": Bad(
+        "label_smoothing: 0.1",
+        "label_smoothing: 1",
+        "label_smoothing",
+        ("exercise.label_smoothing", "got 1", "less than 1"),
+    ),
+    "values smoothed": Bad(
+        "population: guess\n",
+        "population: guess\n    label_smoothing: 0.1\n",
+        "label_smoothing: 0.1\n    signal",
+        ("targets.ahead.label_smoothing", "0.1", "no softmax", "leave it out"),
+    ),
     "softmax without a target": Bad(
         "tanh", "softmax", "softmax\n", ("hidden.nonlinearity", "'softmax'", "add a target")
     ),

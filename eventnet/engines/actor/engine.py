@@ -208,7 +208,8 @@ class ActorEngine:
         z = neurons.pre_activation(time_ns)
         if not np.isfinite(z).all():
             raise diverged(self.graph, i, time_ns)
-        loss, gradient, predicted, label = loss_of(neurons.nonlinearity, z, value)
+        smoothing = self.graph.label_smoothing_of(i)
+        loss, gradient, predicted, label = loss_of(neurons.nonlinearity, z, value, smoothing)
         outcome = Outcome(time_ns, self.graph.target_of[i], group_index, learn, predicted, label, loss)
         for recorder in self._recorders:
             recorder.outcome(outcome)

@@ -7,24 +7,23 @@ import math
 import numpy as np
 
 from eventnet.engines.actor.neuron import Array, activate, slope
+from eventnet.engines.wanted import wanted_of
 from eventnet.network import Nonlinearity
 
 SMALLEST_PROBABILITY = 1e-300
 
 
-def loss_of(nonlinearity: Nonlinearity, z: Array, value: int | Array) -> tuple[float, Array, int, int]:
+def loss_of(
+    nonlinearity: Nonlinearity, z: Array, value: int | Array, label_smoothing: float
+) -> tuple[float, Array, int, int]:
     """The loss, its gradient with respect to z [n], and predicted and true class (-1 where there is none).
 
-    Softmax: cross-entropy, e = softmax(z) - target. Others: 1/2 |h(z) - target|^2, e = h'(z) (h(z) - target). A class
-    stands for its one-hot vector.
+    Softmax: cross-entropy, e = softmax(z) - target. Others: 1/2 |h(z) - target|^2, e = h'(z) (h(z) - target).
+    `value` is a class or values [n], of which a part is smoothed (`engines/wanted.py`).
     """
     x = activate(nonlinearity, z)
     is_class = isinstance(value, int)
-    wanted = np.zeros_like(x)
-    if is_class:
-        wanted[value] = 1.0
-    else:
-        wanted[:] = value
+    wanted = wanted_of(value, x, label_smoothing)
     difference = x - wanted
     if nonlinearity is Nonlinearity.SOFTMAX:
         loss, gradient = 0.0, difference

@@ -142,8 +142,14 @@ NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hol
 SIDE_TABLE_WIDTH = 15
 
 # Tables.side_constants
-ALPHA, ETA_K, K_REL = range(3)
-SIDE_CONSTANTS_WIDTH = 3
+(
+    ALPHA,
+    ETA_K,
+    K_REL,
+    WANTED_KEPT,  # what label smoothing leaves of what is wanted of an output
+    WANTED_EVENLY,  # what it gives to each of its neurons
+) = range(5)
+SIDE_CONSTANTS_WIDTH = 5
 
 # Tables.population_table
 (

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.precision import AREAS_KEPT
+from eventnet.engines.wanted import smoothing_parts
 from eventnet.network import Code, Decides, Graph, Nonlinearity, Rule, Wake
 from eventnet.network.graph import decay_product
 
@@ -171,6 +172,9 @@ def _side_numbers(graph: Graph) -> Doubles:
         row[layout.ALPHA] = code.k_alpha
         if code.adaptation:
             row[layout.ETA_K], row[layout.K_REL] = code.adaptation.eta_k, code.adaptation.k_rel
+        if side in graph.target_of:
+            parts = smoothing_parts(graph.label_smoothing_of(side), graph.populations[side].size)
+            row[layout.WANTED_KEPT], row[layout.WANTED_EVENLY] = parts
     return rows
 
 

@@ -43,6 +43,7 @@ from eventnet.engines.dense.layers import Layer, backward_order, build_layers, r
 from eventnet.engines.dense.reader import Reader, cut_samples, cut_targets, held_values
 from eventnet.engines.initial import initial_biases, initial_weights
 from eventnet.engines.streams import check_samples, check_targets
+from eventnet.engines.wanted import wanted_of
 from eventnet.errors import InputError, RunError
 from eventnet.network.description import Floats, Network
 from eventnet.network.graph import Graph, derive
@@ -346,7 +347,9 @@ class DenseEngine:
         errors: dict[int, Floats] = {}
         for p, block, row in samples:
             layer = self._layers[p]
-            label, wanted = _wanted(block, row, layer.x)
+            value = block.values[row]
+            label = int(value) if value.ndim == 0 else -1
+            wanted = wanted_of(value if label < 0 else label, layer.x, self.graph.label_smoothing_of(p))
             loss, error = layer.loss(wanted)
             if not math.isfinite(loss):
                 raise self._diverged(f"the loss of {self._target_name(p)!r}", time_ns)
@@ -476,16 +479,6 @@ def _rates(network: Network, eta: float | None) -> tuple[float, float]:
         return 0.0, 0.0
     learning = network.learning
     return learning.eta, learning.eta if learning.eta_bias is None else learning.eta_bias
-
-
-def _wanted(block: TargetBlock, row: int, x: Floats) -> tuple[int, Floats]:
-    """A target sample's class (-1 where it is not a class), and the values wanted of the output [size]."""
-    if block.values.ndim == 1:
-        label = int(block.values[row])
-        wanted = np.zeros_like(x)
-        wanted[label] = 1.0
-        return label, wanted
-    return -1, block.values[row].astype(x.dtype)
 
 
 def _add_products(counts: dict[str, int], passes: int, d_in: int, d_out: int) -> None:

@@ -79,10 +79,11 @@ class DenseNetwork:
         """The bias of each layer, float32 [n_out], as copies."""
         return [part.copy() for part in np.split(self._layers.biases, np.cumsum(self._sizes[1:])[:-1])]
 
-    def train(self, images: Singles, labels: Ints, eta: float, skip_zeros: bool) -> int:
+    def train(self, images: Singles, labels: Ints, eta: float, skip_zeros: bool, label_smoothing: float = 0.0) -> int:
         """Learn from each sample once, in order; returns how many were predicted right before they were learned from.
 
-        `images` float32 [n, n_in], `labels` int64 [n], classes from 0 up; `eta` the step for weights and biases.
+        `images` float32 [n, n_in], `labels` int64 [n], classes from 0 up; `eta` the step for weights and biases; of
+        the probability wanted of the right class a part `label_smoothing` is shared out among all.
         Raises InputError where arrays do not fit.
         """
         _check_images(images, self._sizes[0], "train")
@@ -90,7 +91,11 @@ class DenseNetwork:
         if not (math.isfinite(eta) and eta >= 0.0):
             raise InputError("must be a number from 0 up", place="train", field="eta", value=eta)
         learn = _train_skipping if skip_zeros else _train_dense
-        return int(learn(self._layers, self._scratch(), images, labels, np.float32(eta)))
+        if not 0.0 <= label_smoothing < 1.0:
+            raise InputError(
+                "must be from 0 to less than 1", place="train", field="label_smoothing", value=label_smoothing
+            )
+        return int(learn(self._layers, self._scratch(), images, labels, np.float32(eta), label_smoothing))
 
     def predict(self, images: Singles, skip_zeros: bool) -> Ints:
         """The class of each sample, int64 [n], one forward pass after another as for a stream of frames.
@@ -204,7 +209,9 @@ def _kernel(function: _Function) -> _Function:
 
 
 @_kernel
-def _train_dense(layers: _Layers, scratch: _Scratch, images: Singles, labels: Ints, eta: np.float32) -> int:
+def _train_dense(
+    layers: _Layers, scratch: _Scratch, images: Singles, labels: Ints, eta: np.float32, smoothing: float
+) -> int:
     """A sample's update of a hidden layer waits until the next sample comes by."""
     right = 0
     for sample in range(len(images)):
@@ -221,19 +228,21 @@ def _train_dense(layers: _Layers, scratch: _Scratch, images: Singles, labels: In
             _step_and_add(weights, before[first_in:first_out], step, now[first_in:first_out], z)
             _rectify(z)
             first_weight, first_in, first_bias = first_weight + n * m, first_out, first_bias + m
-        right += _learn_at_output(layers, scratch, now, labels[sample], eta)
+        right += _learn_at_output(layers, scratch, now, labels[sample], eta, smoothing)
         _steps_of_hidden(layers, scratch, now, eta)
     _update_all(layers, scratch, scratch.x[(len(images) - 1) % 2])
     return right
 
 
 @_kernel
-def _train_skipping(layers: _Layers, scratch: _Scratch, images: Singles, labels: Ints, eta: np.float32) -> int:
+def _train_skipping(
+    layers: _Layers, scratch: _Scratch, images: Singles, labels: Ints, eta: np.float32, smoothing: float
+) -> int:
     """A sample's update of a hidden layer follows at once: the next sample needs other rows."""
     right = 0
     for sample in range(len(images)):
         _forward_skipping(layers, scratch, images[sample])
-        right += _learn_at_output(layers, scratch, scratch.x[0], labels[sample], eta)
+        right += _learn_at_output(layers, scratch, scratch.x[0], labels[sample], eta, smoothing)
         _steps_of_hidden(layers, scratch, scratch.x[0], eta)
         first_weight = first_in = 0
         for k in range(len(layers.sizes) - 2):
@@ -307,7 +316,9 @@ def _read_output(layers: _Layers, now: Singles) -> Singles:
 
 
 @_kernel
-def _learn_at_output(layers: _Layers, scratch: _Scratch, now: Singles, label: int, eta: np.float32) -> bool:
+def _learn_at_output(
+    layers: _Layers, scratch: _Scratch, now: Singles, label: int, eta: np.float32, smoothing: float
+) -> bool:
     """Read the output, learn there, and leave in `error` what the layer before is told; whether it was right."""
     n, m = layers.sizes[-2], layers.sizes[-1]
     weights = layers.weights[len(layers.weights) - n * m :].reshape((m, n))
@@ -315,7 +326,9 @@ def _learn_at_output(layers: _Layers, scratch: _Scratch, now: Singles, label: in
     z = _read_output(layers, now)
     predicted = _largest(z)
     _softmax(z, z[predicted])
-    z[label] -= np.float32(1.0)
+    for j in range(m):
+        z[j] -= np.float32(smoothing / m)
+    z[label] -= np.float32(1.0 - smoothing)
     error = scratch.error[len(now) - m - n : len(now) - m]
     error[:] = 0.0
     for j in range(m):

@@ -12,6 +12,7 @@ from eventnet.engines.compiled.kernels.access import (
     ints,
     population,
     sample_of,
+    side_constants,
     side_state,
     side_table,
     stream_of,
@@ -48,7 +49,9 @@ def take_target(sim: Sim, stream: int) -> bool:
     activate(sim, nonlinearity, x, size)
     label = sample[layout.LABEL]
     wanted = vector(sim, layout.V_S)
-    _want(wanted, size, label, values_of_sample(sim, sample)[:size])
+    constants = side_constants(sim, i)
+    values = values_of_sample(sim, sample)[:size]
+    _want(wanted, size, label, values, constants[layout.WANTED_KEPT], constants[layout.WANTED_EVENLY])
     gradient = floats(sim, layout.GRADIENT)[start : start + size]
     for j in range(size):
         gradient[j] = x[j] - wanted[j]
@@ -75,11 +78,13 @@ def take_target(sim: Sim, stream: int) -> bool:
 
 
 @kernel
-def _want(wanted: Floats, size: int, label: int, values: Floats) -> None:
+def _want(wanted: Floats, size: int, label: int, values: Floats, kept: float, evenly: float) -> None:
     for j in range(size):
         wanted[j] = 0.0 if label >= 0 else values[j]
     if label >= 0:
         wanted[label] = 1.0
+    for j in range(size):
+        wanted[j] = kept * np.float64(wanted[j]) + evenly
 
 
 @kernel

@@ -386,7 +386,7 @@ class Accounted:
         events, before, totals = self.reader.batches(table), sharing.state(), sharing.no_totals()
         sharing.add(events, totals)
         numerators = paid(totals, price(networks[0][1]))
-        if (numerators.sum(axis=0) != PARTS * by_way(sums).astype(object)).any():
+        if (numerators.sum(axis=0) != PARTS * _by_way(sums).astype(object)).any():
             # these are not the bills of the trace, which was written at other prices
             sharing.load_state(before)
             numerators = weighed(block_of(events, table), sharing.shares(events))
@@ -413,7 +413,7 @@ class Accounted:
         return zip(pieces, tables, strict=True)
 
 
-def by_way(sums: StretchSums) -> NDArray[np.int64]:
+def _by_way(sums: StretchSums) -> NDArray[np.int64]:
     """The whole of a stretch, [n_ways, n_summed]."""
     whole = np.zeros((N_WAYS, len(SUMMED)), np.int64)
     np.add.at(whole, way_of_kinds()[sums.places[:, 0]], sums.places[:, 2:])

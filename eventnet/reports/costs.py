@@ -279,10 +279,11 @@ def _answers_images(run: Run) -> bool:
 def _answers_by_label(run: Run, target: str | None, called: str) -> dict[int | None, Answers]:
     outcomes = run.classes(target)
     labels, predicted = outcomes["label"].to_numpy(), outcomes["predicted"].to_numpy()
-    found: dict[int | None, Answers] = {None: Answers(called, int(np.count_nonzero(labels < 0)), 0)}
-    for label in np.unique(labels[labels >= 0]).tolist():
-        of_label = labels == label
-        found[label] = Answers(called, int(of_label.sum()), int(np.count_nonzero(predicted[of_label] == label)))
+    samples = np.bincount(labels + 1)  # the first of those without a class
+    right = np.bincount(labels[predicted == labels] + 1, minlength=len(samples))
+    found: dict[int | None, Answers] = {None: Answers(called, int(samples[0]), 0)}
+    for each in np.flatnonzero(samples[1:]).tolist():
+        found[each] = Answers(called, int(samples[each + 1]), int(right[each + 1]))
     return found
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,9 @@ from numpy.typing import NDArray
 
 from eventnet.errors import InputError
 from eventnet.network.graph import Graph, derive
-from eventnet.operations.accounts import Accounted, Accounts, by_way
+from eventnet.operations.accounts import Accounted, Accounts
 from eventnet.operations.bills import COUNTS
-from eventnet.operations.charges import Answers, StretchSums, TableReader
+from eventnet.operations.charges import Answers, StretchSums, TableReader, summed
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, way_of_kinds
 from eventnet.trace.events import IN_PROJECTION, PROJECTION_KINDS, Kind
 from eventnet.trace.files import read_json
@@ -241,8 +242,7 @@ class Run:
                 field="target",
                 remedy=f"name one of {', '.join(names)}",
             )
-        is_alone = len(self._target_names) == 1
-        return outcomes if is_alone else outcomes.filter(pc.field("target") == (target or names[0]))
+        return self._of_target(outcomes, target or names[0])
 
     def _sums_by_label(self, accounted: Accounted, target: str | None) -> dict[Any, Sums]:
         """By the class of the target sample that comes next; what comes after the last is counted to the last."""
@@ -264,21 +264,26 @@ class Run:
             good: list[bool] = ((answered == before_end) | (before_start == before_end)).tolist()
             return good
 
-        rows, stretches = [], accounted.sums(can_tell)
-        before_starts = came([each.first_ns for each in stretches])
+        stretches = accounted.sums(can_tell)
         before_ends = came([each.last_ns for each in stretches])
+        at_once = before_ends == came([each.first_ns for each in stretches])
         leads_to = labels[np.minimum(before_ends, len(labels) - 1)]
-        for each, at_once, coming in zip(stretches, before_starts == before_ends, leads_to.tolist(), strict=True):
-            if at_once:
-                still_open = by_way(each)
-                ways = np.arange(N_WAYS)
-            else:
-                of_target = each.open[each.open[:, 0] == number]
-                ways, still_open = of_target[:, 1], of_target[:, 2:]
-                rows.append(each.labels[each.labels[:, 0] == number][:, 1:])
-            rows.append(np.column_stack((np.full(len(ways), coming), ways, still_open)))
+        whole, parted = ([*compress(stretches, chosen)] for chosen in (at_once, ~at_once))
+        came_in = _joined([each.labels for each in parted], 3)
+        still_open = _leading(leads_to[~at_once], [each.open for each in parted], 2)
+        all_of_it = _leading(leads_to[at_once], [each.places for each in whole], 2)
+        rows = (
+            came_in[came_in[:, 0] == number][:, 1:],
+            np.delete(still_open[still_open[:, 1] == number], 1, axis=1),
+            np.column_stack((all_of_it[:, 0], way_of_kinds()[all_of_it[:, 1]], all_of_it[:, 3:])),
+        )
         named = ((label if label >= 0 else None, sums) for label, sums in _added_up(*rows).items())
         return _in_order({label: sums for label, sums in named if sums.any()})
+
+    def _of_target(self, outcomes: pa.Table, name: str) -> pa.Table:
+        """Those of one target."""
+        is_alone = len(self._target_names) == 1
+        return outcomes if is_alone else outcomes.filter(pc.field("target") == name)
 
     @property
     def _target_names(self) -> list[str]:
@@ -299,7 +304,7 @@ class Run:
         """The answers of all targets. Raises InputError where the outcomes cannot be read."""
         outcomes, answers = self.outcomes(("time_ns", "target", "label")), Answers(len(self._target_names))
         for k, name in enumerate(self._target_names):
-            of_target = outcomes.filter(pc.field("target") == name)
+            of_target = self._of_target(outcomes, name)
             answers.add(k, of_target["time_ns"].to_numpy(), of_target["label"].to_numpy())
         return answers
 
@@ -427,16 +432,27 @@ def _one_of(name: str, names: Sequence[str], field: str) -> None:
 
 def _places(stretches: Sequence[StretchSums]) -> NDArray[np.int64]:
     """The sums by kind and place of all stretches: rows of kind, owner and `SUMMED`."""
-    return np.concatenate([np.zeros((0, 2 + len(SUMMED)), np.int64), *(each.places for each in stretches)])
+    return _joined([each.places for each in stretches], 2)
+
+
+def _joined(rows: Sequence[NDArray[np.int64]], n_keys: int) -> NDArray[np.int64]:
+    """Rows of so many keys and `SUMMED` of all stretches."""
+    return np.concatenate([np.zeros((0, n_keys + len(SUMMED)), np.int64), *rows])
+
+
+def _leading(labels: NDArray[np.int64], rows: Sequence[NDArray[np.int64]], n_keys: int) -> NDArray[np.int64]:
+    """The same, with the label that each stretch leads to as the first key."""
+    return np.column_stack((np.repeat(labels, [len(each) for each in rows]), _joined(rows, n_keys)))
 
 
 def _added_up(*rows: NDArray[np.int64]) -> dict[int, Sums]:
     """Rows of a key, a way and `SUMMED`, added up by key."""
-    every = np.concatenate([np.zeros((0, 2 + len(SUMMED)), np.int64), *rows])
-    keys, places = np.unique(every[:, 0], return_inverse=True)
-    sums = np.zeros((len(keys), N_WAYS, len(SUMMED)), np.int64)
-    np.add.at(sums, (places, every[:, 1]), every[:, 2:])
-    return dict(zip(keys.tolist(), sums, strict=True))
+    every = _joined(rows, 2)
+    keys, counts = summed((every[:, 0], every[:, 1]), every[:, 2:])
+    found = {key: np.zeros((N_WAYS, len(SUMMED)), np.int64) for key in np.unique(keys[:, 0]).tolist()}
+    for (key, way), counted in zip(keys.tolist(), counts, strict=True):
+        found[key][way] = counted
+    return found
 
 
 def _in_order(sums: dict[Any, Sums], names: Sequence[Any] | None = None) -> dict[Any, Sums]:

@@ -6,6 +6,7 @@ the arrays in capitals. What Python works with are views of the pools.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
@@ -39,10 +40,8 @@ def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: F
     dtype = state.bias.dtype
     groups = (net, state, work, feed, out)
     named = {name: array for group in groups for name, array in group._asdict().items()}
-    # of float64 only the arrays of the network's own type are in its pool, whatever that type is
-    own = {name for group in groups for name, kind in get_type_hints(type(group)).items() if kind == Floats}
     kinds = {
-        name: "floats" if name in own else "ints" if array.dtype == np.int64 else "doubles"
+        name: "floats" if name in _own_names() else "ints" if array.dtype == np.int64 else "doubles"
         for name, array in named.items()
     }
     sizes = {"ints": layout.HEAD, "doubles": 0, "floats": 0}
@@ -66,6 +65,13 @@ def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: F
         pools["ints"][getattr(layout, name.upper())] = start
     moved: list[Any] = [g._replace(**{name: views[name] for name in g._fields if name in views}) for g in groups]
     return Pools(pools["ints"], pools["doubles"], pools["floats"], *moved)
+
+
+@cache
+def _own_names() -> frozenset[str]:
+    """The arrays of the network's own type. They have a pool of their own, also where that type is float64."""
+    groups = (Tables, Arrays, Work, Feed, Out)
+    return frozenset(name for group in groups for name, kind in get_type_hints(group).items() if kind == Floats)
 
 
 def _zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:

@@ -160,6 +160,15 @@ MUTATIONS = (
         "tests/cli/test_interrupts.py",
     ),
     Mutation("eventnet/trace/files.py", ".{os.getpid()}.tmp", ".tmp", "tests/unit/test_store.py"),
+    Mutation("eventnet/engines/wanted.py", " + evenly", " - evenly", "tests/engines/test_time_stepped.py"),
+    Mutation("eventnet/engines/compiled/kernels/losing.py", " + evenly", " - evenly", COMPILED),
+    Mutation(
+        "eventnet/why/shares.py",
+        "wanted_of(value, answered, label_smoothing)",
+        "wanted_of(value, answered, 0.0)",
+        "tests/unit/test_why_explaining.py",
+    ),
+    Mutation("eventnet/engines/dense/kernels.py", "smoothing / m", "0.0 * m", "tests/engines/test_dense_kernels.py"),
 )
 
 

@@ -72,7 +72,7 @@ def random_network(rng, *, exact_numbers=True, learning=True, adaptive=False, re
     if recurrent:
         matrix = quantized(rng.normal(0, 0.15, (size_of["hidden0"], size_of["hidden0"])))
         projections.append(Projection("hidden0", "hidden0", 20 * MS, 20 * MS, weights=matrix))
-    smoothing = 0.1 if output is Nonlinearity.SOFTMAX and sizes[2] % 2 else 0.0
+    smoothing = 0.1 if output == Nonlinearity.SOFTMAX else 0.0  # a draw is plain text
     # a second projection between the same populations needs another name only where the delay is the same
     return Network(
         tuple(populations),

@@ -288,6 +288,7 @@ def test_the_varied_networks_cover_what_they_are_meant_to():
     assert {p.decides for p in populations} == set(Decides)
     assert {p.nonlinearity for p in populations} == set(Nonlinearity)
     assert {n.learning and n.learning.rule for n in networks} == {None, *Rule}
+    assert any(t.label_smoothing for n in networks for t in n.targets)
     assert any(p.delay_back_ns for n in networks for p in n.projections)
 
 

@@ -212,6 +212,7 @@ def test_the_runs_hold_all_that_they_are_meant_to():
     assert {p.wake for p in populations} == set(Wake)
     assert {p.nonlinearity for p in populations} == set(Nonlinearity)
     assert any(p.delay_back_ns for n in networks for p in n.projections)
+    assert any(t.label_smoothing for n in networks for t in n.targets)
     assert any(p.forward.adaptation for p in populations)
 
 

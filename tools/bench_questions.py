@@ -104,9 +104,9 @@ def bench(
             runs, places = [folder / name for name in RUNS], list(PLACES)
             for each in runs:
                 _make(each)
+        questions = [question for each in runs for question in _questions(each, places, weights)]
         for each in runs:
             _put_aside(each)
-        questions = [question for each in runs for question in _questions(each, places, weights)]
         for turn in range(repeats + 1):
             err.print(f"turn {turn} of {repeats} ..." if turn else "a turn that is not counted ...")
             for question in questions:
@@ -195,8 +195,12 @@ def _questions(path: Path, places: Sequence[tuple[str, float]], weights: bool) -
 def _hidden(run: Run) -> str:
     """A population between others, the last of those that are first heard and then speak."""
     projections = run.provenance["projections"]
-    between = {each["target"] for each in projections} & {each["source"] for each in projections}
-    return [name for name in run.populations if name in between][-1]
+    ends = {each["target"] for each in projections} & {each["source"] for each in projections}
+    between = [name for name in run.populations if name in ends]
+    if not between:
+        problem, remedy = "no population lies between others", "ask of a run with a hidden layer"
+        raise InputError(problem, place=str(run.path), field="projections", remedy=remedy)
+    return between[-1]
 
 
 def _spike(run: Run, population: str, kind: Kind, after: int) -> int:
@@ -240,4 +244,8 @@ def _table(questions: list[Question]) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(bench)
+    try:
+        typer.run(bench)
+    except InputError as error:
+        err.print(f"error: {error}", soft_wrap=True)
+        sys.exit(2)

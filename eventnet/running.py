@@ -455,7 +455,7 @@ def _accounting(
 
 
 def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callable[[], bool]) -> None:
-    """Test what has been learned, record the epoch, and go on under the codes of the next. Where a wish to stop comes
+    """Test what has been learned, record the epoch, and go on as the next one does. Where a wish to stop comes
     on the way none of it has happened, and whoever goes on begins with the test.
     """
     training = ongoing.config.training
@@ -470,12 +470,12 @@ def _end_epoch(ongoing: _Ongoing, epochs: Epochs, console: Console, wish: Callab
     console.print(_epoch_line(record, training.epochs), soft_wrap=True, highlight=False, markup=False)
     for stage in stages(ongoing.config.network, training):
         if stage.epoch == epochs.number and not epochs.are_over:
-            _change_codes(ongoing, stage.network)
+            _go_on_as(ongoing, stage.network)
             ongoing.engine.set_scales(stage.k_beta_forward, stage.k_beta_backward)
 
 
-def _change_codes(ongoing: _Ongoing, network: Network) -> None:
-    """Go on with an engine of another network, which differs in its codes only."""
+def _go_on_as(ongoing: _Ongoing, network: Network) -> None:
+    """Go on with an engine of another network, which differs in its codes and rates of learning only."""
     state = ongoing.engine.state()
     ongoing.watch.graph = derive(network)
     ongoing.engine = ENGINES[ongoing.engine_name](network, ongoing.streams, ongoing.recorders)

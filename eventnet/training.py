@@ -1,6 +1,6 @@
-"""Learning in epochs: a stream of images gone through several times, tested after each, under codes that may change.
+"""Learning in epochs: a stream of images gone through several times, tested after each, while codes and rates may change.
 
-    epoch 1 -> test -> other codes? -> epoch 2 -> test -> ... -> epochs.jsonl
+    epoch 1 -> test -> other codes, other rates? -> epoch 2 -> test -> ... -> epochs.jsonl
 
 A test is a run of its own, of a network made from what was learned so far, over images that were never learned from.
 Nothing that it does comes back: the run that learns goes on to the bit as if there had been none.
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from eventnet.engines.base import Engine, Parameters, State, Streams
-from eventnet.network import Code, Network, Population, derive
+from eventnet.network import Code, Learning, Network, Population, derive
 from eventnet.sensors.spec import ImageLabels, Images, ImageSource, SensorSpec, TargetSpec
 from eventnet.trace.events import Outcome
 from eventnet.trace.files import write_text
@@ -44,12 +44,19 @@ class ChangedCode:
 
 
 @dataclass(frozen=True)
-class CodeChange:
-    """At the start of epoch number `epoch` (from 1 on) all codes change as said."""
+class Change:
+    """At the start of epoch number `epoch` (from 1 on) all codes and the rates of learning change as said."""
 
     epoch: int
     forward: ChangedCode = field(default_factory=ChangedCode)
     backward: ChangedCode = field(default_factory=ChangedCode)
+    eta: float | None = None
+    eta_bias: float | None = None
+
+    @property
+    def is_of_codes(self) -> bool:
+        """Whether a code changes."""
+        return ChangedCode() != self.forward or ChangedCode() != self.backward
 
 
 @dataclass(frozen=True)
@@ -58,17 +65,17 @@ class Training:
 
     epochs: int
     evaluate: bool
-    schedule: tuple[CodeChange, ...]
+    schedule: tuple[Change, ...]
     images: Images
     image_ns: int
 
 
 def network_in(network: Network, training: Training, epoch: int) -> Network:
-    """The network with the codes that it has in an epoch."""
+    """The network with the codes and the rates of learning that it has in an epoch."""
     for change in training.schedule:
         if change.epoch <= epoch:
             populations = tuple(_changed(population, change) for population in network.populations)
-            network = replace(network, populations=populations)
+            network = replace(network, populations=populations, learning=_changed_rates(network.learning, change))
     return network
 
 
@@ -97,11 +104,21 @@ def stages(network: Network, training: Training | None) -> list[Stage]:
     ]
 
 
-def _changed(population: Population, change: CodeChange) -> Population:
+def _changed(population: Population, change: Change) -> Population:
     return replace(
         population,
         forward=_changed_code(population.forward, change.forward),
         backward=_changed_code(population.backward, change.backward),
+    )
+
+
+def _changed_rates(learning: Learning | None, change: Change) -> Learning | None:
+    if learning is None:
+        return None
+    return replace(
+        learning,
+        eta=learning.eta if change.eta is None else change.eta,
+        eta_bias=learning.eta_bias if change.eta_bias is None else change.eta_bias,
     )
 
 

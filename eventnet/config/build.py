@@ -65,7 +65,7 @@ from eventnet.sensors.spec import (
     TableSource,
     TargetSpec,
 )
-from eventnet.training import ChangedCode, CodeChange, Training, network_in
+from eventnet.training import Change, ChangedCode, Training, network_in
 from eventnet.units import format_ns
 
 ProjectionPlace = tuple[int, int | None]
@@ -333,7 +333,8 @@ def _training(source: Source, document: Document, network: Network, images: dict
         )
     name = str(next(iter(names)))
     changes = tuple(
-        CodeChange(each.epoch, _changed_code(each.forward), _changed_code(each.backward)) for each in section.schedule
+        Change(each.epoch, _changed_code(each.forward), _changed_code(each.backward), each.eta, each.eta_bias)
+        for each in section.schedule
     )
     training = Training(section.epochs, section.evaluate, changes, images[name], _image_ns(source, document, name))
     _check_schedule(source, network, training)
@@ -348,7 +349,10 @@ def _check_schedule(source: Source, network: Network, training: Training) -> Non
     """Every change must leave a network that can be run, and none may come while spikes are foreseen."""
     for k, change in enumerate(training.schedule):
         where = ("training", "schedule", k)
-        if change.epoch > 1 and Wake.EXACT in derive(network).wakes:
+        for key, rate in (("eta", change.eta), ("eta_bias", change.eta_bias)):
+            if rate is not None and network.learning is None:
+                raise source.error((*where, key), "nothing learns", value=rate, remedy="add learning, or take it out")
+        if change.epoch > 1 and change.is_of_codes and Wake.EXACT in derive(network).wakes:
             raise source.error(
                 where,
                 "with wake exact, neurons have foreseen their spikes under the codes from before",

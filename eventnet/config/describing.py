@@ -21,7 +21,7 @@ from eventnet.sensors.spec import (
     TableSource,
     TargetSpec,
 )
-from eventnet.training import CodeChange, Training, stages
+from eventnet.training import Change, Training, stages
 from eventnet.units import format_ns
 
 
@@ -140,8 +140,10 @@ def _training(training: Training) -> str:
     return f"{epochs} of {training.images.dataset}, {tested}"
 
 
-def _change(change: CodeChange) -> str:
-    parts = [
+def _change(change: Change) -> str:
+    rates = (("eta", change.eta), ("eta of biases", change.eta_bias))
+    parts = [f"{name} {value:g}" for name, value in rates if value is not None]
+    parts += [
         f"{way} {name} {value:g}"
         for way, code in (("forward", change.forward), ("backward", change.backward))
         for name, value in (("k_alpha", code.k_alpha), ("k_beta", code.k_beta))

@@ -554,22 +554,25 @@ class ChangedCodeSection(Section):
     k_beta: Annotated[float, Field(gt=0.0)] | None = None
 
 
-class CodeChangeSection(Section):
+class ChangeSection(Section):
     epoch: int = Field(ge=1)
     forward: ChangedCodeSection = ChangedCodeSection()
     backward: ChangedCodeSection = ChangedCodeSection()
+    eta: Annotated[float, Field(gt=0.0)] | None = None
+    eta_bias: Annotated[float, Field(gt=0.0)] | None = None
 
     @model_validator(mode="after")
-    def _check(self) -> CodeChangeSection:
-        if not (self.forward.model_fields_set or self.backward.model_fields_set):
-            raise Problem("nothing changes", "give k_alpha or k_beta, forward or backward")
+    def _check(self) -> ChangeSection:
+        rates = self.eta is not None or self.eta_bias is not None
+        if not (rates or self.forward.model_fields_set or self.backward.model_fields_set):
+            raise Problem("nothing changes", "give eta, eta_bias, or k_alpha or k_beta forward or backward")
         return self
 
 
 class TrainingSection(Section):
     epochs: int = Field(1, ge=1, le=MAX_EPOCHS)
     evaluate: bool = True
-    schedule: list[CodeChangeSection] = []
+    schedule: list[ChangeSection] = []
 
     @model_validator(mode="after")
     def _check(self) -> TrainingSection:

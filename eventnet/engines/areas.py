@@ -59,3 +59,11 @@ def owed(eta: float, scaled: Array, area: Array, seen: Array) -> Array:
     """
     steps = scaled.dtype.type(eta) * scaled
     return np.asarray(steps[:, None] * (area - seen))
+
+
+def at_rate(areas: Array, before: float, eta: float) -> Array:
+    """Areas that stand for the same learning at the rate `eta` as they did at the rate `before`, of the same shape.
+
+    At a rate of 0 nothing is owed, whatever they are.
+    """
+    return areas if eta in (before, 0.0) else np.asarray(areas * areas.dtype.type(before / eta))

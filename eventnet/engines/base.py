@@ -142,9 +142,9 @@ class Parameters:
 class Engine(Protocol):
     """A prepared simulation.
 
-    `state()` holds neither decays of codes nor rates of learning, so an engine of a network that differs in these alone
-    may go on from it; a network in which neurons predict their own spikes (`wake: exact`) may not, since what was
-    predicted is part of the state.
+    An engine of a network that differs in decays of codes and rates of learning alone may go on from a `state()`. With
+    `accrual`, what has been learned and is still owed stays what it is, whatever the rate is now. Decays may not differ
+    where neurons predict their own spikes (`wake: exact`), since what was predicted is part of the state.
     """
 
     @property

@@ -145,8 +145,8 @@ class Run:
     def networks(self) -> tuple[tuple[int, Graph], ...]:
         """The network that ran, or those that did, each with the time in ns from which on it holds.
 
-        There are several where the codes of a run that trains change between epochs, and only those it has come to.
-        Raises InputError as `config` does.
+        There are several where codes or rates change between the epochs of a run, and only those it has come to. Raises
+        InputError as `config` does.
         """
         from eventnet.training import EPOCHS_FILE, stages
 

@@ -42,6 +42,7 @@ def as_compiled(graph: Graph, state: State) -> State:
     counters[layout.FAULT] = -1
     return {
         "now_ns": state["now_ns"],
+        "eta": state["eta"],
         "counters": counters,
         "arrays": save_arrays(arrays),
         # in the order of populations, as windows are laid out

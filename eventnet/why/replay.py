@@ -163,7 +163,7 @@ class Replay:
         self._engine.load_state(state)
 
     def _run(self, until_ns: int) -> None:
-        """Run on, through changes of the codes on the way."""
+        """Run on, through changes of codes and rates on the way."""
         for number in range(self._regime + 1, _at(self._regimes, until_ns) + 1):
             regime = self._regimes[number]
             self._engine.run(regime.start_ns)

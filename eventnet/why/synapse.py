@@ -49,6 +49,7 @@ class Course:
     e: Doubles
     learns: NDArray[np.bool_]
     learned: NDArray[np.bool_]
+    eta: Doubles  # the rate of learning by then
     fading: Doubles  # 1 - r2 by then
     ticks: NDArray[np.bool_]  # `reconstruction`: whether the whole matrix learns now
     grows: NDArray[np.bool_]  # `accrual`: whether the area of its projection grew for any neuron
@@ -89,7 +90,9 @@ class Synapse:
     """A weight with its two traces, from the beginning of a run on."""
 
     def __init__(self, weight: float, rule: Rule, eta: float, dtype: str, *, forgets: bool) -> None:
-        """`forgets`: the engine that ran reads the smallest traces as zero (the compiled one does, in float32)."""
+        """`eta`: the rate at first. `forgets`: the engine that ran reads the smallest traces as zero (the compiled one
+        does, in float32).
+        """
         self._number: Callable[[float], Number] = float if dtype == "float64" else np.float32
         self._rule, self._eta, self._dtype = rule, eta, dtype
         forgets &= rule is not Rule.ACCRUAL  # whose areas are made of what traces hold
@@ -108,15 +111,16 @@ class Synapse:
         }
         return living[self._rule](course)
 
-    def learned_weight(self, left_x: float, left_e: float, fading: float) -> float:
+    def learned_weight(self, left_x: float, left_e: float, fading: float, eta: float) -> float:
         """The weight with what it owes (`accrual`), so much being left of both traces since they faded last."""
         if self._rule is not Rule.ACCRUAL:
             return float(self.weight)
+        self._go_on_at(eta)
         return float(self.weight - self._owed(self._grown(left_x, left_e, fading)))
 
     def _future(self, course: Course) -> Iterator[Step]:
         """Each new spike is booked with everything it will meet of the other side's present trace (Eq. 20)."""
-        steps = self._numbers(self._eta / course.fading)
+        steps = self._numbers(course.eta / course.fading)
         for place, x, e in self._events(course):
             if course.learns[place] and x:
                 met = self._e_hat.value() + e
@@ -130,7 +134,7 @@ class Synapse:
 
     def _past(self, course: Course) -> Iterator[Step]:
         """A touch books the area since the last one, (u - v) / (1 - r2) (Eq. 19); a row's comes before a column's."""
-        steps = self._numbers(self._eta / course.fading)
+        steps = self._numbers(course.eta / course.fading)
         u = self._number(0.0)
         for place, x, e in self._events(course):
             x_hat, e_hat = self._x_hat.value(), self._e_hat.value()
@@ -142,11 +146,11 @@ class Synapse:
 
     def _reconstruction(self, course: Course) -> Iterator[Step]:
         """eta x_hat e_hat at every tick."""
-        eta = self._number(self._eta)
+        eta = self._numbers(course.eta)
         for place, x, e in self._events(course):
             self._take(x, e)
             if course.ticks[place] and course.learns[place]:
-                self.weight -= eta * (self._x_hat.value() * self._e_hat.value())
+                self.weight -= eta[place] * (self._x_hat.value() * self._e_hat.value())
                 yield Step(place, Kind.DENSE_UPDATE, float(self.weight), None)
 
     def _accrual(self, course: Course) -> Iterator[Step]:
@@ -154,10 +158,12 @@ class Synapse:
         latest = 0  # how many areas are remembered beside the first
         left = zip(course.left_x.tolist(), course.left_e.tolist(), strict=True)
         spikes = zip(self._numbers(course.x), self._numbers(course.e), strict=True)
-        areas = zip(course.learned.tolist(), course.fading.tolist(), course.grows.tolist(), strict=True)
-        for place, ((left_x, left_e), (x, e), (learned, fading, grows)) in enumerate(
-            zip(left, spikes, areas, strict=True)
+        rates = zip(course.eta.tolist(), course.fading.tolist(), strict=True)
+        areas = zip(course.learned.tolist(), course.grows.tolist(), strict=True)
+        for place, ((left_x, left_e), (x, e), (eta, fading), (learned, grows)) in enumerate(
+            zip(left, spikes, rates, areas, strict=True)
         ):
+            self._go_on_at(eta)
             if learned:
                 self._area = self._grown(left_x, left_e, fading)
                 latest += grows
@@ -175,6 +181,12 @@ class Synapse:
                 self._seen = self._area
                 yield Step(place, Kind.ROW_UPDATE, float(self.weight), None)
             self._take(x, e)
+
+    def _go_on_at(self, eta: float) -> None:
+        """Let what is owed be the same at this rate."""
+        if eta != self._eta:
+            ratio = self._number(self._eta / eta)
+            self._eta, self._area, self._seen = eta, self._area * ratio, self._seen * ratio
 
     def _grown(self, left_x: float, left_e: float, fading: float) -> Number:
         worth = self._x_hat.factor * ((1.0 - left_x * left_e) / fading)

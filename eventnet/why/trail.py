@@ -26,7 +26,7 @@ class Trail:
     """The states of one run, at least `EVENTS_APART` apart."""
 
     def __init__(self, path: Path, graph: Graph, part_events: int, *, from_actor: bool) -> None:
-        """`graph`: of the network that runs; its codes may change on the way. `part_events`: a part of the trace."""
+        """`graph`: of the network that runs; its codes and rates may change. `part_events`: a part of the trace."""
         self._path, self._graph, self._part_events, self._from_actor = path, graph, part_events, from_actor
         self._last_event = 0
         self._shelf: Shelf | None = None
@@ -34,7 +34,7 @@ class Trail:
     def pass_by(self, engine: Engine) -> None:
         """Keep the state of the run's engine, if it is time and there is room; the engine is left as it is.
 
-        Not where the codes of the network are about to change at this very time.
+        Not where they are about to change at this very time.
         """
         n_events = int(engine.totals.events.sum())
         n_parts = n_events // self._part_events

@@ -36,7 +36,8 @@ learning: {rule: past, eta: 0.01}
 training:
   epochs: 3
   schedule:
-    - {epoch: 2, forward: {k_alpha: 0.9, k_beta: 0.125}, backward: {k_alpha: 0.75}}
+    - {epoch: 2, forward: {k_alpha: 0.9, k_beta: 0.125}, backward: {k_alpha: 0.75}, eta: 0.004}
+    - {epoch: 3, eta: 0.002, eta_bias: 0.003}
 """
 )
 EPOCH_NS = 40 * 20 * 10**6
@@ -112,6 +113,40 @@ def test_codes_change_where_the_schedule_says(few: str, tmp_path: Path) -> None:
     ):
         found = run.events(kind=kind, start_ns=start_ns, end_ns=end_ns).column("scale").to_pylist()
         assert set(found) == {scale}, (kind, start_ns)
+
+
+def test_rates_change_where_the_schedule_says(tmp_path: Path) -> None:
+    """By every engine, in a dense run too, and under foresight, which a change of codes would not allow."""
+    changing = CONFIG.replace("forward: {k_alpha: 0.9, k_beta: 0.125}, backward: {k_alpha: 0.75}, ", "")
+    texts = {"changing": changing, "exact": changing.replace("wake: lazy", "wake: exact")}
+    texts["constant"] = changing.split("  schedule:")[0]
+    assert texts["exact"] != changing
+    traces, records = {}, {}
+    for name, engine in (
+        ("changing", "actor"),
+        ("changing", "compiled"),
+        ("changing", "dense"),
+        ("constant", "compiled"),
+        ("constant", "dense"),
+        ("exact", "actor"),
+        ("exact", "compiled"),
+    ):
+        config, out = tmp_path / f"{name}.yaml", tmp_path / f"{name}-{engine}"
+        config.write_text(texts[name], encoding="utf-8")
+        run_here(str(config), "--engine", engine, "--out", str(out))
+        records[name, engine] = records_of(out)
+        if engine != "dense":
+            traces[name, engine] = open_run(out)
+    for name in ("changing", "exact"):
+        events = [traces[name, engine].events() for engine in ("actor", "compiled")]
+        assert events[0].equals(events[1])
+        assert records[name, "actor"] == records[name, "compiled"]
+    first, other = (traces[name, "compiled"] for name in ("changing", "constant"))
+    assert first.events(end_ns=EPOCH_NS).equals(other.events(end_ns=EPOCH_NS))
+    assert not first.events(start_ns=EPOCH_NS).equals(other.events(start_ns=EPOCH_NS))
+    ordinary = [records[name, "dense"] for name in ("changing", "constant")]
+    assert ordinary[0][0] == ordinary[1][0]
+    assert ordinary[0] != ordinary[1]
 
 
 def test_images_that_fade_are_learned_in_epochs_too(tmp_path: Path) -> None:

@@ -521,17 +521,18 @@ def test_a_spike_too_large_to_count_stops_the_run(value):
         CompiledEngine(network, {"s": Samples(np.array([0]), np.array([[value]]))}).run(20 * MS)
 
 
-def test_another_rate_and_other_decays_go_on_from_a_saved_state():
-    """A state holds neither: what `Engine` promises and a schedule of training needs."""
+@pytest.mark.parametrize("rule", list(Rule))
+def test_another_rate_and_other_decays_go_on_from_a_saved_state(rule):
+    """What `Engine` promises and a schedule of training needs."""
     network, streams = varied(104)
     network = with_wake(network, Wake.CLOCKED)
     slower = replace(
         network,
         populations=tuple(replace(p, forward=replace(p.forward, k_alpha=0.9)) for p in network.populations),
-        learning=Learning(Rule.PAST, 2.0**-10),
+        learning=Learning(rule, 3 * 2.0**-12),
     )
-    network = replace(network, learning=Learning(Rule.PAST, 2.0**-8))
-    recordings = []
+    network = replace(network, learning=Learning(rule, 2.0**-9))
+    recordings, weights = [], []
     for engine in (ActorEngine, CompiledEngine):
         first = engine(network, streams)
         first.run(400 * MS)
@@ -540,8 +541,28 @@ def test_another_rate_and_other_decays_go_on_from_a_saved_state():
         second = engine(slower, streams, [recordings[-1]])
         second.load_state(first.state())
         second.run(DURATION_NS)
+        weights.append(second.weights)
     assert trace_of(recordings[0]) == trace_of(recordings[1])
     assert any(row[1] == "forward" and row[5] == 0.3 for row in recordings[0].rows)
+    for name, found in weights[0].items():
+        assert found.tobytes() == weights[1][name].tobytes()
+
+
+@pytest.mark.parametrize("engine", [ActorEngine, CompiledEngine])
+@pytest.mark.parametrize("wake", list(Wake))
+def test_what_is_owed_stays_what_it_is_at_another_rate(engine, wake):
+    network, streams = varied(104)
+    network = replace(with_wake(network, wake), learning=Learning(Rule.ACCRUAL, 2.0**-9))
+    first = engine(network, streams)
+    first.run(403 * MS)
+    second = engine(replace(network, learning=Learning(Rule.ACCRUAL, 2.0**-12)), streams)
+    second.load_state(first.state())
+    for name, found in second.weights.items():
+        np.testing.assert_allclose(found, first.weights[name], rtol=0, atol=1e-14)
+    saved = first.state()
+    saved["eta"] = 2.0**-12  # as if it had been accrued at that rate
+    second.load_state(saved)
+    assert any(np.abs(found - first.weights[name]).max() > 1e-6 for name, found in second.weights.items())
 
 
 @pytest.mark.parametrize("rule", [Rule.PAST, Rule.FUTURE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -57,7 +58,7 @@ def make_case(rng, sizes, k_alphas, k_betas, nonlinearity, output, exact_numbers
 
 
 def simulate(layers, weights, x, targets, rule, eta, label_smoothing=0.0):
-    """The same as a network of spiking actors."""
+    """The same as a network of spiking actors; `eta`: one rate, or one for each step."""
     n = len(layers)
     network = Network(
         populations=tuple(
@@ -75,12 +76,18 @@ def simulate(layers, weights, x, targets, rule, eta, label_smoothing=0.0):
         projections=tuple(Projection(f"p{i}", f"p{i + 1}", weights=w) for i, w in enumerate(weights)),
         sensors=(Sensor("s", "p0", PERIOD_NS),),
         targets=(Target("t", f"p{n - 1}", PERIOD_NS, label_smoothing=label_smoothing),),
-        learning=Learning(Rule(rule), eta) if eta else None,
     )
     times = np.arange(len(x)) * PERIOD_NS
-    recording = Recording()
-    engine = ActorEngine(network, {"s": Samples(times, x), "t": Targets(times, targets)}, [recording])
-    engine.run(len(x) * PERIOD_NS)
+    recording, state = Recording(), None
+    rates = np.broadcast_to(eta, len(x))
+    for start, end in pairwise([0, *np.flatnonzero(np.diff(rates)) + 1, len(x)]):
+        learning = Learning(Rule(rule), float(rates[start])) if rates[start] else None
+        streams = {"s": Samples(times, x), "t": Targets(times, targets)}
+        engine = ActorEngine(replace(network, learning=learning), streams, [recording])
+        if state is not None:
+            engine.load_state(state)
+        engine.run(int(end) * PERIOD_NS)
+        state = engine.state()
     return engine, recording
 
 
@@ -129,6 +136,26 @@ def test_dyadic_parameters_give_the_same_spikes(rule, hidden, output):
     assert [o.loss for o in recording.outcomes] == pytest.approx(expected.losses.tolist(), rel=1e-9)
     if output == "softmax":
         assert [o.predicted for o in recording.outcomes] == expected.predictions.tolist()
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_rates_that_change_on_the_way_give_the_same_spikes_and_weights(rule):
+    rng = np.random.default_rng(3)
+    case = make_case(rng, HIDDEN[2], (0.5, 0.75), (0.5, 0.25), "relu", "linear", exact_numbers=True)
+    steps = np.arange(len(case[2]))
+    rates = np.where(steps < 101, 2.0**-9, np.where(steps < 157, 2.0**-11, 2.0**-10))
+    # what `accrual` learns of a step grows until the next, so it does at the rate of that
+    of_weights = np.append(rates[1:], rates[-1]) if rule is Rule.ACCRUAL else rates
+    expected = time_stepped.run(*case, rule.value, of_weights, rates)
+    engine, recording = simulate(*case, rule.value, rates)
+    wrong, total = disagreement(case[0], expected, recording, True)
+    assert wrong == 0
+    assert total > 1000
+    unchanged = time_stepped.run(*case, rule.value, 2.0**-9)
+    assert disagreement(case[0], unchanged, recording, True)[0] > 10
+    if rule is not Rule.PAST:  # which has booked only what came before each synapse was touched last
+        for got, want in zip(engine.weights.values(), expected.weights, strict=True):
+            np.testing.assert_allclose(got, want, atol=1e-12)
 
 
 @pytest.mark.parametrize("label_smoothing", [0.1, 0.75])

@@ -76,8 +76,12 @@ def h_slope(kind, z):
 
 
 def run(layers, weights, x, targets, rule, eta, eta_bias=None, label_smoothing=0.0):
-    """Run T steps of a chain of layers; `weights[l]` from layer l to l + 1, `x` [T, n_0], `targets` [T] or [T, n]."""
+    """Run T steps of a chain of layers; `weights[l]` from layer l to l + 1, `x` [T, n_0], `targets` [T] or [T, n].
+
+    `eta`: one rate, or one for each step.
+    """
     eta_bias = eta if eta_bias is None else eta_bias
+    eta, eta_bias = np.broadcast_to(eta, len(x)), np.broadcast_to(eta_bias, len(x))
     weights = [w.copy() for w in weights]
     biases = [layer.bias.copy() for layer in layers]
     last = len(layers) - 1
@@ -157,8 +161,8 @@ def run(layers, weights, x, targets, rule, eta, eta_bias=None, label_smoothing=0
                 dw = (
                     np.outer(source.k_beta * s_x, e_hat[level + 1]) + np.outer(x_old[level], target.k_beta_back * s_e)
                 ) / (1 - r2)
-            steps_of_weights.append(eta * dw)
+            steps_of_weights.append(eta[t] * dw)
         for level in range(last):
             weights[level] -= steps_of_weights[level]
-            biases[level + 1] -= eta_bias * errors[level + 1]
+            biases[level + 1] -= eta_bias[t] * errors[level + 1]
     return result

@@ -571,7 +571,7 @@ HEADINGS = {
     "ArrayFileSection": "arrays in files",
     "LearningSection": "learning",
     "TrainingSection": "training",
-    "CodeChangeSection": "training: schedule",
+    "ChangeSection": "training: schedule",
     "ChangedCodeSection": "training: schedule: forward, backward",
     "ProbeSection": "probes",
 }

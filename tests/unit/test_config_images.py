@@ -9,7 +9,7 @@ import pytest
 from eventnet.config import describe, dump, load_config, with_overrides
 from eventnet.errors import InputError
 from eventnet.sensors.spec import ImageLabels, Images, ImageSource
-from eventnet.training import ChangedCode, CodeChange
+from eventnet.training import Change, ChangedCode
 
 MS = 10**6
 GOOD = """\
@@ -61,8 +61,8 @@ def test_images_and_training_are_what_the_file_says(tmp_path: Path) -> None:
     assert training is not None
     assert (training.epochs, training.evaluate, training.images, training.image_ns) == (4, True, images, 20 * MS)
     assert training.schedule == (
-        CodeChange(1, ChangedCode(0.25)),
-        CodeChange(3, ChangedCode(0.95, 0.5), ChangedCode(0.99)),
+        Change(1, ChangedCode(0.25)),
+        Change(3, ChangedCode(0.95, 0.5), ChangedCode(0.99)),
     )
 
 
@@ -158,6 +158,13 @@ BAD = {
     "changes out of order": ("epoch: 3", "epoch: 1", "training.schedule[1].epoch", "by epoch"),
     "a change that never comes": ("epoch: 3", "epoch: 5", "training.schedule[1].epoch", "there are 4 epochs"),
     "a decay above one": ("k_alpha: 0.95", "k_alpha: 1.5", "schedule[1].forward.k_alpha", "at most 1"),
+    "a rate of zero": ("{epoch: 3,", "{epoch: 3, eta: 0,", "training.schedule[1].eta", "greater than 0"),
+    "a rate of nothing that learns": (
+        "learning: {rule: future, eta: 0.001}\ntraining:\n  epochs: 4\n  schedule:\n    - {epoch: 1,",
+        "training:\n  epochs: 4\n  schedule:\n    - {epoch: 1, eta_bias: 0.1,",
+        "training.schedule[0].eta_bias",
+        "add learning",
+    ),
     "a scale of zero": ("k_beta: 0.5", "k_beta: 0", "schedule[1].forward.k_beta", "greater than 0"),
     "decays that a rule cannot bear": (
         "0.95, k_beta: 0.5}, backward: {k_alpha: 0.99",
@@ -199,7 +206,8 @@ def test_a_signal_is_not_made_of_images(tmp_path: Path) -> None:
 
 def test_schedules_need_no_foresight_only_where_codes_change_on_the_way(tmp_path: Path) -> None:
     text = GOOD.replace("wake: lazy", "wake: exact")
-    text = text[: text.index("    - {epoch: 3")]
+    text = text[: text.index("    - {epoch: 3")] + "    - {epoch: 2, eta: 0.0005, eta_bias: 0.002}\n"
     config = load_config(write(tmp_path, text))
     assert config.training is not None
-    assert config.training.schedule == (CodeChange(1, ChangedCode(0.25)),)
+    assert config.training.schedule == (Change(1, ChangedCode(0.25)), Change(2, eta=0.0005, eta_bias=0.002))
+    assert dict(describe(config))["epoch 2"] == "from here on eta 0.0005, eta of biases 0.002"

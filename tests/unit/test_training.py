@@ -29,8 +29,8 @@ from eventnet.sensors.images import image_stream, label_stream, open_images
 from eventnet.sensors.spec import ImageLabels, Images, ImageSource
 from eventnet.trace.events import EventBatch, Kind, Outcome
 from eventnet.training import (
+    Change,
     ChangedCode,
-    CodeChange,
     Epochs,
     Stage,
     Tally,
@@ -62,7 +62,7 @@ class Kept:
         pass
 
 
-def training(*schedule: CodeChange, epochs: int = 3) -> Training:
+def training(*schedule: Change, epochs: int = 3) -> Training:
     return Training(epochs, True, schedule, IMAGES, PERIOD_NS)
 
 
@@ -103,9 +103,7 @@ def trained() -> ActorEngine:
 
 def test_codes_change_in_their_epoch_and_stay_changed() -> None:
     network = digits_network()
-    plan = training(
-        CodeChange(2, ChangedCode(k_alpha=0.9)), CodeChange(3, ChangedCode(k_beta=0.2), ChangedCode(k_alpha=0.75))
-    )
+    plan = training(Change(2, ChangedCode(k_alpha=0.9)), Change(3, ChangedCode(k_beta=0.2), ChangedCode(k_alpha=0.75)))
     assert network_in(network, plan, 1) == network
     for epoch, forward, backward in ((2, (0.9, 0.91), (0.5, 0.91)), (3, (0.9, 0.2), (0.75, 0.91))):
         for before, after in zip(network.populations, network_in(network, plan, epoch).populations, strict=True):
@@ -115,14 +113,29 @@ def test_codes_change_in_their_epoch_and_stay_changed() -> None:
             assert replace(after, forward=before.forward, backward=before.backward) == before
 
 
+def test_rates_change_in_their_epoch_and_stay_changed() -> None:
+    network = digits_network()
+    plan = training(Change(2, eta=0.005), Change(3, eta_bias=0.25), Change(4, eta=0.001), epochs=4)
+    rates = [network_in(network, plan, epoch).learning for epoch in (1, 2, 3, 4)]
+    assert rates == [
+        Learning(Rule.PAST, 0.01),
+        Learning(Rule.PAST, 0.005),
+        Learning(Rule.PAST, 0.005, 0.25),
+        Learning(Rule.PAST, 0.001, 0.25),
+    ]
+    assert replace(network_in(network, plan, 4), learning=network.learning) == network
+    assert network_in(replace(network, learning=None), plan, 4).learning is None
+    assert [(each.epoch, each.network.learning) for each in stages(network, plan)] == list(enumerate(rates, 1))
+
+
 def test_stages_begin_where_codes_change() -> None:
     """What is said of the first epoch is there from the beginning: nothing is set to it on the way."""
     network = digits_network()
     assert stages(network, None) == [Stage(1, network)]
     plan = training(
-        CodeChange(1, ChangedCode(k_beta=0.3)),
-        CodeChange(2, ChangedCode(k_alpha=0.9), ChangedCode(k_beta=0.125)),
-        CodeChange(5, ChangedCode(k_beta=0.2)),
+        Change(1, ChangedCode(k_beta=0.3)),
+        Change(2, ChangedCode(k_alpha=0.9), ChangedCode(k_beta=0.125)),
+        Change(5, ChangedCode(k_beta=0.2)),
         epochs=6,
     )
     found = stages(network, plan)
@@ -170,7 +183,7 @@ def test_what_was_sent_before_a_change_decays_with_the_new_rate() -> None:
 
 
 def test_a_network_goes_on_from_a_state_under_other_codes_alike_in_one_piece_or_two() -> None:
-    plan = training(CodeChange(2, ChangedCode(k_alpha=0.9), ChangedCode(k_alpha=0.9)))
+    plan = training(Change(2, ChangedCode(k_alpha=0.9), ChangedCode(k_alpha=0.9)))
     streams = digits_streams(test=False)
     middle, end = 30 * PERIOD_NS, 60 * PERIOD_NS
     first = ActorEngine(digits_network(), streams)

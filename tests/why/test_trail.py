@@ -53,11 +53,11 @@ def many_states(share: float = 1e6) -> Iterator[None]:
         yield
 
 
-def record(folder: Path, name: str, engine: str, *, trace: bool = True) -> Path:
-    """A run of two_rates, or of three epochs whose codes change in the second."""
+def record(folder: Path, name: str, engine: str, *, trace: bool = True, rule: str = "past") -> Path:
+    """A run of two_rates, or of three epochs whose codes change in the second, and whose rates in both others."""
     if name == "epochs":
         file = folder / "few.yaml"
-        file.write_text(EPOCHS, encoding="utf-8")
+        file.write_text(EPOCHS.replace("rule: past", f"rule: {rule}"), encoding="utf-8")
         config = load_config(file)
     else:
         config = with_overrides(load_config(find_config("two_rates")), until_ns=3 * 10**9)

@@ -92,10 +92,11 @@ def test_areas_that_begin_anew_since_there_are_too_many(tmp_path: Path) -> None:
     assert sum(change.kind == "settle" for change in told.changes) > 10
 
 
+@pytest.mark.parametrize("rule", list(Rule))
 @pytest.mark.parametrize("engine", ["actor", "compiled"])
-def test_codes_that_change_on_the_way(engine: str, tmp_path: Path) -> None:
+def test_codes_and_rates_that_change_on_the_way(engine: str, rule: Rule, tmp_path: Path) -> None:
     with many_states():
-        run = record_config(tmp_path, "epochs", engine)
+        run = record_config(tmp_path, "epochs", engine, rule=rule.value)
     past, n_moved = open_past(run), 0
     for i, j in ((3, 1), (5, 0), (0, 2)):
         told = weight_history(run_of(past), "hidden->output", i, j)

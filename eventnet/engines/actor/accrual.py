@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.actor.spike_trace import SpikeTrace
-from eventnet.engines.areas import due_to_dendrites, due_to_error_dendrites, grown, owed, worth_of
+from eventnet.engines.areas import at_rate, due_to_dendrites, due_to_error_dendrites, grown, owed, worth_of
 from eventnet.engines.precision import AREAS_KEPT, SMALLEST_ACCRUAL_FACTOR
 
 Array = NDArray[np.floating]
@@ -139,6 +139,10 @@ class Accrual:
     def _owed(self, rows: Indices, columns: Indices | slice, area: Array) -> Array:
         """What these rows would lose at these columns if they were brought up to `area`."""
         return owed(self._eta, self._x_hat.scaled[rows], area[columns], self.areas[:, columns][self.seen[rows]])
+
+    def convert(self, eta_before: float) -> None:
+        """Let what is owed, which was accrued at the rate `eta_before`, be the same at the present one."""
+        self.areas[...] = at_rate(self.areas, eta_before, self._eta)
 
     def state(self) -> dict[str, object]:
         """What is owed and due, as a plain tree."""

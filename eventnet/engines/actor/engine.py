@@ -71,6 +71,7 @@ class ActorEngine:
         self._next_event = 0
         self._passes, self._last_pass_ns = 0, NO_TIME
         self._learning_enabled = True
+        self._eta = 0.0 if network.learning is None else network.learning.eta
         self._accrues = network.learning is not None and network.learning.rule is Rule.ACCRUAL
         self._reason = [NO_CAUSE] * len(graph.populations)  # the last event that reached each population
         self._reason_back = [NO_CAUSE] * len(graph.populations)
@@ -588,6 +589,7 @@ class ActorEngine:
         return {
             "now_ns": self.now_ns,
             "next_event": self._next_event,
+            "eta": self._eta,
             "passes": (self._passes, self._last_pass_ns),
             "learning_enabled": self._learning_enabled,
             "reason": list(self._reason),
@@ -617,6 +619,9 @@ class ActorEngine:
         saved = (*state["populations"], *state["e_hat"], *state["projections"])
         for actor, actor_state in zip(actors, saved, strict=True):
             actor.load_state(actor_state)
+        for synapses in self.synapses:
+            if synapses.accrual is not None:
+                synapses.accrual.convert(state.get("eta", self._eta))
         self._sensor_positions = list(state["sensor_positions"])
         self._target_positions = list(state["target_positions"])
         self.totals.load_state(state["totals"])

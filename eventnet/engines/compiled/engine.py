@@ -9,6 +9,7 @@ import numpy as np
 from numba import typeof
 from numpy.typing import NDArray
 
+from eventnet.engines.areas import at_rate
 from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_blocks, hearing_events
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed, with_room
@@ -57,6 +58,7 @@ class CompiledEngine:
         self._recorders = tuple(recorders)
         self._streams = streams
         net = make_tables(self.graph)
+        self._eta = float(net.etas[0])
         arrays = make_arrays(self.graph, net)
         work = make_work(net, arrays)
         self._in_blocks = hearing_blocks(recorders)
@@ -145,6 +147,7 @@ class CompiledEngine:
         """Everything the future depends on, as a copy."""
         return {
             "now_ns": self._now_ns,
+            "eta": self._eta,
             "counters": self._pools.ints[: layout.N_COUNTERS].copy(),
             "arrays": save_arrays(self._pools.state),
             "positions": self._feeder.positions(self._pools.feed),
@@ -161,6 +164,8 @@ class CompiledEngine:
         self._now_ns = state["now_ns"]
         self._pools.ints[: layout.N_COUNTERS] = state["counters"]
         self._move(state=load_arrays(self._pools.net, self._pools.state, state["arrays"]))
+        areas = self._pools.state.areas
+        areas[...] = at_rate(areas, state.get("eta", self._eta), self._eta)
         self._feeder = Feeder(self.graph, self._streams, list(state["positions"]))
         self.totals.load_state(state["totals"])
 

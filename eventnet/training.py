@@ -1,4 +1,4 @@
-"""Learning in epochs: a stream of images gone through several times, tested after each, while codes and rates may change.
+"""Learning in epochs: a stream of images gone through several times, tested after each; codes and rates may change.
 
     epoch 1 -> test -> other codes, other rates? -> epoch 2 -> test -> ... -> epochs.jsonl
 

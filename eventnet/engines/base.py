@@ -19,7 +19,7 @@ from eventnet.trace.events import EventBatch, EventBlock, Outcome
 State = dict[str, Any]
 """A plain tree of dicts, lists, numbers, strings and arrays: saving it is saving the simulation."""
 
-STATES_VERSION = 2
+STATES_VERSION = 3
 """What the states of engines are and what becomes of them: raised whenever engines give other bits or states hold other
 things, and only then, so that what a run has left serves until it would mislead (tests/golden says when).
 """

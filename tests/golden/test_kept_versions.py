@@ -41,13 +41,13 @@ from eventnet.trace.store import RunWriter
 from tests.streams import PartialSamples, Samples, Targets
 
 STATES = {
-    2: {
-        "accrual": "ec3398cc2515ec0c",
-        "past": "1e2c26bb1f1e92f6",
-        "future": "bbc8d9c24c51097b",
-        "reconstruction": "6c3470f1855f5089",
-        "exact": "d64661da31810fb0",
-        "float32": "89b91385ff7ff03b",
+    3: {
+        "accrual": "0626a901a97ac333",
+        "past": "ffe51fdac5b07573",
+        "future": "bff9b0bc19bcdadc",
+        "reconstruction": "8c4a6e34117fb282",
+        "exact": "f0a920037d9f56ee",
+        "float32": "27f3e27a79416d89",
     }
 }
 ACCOUNTS = {2: "21d256d362632a24"}

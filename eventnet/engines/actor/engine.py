@@ -621,7 +621,7 @@ class ActorEngine:
             actor.load_state(actor_state)
         for synapses in self.synapses:
             if synapses.accrual is not None:
-                synapses.accrual.convert(state.get("eta", self._eta))
+                synapses.accrual.convert(state["eta"])
         self._sensor_positions = list(state["sensor_positions"])
         self._target_positions = list(state["target_positions"])
         self.totals.load_state(state["totals"])

@@ -165,7 +165,7 @@ class CompiledEngine:
         self._pools.ints[: layout.N_COUNTERS] = state["counters"]
         self._move(state=load_arrays(self._pools.net, self._pools.state, state["arrays"]))
         areas = self._pools.state.areas
-        areas[...] = at_rate(areas, state.get("eta", self._eta), self._eta)
+        areas[...] = at_rate(areas, state["eta"], self._eta)
         self._feeder = Feeder(self.graph, self._streams, list(state["positions"]))
         self.totals.load_state(state["totals"])
 

@@ -120,6 +120,14 @@ def test_the_networks_of_the_paper(row: Row, tmp_path: Path) -> None:
     assert config.training.images == Images("mnist", tmp_path.resolve(), order)
 
 
+def test_rows_learn_at_one_rate_with_the_codes_of_the_shipped_configuration(tmp_path: Path) -> None:
+    shipped = load_config(find_config("mnist")).training.schedule
+    assert any(change.eta is not None for change in shipped)
+    schedule = load_row(SPIKING, Settings(epochs=50), tmp_path).training.schedule
+    assert schedule == tuple(replace(each, eta=None, eta_bias=None) for each in shipped if each.is_of_codes)
+    assert len(schedule) == 1
+
+
 def test_a_row_of_the_shipped_part(tmp_path: Path) -> None:
     config = load_row(SPIKING, Settings(data=SUBSET), tmp_path)
     assert config.training.images == Images("mnist-subset")

@@ -7,12 +7,12 @@ compilers turn the sum over pixels into vector instructions; docs/data.md has th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from eventnet.compiling import compiled_and_kept
 from eventnet.errors import InputError
 
 Metric = Literal["l1", "l2"]
@@ -61,7 +61,7 @@ def _check(images: NDArray[np.uint8], window: int, metric: str, start: int) -> N
 
 def _kernel(function: _Function) -> _Function:
     """Compile serially and cached."""
-    return cast(_Function, cast(Any, njit)(cache=True)(function))
+    return compiled_and_kept(function)
 
 
 @_kernel

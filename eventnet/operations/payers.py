@@ -23,13 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
+from eventnet.compiling import compiled_and_kept
 from eventnet.network.graph import Graph
 from eventnet.operations.bills import COUNTS, IS_COUNTED, BillTable
 from eventnet.operations.charges import Batches, TableReader
@@ -390,7 +390,7 @@ def _wiring(graph: Graph) -> _Wiring:
 
 def _kernel(function: _Function) -> _Function:
     """Compile serially and cached. Kernels borrow their arrays and allocate none, so nothing need be counted."""
-    return cast(_Function, cast(Any, njit)(cache=True, error_model="numpy", nogil=True, _nrt=False)(function))
+    return compiled_and_kept(function, error_model="numpy", nogil=True, _nrt=False)
 
 
 @_kernel

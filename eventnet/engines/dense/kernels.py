@@ -20,12 +20,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from eventnet.compiling import compiled_and_kept
 from eventnet.engines.initial import initial_weights
 from eventnet.errors import InputError
 from eventnet.network import Network, Population, Projection, Sensor, derive
@@ -205,7 +205,7 @@ class _Scratch(NamedTuple):
 
 def _kernel(function: _Function) -> _Function:
     """Serial and cached. The order of sums is free here: nothing but speed hangs on it."""
-    return cast(_Function, cast(Any, njit)(cache=True, fastmath=True, error_model="numpy")(function))
+    return compiled_and_kept(function, fastmath=True, error_model="numpy")
 
 
 @_kernel

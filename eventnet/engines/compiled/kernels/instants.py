@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from eventnet.coding import adapt_step
 from eventnet.coding.signal import MEAN_LANES
+from eventnet.compiling import compiled_and_kept
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
     doubles,
@@ -93,7 +94,7 @@ def _make_run() -> Callable[[Sim, int], int]:
             _end_instant(sim)
         return layout.MISPREDICTED
 
-    return cast(Callable[[Sim, int], int], cast(Any, njit)(cache=True, nogil=True, **OPTIONS)(run))
+    return compiled_and_kept(run, nogil=True, **OPTIONS)
 
 
 @phase

@@ -1,0 +1,56 @@
+"""What is compiled by two processes at once is kept by its own types."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KERNEL = """
+import sys
+import time
+
+import numpy as np
+from numba.core.caching import IndexDataCacheFile
+
+from eventnet.compiling import compiled_and_kept
+
+
+def first(values):
+    return values[0]
+
+
+def slowly(self):
+    found = load(self)
+    time.sleep(float(sys.argv[1]))
+    return found
+
+
+load, IndexDataCacheFile._load_index = IndexDataCacheFile._load_index, slowly
+kernel = compiled_and_kept(first)
+for dtype in sys.argv[2:]:
+    print(kernel(np.array([1.5, 2.5], dtype)))
+hits = kernel.stats.cache_hits
+print(sum(hits.values()))
+"""
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_two_processes_that_compile_at_once_keep_what_each_compiled(tmp_path: Path) -> None:
+    script = tmp_path / "kernel.py"
+    script.write_text(KERNEL, encoding="utf-8")
+
+    def start(wait_s: float, *dtypes: str) -> subprocess.Popen[str]:
+        command = [sys.executable, str(script), str(wait_s), *dtypes]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+
+    # each sleeps between looking for a free name and taking it, so they overlap
+    both = [start(2.0, "float64"), start(2.0, "float32")]
+    assert [each.communicate()[0].split() for each in both] == [["1.5", "0"], ["1.5", "0"]]
+    assert len(list((tmp_path / "__pycache__").glob("*.nbc"))) == 2
+    # whose entry in the index was lost is compiled anew, and then both are there
+    assert start(0.0, "float64", "float32").communicate()[0].split()[:2] == ["1.5", "1.5"]
+    assert start(0.0, "float64", "float32").communicate()[0].split() == ["1.5", "1.5", "2"]

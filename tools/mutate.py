@@ -170,7 +170,7 @@ MUTATIONS = (
     ),
     Mutation("eventnet/engines/dense/kernels.py", "smoothing / m", "0.0 * m", "tests/engines/test_dense_kernels.py"),
     Mutation("eventnet/engines/areas.py", "(before / eta)", "(eta / before)", "tests/engines/test_time_stepped.py"),
-    Mutation("eventnet/engines/compiled/engine.py", 'at_rate(areas, state["eta"], self._eta)', "areas", COMPILED),
+    Mutation("eventnet/engines/compiled/engine.py", 'state["eta"], self', "self.graph.network.eta, self", COMPILED),
     Mutation(
         "eventnet/why/synapse.py",
         "self._area * ratio, self._seen * ratio",

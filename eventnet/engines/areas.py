@@ -61,9 +61,10 @@ def owed(eta: float, scaled: Array, area: Array, seen: Array) -> Array:
     return np.asarray(steps[:, None] * (area - seen))
 
 
-def at_rate(areas: Array, before: float, eta: float) -> Array:
-    """Areas that stand for the same learning at the rate `eta` as they did at the rate `before`, of the same shape.
+def convert(areas: Array, before: float, eta: float) -> None:
+    """Have areas stand, at the rate `eta`, for the learning that they stood for at the rate `before`; in place.
 
     At a rate of 0 nothing is owed, whatever they are.
     """
-    return areas if eta in (before, 0.0) else np.asarray(areas * areas.dtype.type(before / eta))
+    if eta not in (before, 0.0):
+        areas *= areas.dtype.type(before / eta)

@@ -183,3 +183,8 @@ class Network:
     probes: tuple[Probe, ...] = ()
     seed: int = 0
     dtype: str = "float64"
+
+    @property
+    def eta(self) -> float:
+        """The rate at which weights learn, 0 where nothing does."""
+        return 0.0 if self.learning is None else self.learning.eta

@@ -185,7 +185,7 @@ class _Reading:
             e=_spread(e_ns, errors.spikes_ns, errors.amounts),
             learns=self._learning(e_ns, "right"),
             learned=before,
-            eta=np.array([_eta(graph) for graph in self._graphs])[self._network_at(e_ns)],
+            eta=np.array([graph.network.eta for graph in self._graphs])[self._network_at(e_ns)],
             fading=np.array([1.0 - decay_product(graph, self._k) for graph in self._graphs])[self._network_at(e_ns)],
             ticks=np.isin(e_ns, ticks_ns),
             grows=np.isin(e_ns, grown_ns),
@@ -199,11 +199,11 @@ class _Reading:
         graph = self._graphs[int(self._network_at(np.array([self._end_ns]))[0])]
         fading = 1.0 - decay_product(graph, self._k)
         if not self._learning(np.array([self._end_ns]), "left")[0]:
-            return 1.0, 1.0, fading, _eta(graph)
+            return 1.0, 1.0, fading, graph.network.eta
         elapsed_ns = self._end_ns - last_ns
         (x, x_period_ns), (e, e_period_ns) = self._code(graph, forward=True), self._code(graph, forward=False)
         left = decay(x.k_alpha, elapsed_ns, x_period_ns), decay(e.k_alpha, elapsed_ns, e_period_ns)
-        return *left, fading, _eta(graph)
+        return *left, fading, graph.network.eta
 
     def _trains(self, i: int, j: int) -> dict[tuple[Kind, int], Train]:
         """The spikes of all that reach the target, and its errors."""
@@ -255,10 +255,6 @@ class _Reading:
         """Whether samples are learned from, after those of these times ("right") or just before ("left")."""
         flags = np.append(True, self._learn)
         return flags[np.searchsorted(self._lost_ns, times_ns, side)]
-
-
-def _eta(graph: Graph) -> float:
-    return 0.0 if graph.network.learning is None else graph.network.learning.eta
 
 
 def _losses(run: Run, graph: Graph, end_ns: int) -> tuple[Ints, Bools]:

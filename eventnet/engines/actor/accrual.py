@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.actor.spike_trace import SpikeTrace
-from eventnet.engines.areas import at_rate, due_to_dendrites, due_to_error_dendrites, grown, owed, worth_of
+from eventnet.engines.areas import convert, due_to_dendrites, due_to_error_dendrites, grown, owed, worth_of
 from eventnet.engines.precision import AREAS_KEPT, SMALLEST_ACCRUAL_FACTOR
 
 Array = NDArray[np.floating]
@@ -142,7 +142,7 @@ class Accrual:
 
     def convert(self, eta_before: float) -> None:
         """Let what is owed, which was accrued at the rate `eta_before`, be the same at the present one."""
-        self.areas[...] = at_rate(self.areas, eta_before, self._eta)
+        convert(self.areas, eta_before, self._eta)
 
     def state(self) -> dict[str, object]:
         """What is owed and due, as a plain tree."""

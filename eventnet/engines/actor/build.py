@@ -57,8 +57,7 @@ def make_synapses(graph: Graph, e_hat: list[SpikeTrace]) -> list[Synapses]:
             dtype,
             smallest_factor=0.0 if rule is Rule.ACCRUAL else SMALLEST_FACTOR,  # the accrual folds it
         )
-        eta = learning.eta if learning is not None else 0.0
         r2 = decay_product(graph, k) if learns else 0.0
         at_once = passes_errors_at_once(graph, k)
-        made.append(Synapses(weights, x_hat, e_hat[target], rule, eta, r2, errors_at_once=at_once))
+        made.append(Synapses(weights, x_hat, e_hat[target], rule, graph.network.eta, r2, errors_at_once=at_once))
     return made

@@ -71,7 +71,6 @@ class ActorEngine:
         self._next_event = 0
         self._passes, self._last_pass_ns = 0, NO_TIME
         self._learning_enabled = True
-        self._eta = 0.0 if network.learning is None else network.learning.eta
         self._accrues = network.learning is not None and network.learning.rule is Rule.ACCRUAL
         self._reason = [NO_CAUSE] * len(graph.populations)  # the last event that reached each population
         self._reason_back = [NO_CAUSE] * len(graph.populations)
@@ -589,7 +588,7 @@ class ActorEngine:
         return {
             "now_ns": self.now_ns,
             "next_event": self._next_event,
-            "eta": self._eta,
+            "eta": self.graph.network.eta,
             "passes": (self._passes, self._last_pass_ns),
             "learning_enabled": self._learning_enabled,
             "reason": list(self._reason),

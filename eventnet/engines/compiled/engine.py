@@ -9,7 +9,7 @@ import numpy as np
 from numba import typeof
 from numpy.typing import NDArray
 
-from eventnet.engines.areas import at_rate
+from eventnet.engines.areas import convert
 from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_blocks, hearing_events
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed, with_room
@@ -58,7 +58,6 @@ class CompiledEngine:
         self._recorders = tuple(recorders)
         self._streams = streams
         net = make_tables(self.graph)
-        self._eta = float(net.etas[0])
         arrays = make_arrays(self.graph, net)
         work = make_work(net, arrays)
         self._in_blocks = hearing_blocks(recorders)
@@ -147,7 +146,7 @@ class CompiledEngine:
         """Everything the future depends on, as a copy."""
         return {
             "now_ns": self._now_ns,
-            "eta": self._eta,
+            "eta": self.graph.network.eta,
             "counters": self._pools.ints[: layout.N_COUNTERS].copy(),
             "arrays": save_arrays(self._pools.state),
             "positions": self._feeder.positions(self._pools.feed),
@@ -164,8 +163,7 @@ class CompiledEngine:
         self._now_ns = state["now_ns"]
         self._pools.ints[: layout.N_COUNTERS] = state["counters"]
         self._move(state=load_arrays(self._pools.net, self._pools.state, state["arrays"]))
-        areas = self._pools.state.areas
-        areas[...] = at_rate(areas, state["eta"], self._eta)
+        convert(self._pools.state.areas, state["eta"], self.graph.network.eta)
         self._feeder = Feeder(self.graph, self._streams, list(state["positions"]))
         self.totals.load_state(state["totals"])
 

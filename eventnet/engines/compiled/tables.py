@@ -58,7 +58,7 @@ def make_tables(graph: Graph) -> Tables:
     learning = graph.network.learning
     n, m = len(graph.populations), len(graph.projections)
     sizes = [p.size for p in graph.populations]
-    eta = learning.eta if learning else 0.0
+    eta = graph.network.eta
     eta_bias = eta if learning is None or learning.eta_bias is None else learning.eta_bias
     populations, lists = _populations(graph)
     alphas, periods = _codes(graph)

@@ -20,7 +20,7 @@ WHITE = 255
 MOST_FRAMES = 2**24 // WHITE
 """Up to these, pixels times frames are whole numbers that single precision holds."""
 
-BLOCK_FRAMES = 256
+BLOCK_FRAMES = 1024
 BLOCK_VALUES = 1 << 22
 """Most frames in a block, and most pixels (32 MB as float64) unless a single frame has more."""
 

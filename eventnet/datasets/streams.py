@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.datasets.fading import (
-    BLOCK_FRAMES,
     WHITE,
     blend,
     block_frames,
@@ -29,6 +28,8 @@ from eventnet.engines.base import SampleBlock, TargetBlock
 from eventnet.errors import InputError
 from eventnet.sensors.samples import StreamCounts
 
+BLOCK_LABELS = 4096
+"""Most labels in a block."""
 _LAST_NS = int(np.iinfo(np.int64).max)
 
 
@@ -173,7 +174,7 @@ class LabelStream:
         """All labels from number `start` on; those before cost nothing."""
         counts = self._counts = StreamCounts()
         schedule = self._schedule
-        for at in schedule.chunks(start, BLOCK_FRAMES):
+        for at in schedule.chunks(start, BLOCK_LABELS):
             place = nearer(at, schedule.frames) % len(self._labels)
             counts.delivered += len(at)
             counts.values += len(at)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventnet.datasets.fading import fade, fade_labels
+from eventnet.datasets.fading import BLOCK_FRAMES, fade, fade_labels
 from eventnet.datasets.mnist import load_mnist_subset
-from eventnet.datasets.streams import ImageStream, LabelStream
+from eventnet.datasets.streams import BLOCK_LABELS, ImageStream, LabelStream
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.base import SampleBlock
 from eventnet.engines.streams import check_samples, check_targets, check_times
@@ -44,7 +44,7 @@ def test_every_whole_image_is_itself_to_the_bit(n, frames, seed):
     images = np.random.default_rng(seed).integers(256, size=(n, 2, 3)).astype(np.uint8)
     blocks = list(fade(images, frames))
     found = np.concatenate([np.empty((0, 2, 3)), *blocks])
-    assert all(1 <= len(block) <= 256 for block in blocks)
+    assert all(1 <= len(block) <= BLOCK_FRAMES for block in blocks)
     assert found.dtype == np.float64
     assert np.array_equal(found[::frames], images / 255)
     assert len(found) == len(fade_labels(np.arange(n), frames)) == ((n - 1) * frames + 1 if n else 0)
@@ -139,18 +139,18 @@ def test_a_late_start_costs_nothing():
 
 
 def test_blocks_are_small_and_fit_what_engines_check():
-    n = 1000
-    images = np.random.default_rng(0).integers(256, size=(n, 28, 28)).astype(np.uint8)
-    pixels, digits = Population("image", 784), Population("digit", 10, nonlinearity=Nonlinearity.SOFTMAX)
+    n = max(BLOCK_FRAMES, BLOCK_LABELS) + 100
+    images = np.random.default_rng(0).integers(256, size=(n, 4, 7)).astype(np.uint8)
+    pixels, digits = Population("image", 28), Population("digit", 10, nonlinearity=Nonlinearity.SOFTMAX)
     last_ns = -1
     for block in ImageStream(images, 20).blocks():
-        assert 1 <= len(block.times_ns) <= 256
+        assert 1 <= len(block.times_ns) <= BLOCK_FRAMES
         last_ns = check_times("image", block.times_ns, 0, last_ns)
         check_samples("image", pixels, block)
     assert last_ns == 20 * (n - 1)
     for block in LabelStream(np.arange(n, dtype=np.uint8) % 10, 20).blocks():
         assert block.values.dtype == np.int64
-        assert 1 <= len(block.times_ns) <= 256
+        assert 1 <= len(block.times_ns) <= BLOCK_LABELS
         check_targets("digit", digits, block)
 
 
@@ -250,6 +250,6 @@ def test_what_cannot_be_shown_is_refused_at_once(make, words):
 
 
 def test_a_pass_that_is_not_read_to_the_end_counts_what_was_read():
-    stream = ImageStream(np.zeros((600, 2), np.uint8), 10)
+    stream = ImageStream(np.zeros((2 * BLOCK_FRAMES + 1, 2), np.uint8), 10)
     list(islice(stream.blocks(), 2))
-    assert vars(stream.counts)["delivered"] == 512
+    assert vars(stream.counts)["delivered"] == 2 * BLOCK_FRAMES

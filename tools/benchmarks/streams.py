@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eventnet.engines.base import SampleBlock, TargetBlock
 
 BLOCK = 256
-LONG_BLOCK, BLOCK_VALUES = 4096, 1 << 18
+LONG_BLOCK, BLOCK_VALUES = 4096, 1 << 20
 """Samples of few channels come in longer blocks, as those of the package's own sensors do."""
 
 
@@ -58,6 +58,6 @@ class Classes:
     groups: tuple[str, ...] = ("all",)
 
     def blocks(self) -> Iterator[TargetBlock]:
-        for start in range(0, len(self.times_ns), BLOCK):
-            times_ns, labels = self.times_ns[start : start + BLOCK], self.labels[start : start + BLOCK]
+        for start in range(0, len(self.times_ns), LONG_BLOCK):
+            times_ns, labels = self.times_ns[start : start + LONG_BLOCK], self.labels[start : start + LONG_BLOCK]
             yield TargetBlock(times_ns, labels, np.zeros(len(labels), np.int64), np.ones(len(labels), bool))

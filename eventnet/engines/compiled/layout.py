@@ -29,7 +29,7 @@ N_COUNTERS = 7  # those above change and are saved
     N_SIDES,  # those that are in use: without errors the forward sides only
 ) = range(N_COUNTERS, 17)
 N_NUMBERS = 17  # what is in the head before the places
-HEAD = 101
+HEAD = 103
 (
     SIDE_TABLE,
     SIDE_CONSTANTS,
@@ -99,7 +99,9 @@ HEAD = 101
     DRIVEN,
     STREAMS,
     NEXT_NS,
-    SAMPLE_ROWS,
+    PARTS,
+    PART_NUMBERS,
+    SAMPLES,
     SAMPLE_VALUES,
     SAMPLE_NUMBERS,
     SAMPLE_CHANNELS,
@@ -249,22 +251,36 @@ TRAVELLING_NUMBERS_WIDTH = 2
 # Work.vectors: working space for one population at a time
 V_X, V_Z, V_S, V_SUM, V_XHAT, V_EHAT, V_STEP, V_MASK, V_ZERO = range(9)
 
-# Feed.streams
-FIRST_ROW, END_ROW, ROW, ENDS = range(4)
-STREAMS_WIDTH = 4
-# Feed.sample_rows: VALUE and CHANNEL are offsets, -1 for a class and for all channels; LABEL and on are targets'
+# Feed.streams: which part of its window the sample that comes next is in, and as which of its samples
+PART, END_PART, AT, TAKEN, ENDS = range(5)
+STREAMS_WIDTH = 5
+# Feed.parts: of consecutive samples of a stream. Feed.part_numbers has their times from FIRST_TIME on; after these come
+# the ends of their values, [n + 1] counted from PART_VALUE on, or those numbers of a target that each is named by.
 (
-    TIME,
+    N_SAMPLES,
+    FIRST_TIME,
+    CARRIES,
+    WIDTH,  # how many values a sample has, where all have as many
+    PART_VALUE,
+    PART_CHANNEL,
+    PART_DIVISOR,
+    PART_NUMBER_BYTES,
+) = range(8)
+PARTS_WIDTH = 8
+ALL_CHANNELS, SOME_CHANNELS, WANTED = range(3)  # what samples carry
+OF_LABEL, OF_GROUP, OF_LEARN = range(1, 4)  # of a target's
+# Feed.samples: of each stream the sample that comes next. VALUE and CHANNEL are places; CHANNEL is -1 for all channels.
+(
     VALUE,
     CHANNEL,
     N_VALUES,
-    DIVISOR,  # of whole numbers, whose offset counts numbers of their own width; or COPIED or GIVEN
+    DIVISOR,  # of whole numbers, whose place counts numbers of their own width; or COPIED or GIVEN
     NUMBER_BYTES,  # their width
-    LABEL,
+    LABEL,  # -1 where values are wanted
     GROUP,
     LEARN,
-) = range(9)
-SAMPLE_ROWS_WIDTH = 9
+) = range(8)
+SAMPLES_WIDTH = 8
 
 # Out.batches_told, Out.outcomes_told, Out.cursor
 FIRST_EVENT, BATCH_TIME, BATCH_PHASE, BATCH_KIND, OWNER, START, N_EVENTS = range(7)

@@ -149,18 +149,24 @@ def side_numbers(sim: Sim, side: int) -> Doubles:
 
 
 @view
-def sample_of(sim: Sim, row: int) -> Ints:
-    """A sample in its stream's window."""
-    start = sim.ints[layout.SAMPLE_ROWS] + row * layout.SAMPLE_ROWS_WIDTH
-    return sim.ints[start : start + layout.SAMPLE_ROWS_WIDTH]
+def part_of(sim: Sim, part: int) -> Ints:
+    """A part of a stream's window."""
+    start = sim.ints[layout.PARTS] + part * layout.PARTS_WIDTH
+    return sim.ints[start : start + layout.PARTS_WIDTH]
 
 
 @view
-def values_of_sample(sim: Sim, sample: Ints) -> Floats:
-    """The values of a sample that are not packed (what follows them is not to be touched)."""
-    first = max(sample[layout.VALUE], 0)
+def sample_of(sim: Sim, stream: int) -> Ints:
+    """The sample of a stream that comes next."""
+    start = sim.ints[layout.SAMPLES] + stream * layout.SAMPLES_WIDTH
+    return sim.ints[start : start + layout.SAMPLES_WIDTH]
+
+
+@view
+def values_from(sim: Sim, divisor: int, first: int) -> Floats:
+    """Values of samples that are no whole numbers, from a place on (what follows is not to be touched)."""
     copied = sim.floats[sim.ints[layout.SAMPLE_VALUES] + first :]
-    return sim.given[first:] if sample[layout.DIVISOR] == layout.GIVEN else copied
+    return sim.given[first:] if divisor == layout.GIVEN else copied
 
 
 @view

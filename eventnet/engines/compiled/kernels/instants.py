@@ -30,9 +30,8 @@ from eventnet.engines.compiled.kernels.access import (
     side_numbers,
     side_state,
     side_table,
-    stream_of,
     synapse,
-    values_of_sample,
+    values_from,
     vector,
 )
 from eventnet.engines.compiled.kernels.compiling import OPTIONS, SOURCES, Sim, apart, constant, kernel, phase
@@ -42,6 +41,12 @@ from eventnet.engines.compiled.kernels.learning import update
 from eventnet.engines.compiled.kernels.losing import take_target
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_z, values_of
 from eventnet.engines.compiled.kernels.recording import NONE, begin, emit_one, emit_values
+from eventnet.engines.compiled.kernels.sampling import (
+    following_is_finite,
+    lacks_following,
+    list_samples,
+    next_sample,
+)
 from eventnet.engines.compiled.kernels.waking import foresee_all, mark_stale, renew, settle, touch
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
@@ -77,6 +82,7 @@ def _make_run() -> Callable[[Sim, int], int]:
         """Let everything happen that happens before `until_ns`; returns why it stopped."""
         _ = sources
         sim.ints[layout.FAULT] = -1
+        list_samples(sim)
         renew(sim)
         while sim.ints[layout.FAULT] < 0:
             ahead = _look_ahead(sim)
@@ -132,15 +138,12 @@ def _lacking(sim: Sim, ahead: Ahead) -> int:
             if ints(sim, layout.CURSOR)[column] > ints(sim, layout.LIMITS)[column]:
                 return layout.NEEDS_ROOM
     for stream in range(sim.ints[layout.N_STREAMS] if ahead.samples else 0):
-        row = stream_of(sim, stream)
         if ints(sim, layout.NEXT_NS)[stream] != ahead.time_ns:
             continue
-        following = row[layout.ROW] + 1
-        if following == row[layout.END_ROW]:
-            if not row[layout.ENDS]:
-                sim.ints[layout.FAULT] = stream
-                return layout.NEEDS_SAMPLES
-        elif stream < sim.ints[layout.N_SENSORS] and not _is_finite(sim, sample_of(sim, following)):
+        if lacks_following(sim, stream):
+            sim.ints[layout.FAULT] = stream
+            return layout.NEEDS_SAMPLES
+        if stream < sim.ints[layout.N_SENSORS] and not following_is_finite(sim, stream):
             sim.ints[layout.FAULT] = stream
             return layout.NOT_FINITE
     m = sim.ints[layout.N_PROJECTIONS]
@@ -152,22 +155,6 @@ def _lacking(sim: Sim, ahead: Ahead) -> int:
                 sim.ints[layout.FAULT] = ring
                 return layout.NEEDS_RING
     return layout.DONE
-
-
-@kernel
-def _is_finite(sim: Sim, sample: Ints) -> bool:
-    """Whether all values of a sample are finite, as whole numbers are."""
-    if sample[layout.DIVISOR] > 0:  # whole numbers
-        return True
-    return bool(_are_finite(values_of_sample(sim, sample)[: sample[layout.N_VALUES]]))
-
-
-@apart
-def _are_finite(values: Floats) -> bool:
-    infinity, bad = values.dtype.type(np.inf), 0
-    for j in range(values.shape[0]):
-        bad |= not abs(values[j]) < infinity
-    return bad == 0
 
 
 @phase
@@ -189,7 +176,7 @@ def _instant(sim: Sim, ahead: Ahead) -> int:
         if ints(sim, layout.NEXT_NS)[stream] == now_ns:
             if not take_target(sim, stream):
                 return int(ints(sim, layout.DRIVEN)[stream])
-            _next_sample(sim, stream)
+            next_sample(sim, stream)
     if ahead.arrivals:
         _deliver(sim, BACKWARD_RINGS)
     for place in range(sim.ints[layout.N_SIDES] - n):
@@ -229,6 +216,7 @@ def _end_instant(sim: Sim) -> None:
         row = side_state(sim, side)
         row[layout.SPIKES] = 0
         row[layout.DECIDING] = layout.NO_ONE
+        row[layout.FIRST_LISTED] = min(row[layout.FIRST_LISTED], 0)  # no place in a window is kept in a state
         row[layout.SETTLED_NS] = -1
         row[layout.N_BIAS_STEPS] = 0
         row[layout.HAS_GRADIENT] = 0
@@ -244,7 +232,7 @@ def _take_sample(sim: Sim, stream: int) -> None:
     i = ints(sim, layout.DRIVEN)[stream]
     start, size = side_table(sim, i)[layout.OFFSET], side_table(sim, i)[layout.SIZE]
     held = floats(sim, layout.HELD)[start : start + size]
-    sample = sample_of(sim, stream_of(sim, stream)[layout.ROW])
+    sample = sample_of(sim, stream)
     n, first_channel = sample[layout.N_VALUES], sample[layout.CHANNEL]
     place = ints(sim, layout.CURSOR)[layout.EVENTS]
     if first_channel < 0:
@@ -252,7 +240,7 @@ def _take_sample(sim: Sim, stream: int) -> None:
         _hold_all(sim, sample, held)
     else:
         channels = ints(sim, layout.SAMPLE_CHANNELS)[first_channel : first_channel + n]
-        values = values_of_sample(sim, sample)
+        values = values_from(sim, sample[layout.DIVISOR], sample[layout.VALUE])
         if side_table(sim, i)[layout.SELF_WAKES]:
             foresee_all(sim, i)  # while the channels are as they were
             settle(sim, i, sim.ints[layout.NOW_NS], channels)
@@ -270,7 +258,7 @@ def _take_sample(sim: Sim, stream: int) -> None:
     side_state(sim, i)[layout.FIRST_LISTED] = first_channel
     side_state(sim, i)[layout.N_LISTED] = n
     ask_forward(sim, i, layout.ALL if first_channel < 0 else layout.LISTED)
-    _next_sample(sim, stream)
+    next_sample(sim, stream)
 
 
 @phase
@@ -280,7 +268,7 @@ def _hold_all(sim: Sim, sample: Ints, held: Floats) -> None:
     divisor = held.dtype.type(sample[layout.DIVISOR])
     packed = sim.ints[sim.ints[layout.SAMPLE_NUMBERS] :]
     if sample[layout.DIVISOR] <= 0:
-        _copy(values_of_sample(sim, sample)[: held.shape[0]], held)
+        _copy(values_from(sim, sample[layout.DIVISOR], first)[: held.shape[0]], held)
     elif sample[layout.NUMBER_BYTES] == 1:
         _divide(packed.view(np.uint8)[first:end], divisor, held)
     elif sample[layout.NUMBER_BYTES] == 2:
@@ -300,14 +288,6 @@ def _divide(numbers: NDArray[np.unsignedinteger], divisor: Number, held: Floats)
     """As `SampleBlock.numbers` has it."""
     for j in range(held.shape[0]):
         held[j] = held.dtype.type(numbers[j]) / divisor
-
-
-@kernel
-def _next_sample(sim: Sim, stream: int) -> None:
-    row = stream_of(sim, stream)
-    row[layout.ROW] += 1
-    at_end = row[layout.ROW] == row[layout.END_ROW]
-    ints(sim, layout.NEXT_NS)[stream] = layout.NEVER_NS if at_end else sample_of(sim, row[layout.ROW])[layout.TIME]
 
 
 @kernel

@@ -15,8 +15,7 @@ from eventnet.engines.compiled.kernels.access import (
     side_constants,
     side_state,
     side_table,
-    stream_of,
-    values_of_sample,
+    values_from,
     vector,
 )
 from eventnet.engines.compiled.kernels.accruing import accrue
@@ -38,7 +37,7 @@ def take_target(sim: Sim, stream: int) -> bool:
     i = ints(sim, layout.DRIVEN)[stream]
     start, size = side_table(sim, i)[layout.OFFSET], side_table(sim, i)[layout.SIZE]
     nonlinearity = population(sim, i)[layout.NONLINEARITY]
-    sample = sample_of(sim, stream_of(sim, stream)[layout.ROW])
+    sample = sample_of(sim, stream)
     z = vector(sim, layout.V_Z)
     x = vector(sim, layout.V_X)
     read_z(sim, i, ALL_NEURONS, z)
@@ -50,7 +49,7 @@ def take_target(sim: Sim, stream: int) -> bool:
     label = sample[layout.LABEL]
     wanted = vector(sim, layout.V_S)
     constants = side_constants(sim, i)
-    values = values_of_sample(sim, sample)[:size]
+    values = values_from(sim, sample[layout.DIVISOR], sample[layout.VALUE])[:size]
     _want(wanted, size, label, values, constants[layout.WANTED_KEPT], constants[layout.WANTED_EVENLY])
     gradient = floats(sim, layout.GRADIENT)[start : start + size]
     for j in range(size):

@@ -1,0 +1,107 @@
+"""Where in its window each stream is: the sample that comes next, and going on to the one after it.
+
+What samples have in common is said once for each part of a window (`layout.PARTS`), so that to list samples for kernels
+costs the wrapper nothing for each of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.kernels.access import ints, part_of, sample_of, stream_of, values_from
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel
+from eventnet.engines.compiled.tables import Ints
+
+LARGEST_SINGLE = constant(0x7F800000)
+LARGEST_DOUBLE = constant(0x7FF0000000000000)
+"""Infinity, read as an integer: what is not finite is not below it, whatever its sign."""
+
+
+@kernel
+def list_samples(sim: Sim) -> None:
+    """List of every stream the sample that comes next, since a window may have been laid out anew."""
+    for stream in range(sim.ints[layout.N_STREAMS]):
+        _list(sim, stream)
+
+
+@kernel
+def next_sample(sim: Sim, stream: int) -> None:
+    """Go on to the following sample of a stream."""
+    row = stream_of(sim, stream)
+    part = part_of(sim, row[layout.PART])
+    row[layout.TAKEN] += 1
+    row[layout.AT] += 1
+    if row[layout.AT] == part[layout.N_SAMPLES]:
+        row[layout.PART] += 1
+        row[layout.AT] = 0
+    elif part[layout.CARRIES] == layout.ALL_CHANNELS:  # as the one before but for its values
+        ints(sim, layout.NEXT_NS)[stream] = ints(sim, layout.PART_NUMBERS)[part[layout.FIRST_TIME] + row[layout.AT]]
+        sample_of(sim, stream)[layout.VALUE] += part[layout.WIDTH]
+        return
+    _list(sim, stream)
+
+
+@kernel
+def _list(sim: Sim, stream: int) -> None:
+    row, sample = stream_of(sim, stream), sample_of(sim, stream)
+    if row[layout.PART] == row[layout.END_PART]:
+        ints(sim, layout.NEXT_NS)[stream] = layout.NEVER_NS
+        return
+    part, at = part_of(sim, row[layout.PART]), row[layout.AT]
+    numbers = ints(sim, layout.PART_NUMBERS)[part[layout.FIRST_TIME] :]
+    ints(sim, layout.NEXT_NS)[stream] = numbers[at]
+    first, n = _extent(numbers, part, at)
+    sample[layout.VALUE], sample[layout.N_VALUES] = part[layout.PART_VALUE] + first, n
+    sample[layout.CHANNEL] = part[layout.PART_CHANNEL] + first if part[layout.CARRIES] == layout.SOME_CHANNELS else -1
+    sample[layout.DIVISOR], sample[layout.NUMBER_BYTES] = part[layout.PART_DIVISOR], part[layout.PART_NUMBER_BYTES]
+    if part[layout.CARRIES] == layout.WANTED:
+        n_samples = part[layout.N_SAMPLES]
+        sample[layout.LABEL] = numbers[layout.OF_LABEL * n_samples + at]
+        sample[layout.GROUP] = numbers[layout.OF_GROUP * n_samples + at]
+        sample[layout.LEARN] = numbers[layout.OF_LEARN * n_samples + at]
+
+
+@kernel
+def _extent(numbers: Ints, part: Ints, at: int) -> tuple[int, int]:
+    """Where among the values of its part those of a sample begin, and how many they are."""
+    if part[layout.CARRIES] != layout.SOME_CHANNELS:
+        return at * part[layout.WIDTH], part[layout.WIDTH]
+    ends = numbers[part[layout.N_SAMPLES] :]
+    return ends[at], ends[at + 1] - ends[at]
+
+
+@kernel
+def lacks_following(sim: Sim, stream: int) -> bool:
+    """Whether the sample after that which comes next has still to be read."""
+    row = stream_of(sim, stream)
+    is_last = row[layout.AT] + 1 == part_of(sim, row[layout.PART])[layout.N_SAMPLES]
+    return bool(is_last and row[layout.PART] + 1 == row[layout.END_PART] and not row[layout.ENDS])
+
+
+@kernel
+def following_is_finite(sim: Sim, stream: int) -> bool:
+    """Whether all values of the sample after that which comes next are finite, as whole numbers are."""
+    row = stream_of(sim, stream)
+    place, at = row[layout.PART], row[layout.AT] + 1
+    if at == part_of(sim, place)[layout.N_SAMPLES]:
+        place, at = place + 1, 0
+    if place == row[layout.END_PART]:
+        return True
+    part = part_of(sim, place)
+    if part[layout.PART_DIVISOR] > 0:
+        return True
+    first, n = _extent(ints(sim, layout.PART_NUMBERS)[part[layout.FIRST_TIME] :], part, at)
+    values = values_from(sim, part[layout.PART_DIVISOR], part[layout.PART_VALUE] + first)[:n]
+    if values.itemsize == 4:
+        return bool(_are_below(values.view(np.int32), np.int32(LARGEST_SINGLE)))
+    return bool(_are_below(values.view(np.int64), np.int64(LARGEST_DOUBLE)))
+
+
+@apart
+def _are_below(bits: NDArray[np.signedinteger], infinity: np.signedinteger) -> bool:
+    bad = bits.dtype.type(0)
+    for j in range(bits.shape[0]):
+        bad = max(bad, bits[j] & infinity)
+    return bool(bad < infinity)

@@ -1,7 +1,7 @@
 """A row of the table as a configuration: the shipped one for its data, with as many hidden layers as the row has.
 
 So what images and codes are, and how these change, is said in one place, sim_configs/mnist.yaml and
-temporal_mnist.yaml. As in the paper the rate of learning stays what it is at first.
+temporal_mnist.yaml. As in the paper the rate of learning stays what it is at first, and all populations have one code.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ ENGINE = "compiled"
 SUBSET = "subset"
 """In place of a folder of data: the part of MNIST that is shipped."""
 
+CODES = ("forward", "backward")
 _SHIPPED = {"mnist": "mnist", "temporal-mnist": "temporal_mnist"}
 
 
@@ -88,7 +89,8 @@ def config_text(row: Row, settings: Settings) -> str:
     (first, *_, last) = given
     hidden = ["hidden", *(f"hidden{k}" for k in range(2, row.hidden_layers + 1))]
     names = [first, *hidden, last]
-    document["populations"] = {name: {"size": HIDDEN_SIZE} if name in hidden else given[name] for name in names}
+    own = {name: {key: value for key, value in given[name].items() if key not in CODES} for name in (first, last)}
+    document["populations"] = {name: {"size": HIDDEN_SIZE} if name in hidden else own[name] for name in names}
     document["projections"] = [{"from": a, "to": b} for a, b in pairwise(names)]
     return write_yaml(document)
 

@@ -36,7 +36,7 @@ from eventnet.experiments.results import (
 from eventnet.experiments.rows import SUBSET, Settings, choose_rows, config_text, describe_data
 from eventnet.experiments.table_f import NAME
 from eventnet.experiments.tables import NOTES, command_of, markdown, render
-from eventnet.network import Rule, derive
+from eventnet.network import Adaptation, Code, Rule, derive
 from eventnet.sensors.images import Shown, open_images
 from eventnet.sensors.spec import Images
 from eventnet.trace.state import load_state, save_state
@@ -90,13 +90,17 @@ def load_row(row: Row, settings: Settings, folder: Path) -> Any:
 
 @pytest.mark.parametrize(("data", "shipped"), [("mnist", "mnist"), ("temporal-mnist", "temporal_mnist")])
 @pytest.mark.parametrize("epochs", [1, 7])
-def test_a_row_with_one_layer_is_the_shipped_configuration(
+def test_a_row_with_one_layer_is_the_shipped_configuration_but_for_the_pixels_code(
     data: Any, shipped: str, epochs: int, tmp_path: Path
 ) -> None:
     config = load_row(Row(data, "pdnn", 1), Settings(epochs=epochs, label_smoothing=0.03), tmp_path)
     expected = with_overrides(load_config(find_config(shipped)), epochs=epochs)
-    for part in ("network", "sensors", "targets", "training", "engine"):
+    for part in ("sensors", "targets", "training", "engine"):
         assert getattr(config, part) == getattr(expected, part)
+    pixels, hidden, output = config.network.populations
+    assert pixels.forward == hidden.forward == Code(0.5, 0.91, adaptation=Adaptation(0.001, 0.91))  # as in the paper
+    shipped_pixels = replace(pixels, forward=Code(0.5, 0.91, adaptation=Adaptation(0.001, 3.0)))
+    assert replace(config.network, populations=(shipped_pixels, hidden, output)) == expected.network
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -42,6 +42,8 @@ from eventnet.training import fixed_network
 IMAGE_NS = 20_000_000
 SIZES = (784, 200, 10)
 ETA = 0.01
+COARSE = 3.0
+"""A spike of a pixel, in means of a pixel."""
 WARMING = 50  # images that are not timed
 LEAST = 4 * WARMING
 SLOW_FRAMES = 16
@@ -120,9 +122,10 @@ def memory(settings: Settings) -> list[Row]:
 def network(learning: Learning | None, k_alpha: float = 0.9, frame_ns: int = IMAGE_NS) -> Network:
     """The network of sim_configs/mnist.yaml; periods of codes are an image's, however many frames lead to it."""
     code = Code(k_alpha, period_ns=IMAGE_NS, adaptation=Adaptation())
+    coarse = replace(code, adaptation=Adaptation(k_rel=COARSE))
     return Network(
         (
-            Population("pixels", SIZES[0], forward=code, wake=Wake.LAZY),
+            Population("pixels", SIZES[0], forward=coarse, wake=Wake.LAZY),
             Population("hidden", SIZES[1], forward=code, backward=code, wake=Wake.LAZY),
             Population("output", SIZES[2], Nonlinearity.SOFTMAX, forward=code, backward=code, wake=Wake.LAZY),
         ),

@@ -43,10 +43,10 @@ class Pulses:
 
     def blocks(self) -> Iterator[SampleBlock]:
         width = self.channels.shape[1]
-        for start in range(0, len(self.times_ns), BLOCK):
-            part = self.channels[start : start + BLOCK]
+        for start in range(0, len(self.times_ns), LONG_BLOCK):
+            part = self.channels[start : start + LONG_BLOCK]
             offsets = np.arange(len(part) + 1) * width
-            yield SampleBlock(self.times_ns[start : start + BLOCK], np.ones(part.size), part.ravel(), offsets)
+            yield SampleBlock(self.times_ns[start : start + LONG_BLOCK], np.ones(part.size), part.ravel(), offsets)
 
 
 @dataclass(frozen=True)

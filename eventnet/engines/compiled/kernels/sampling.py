@@ -101,7 +101,7 @@ def following_is_finite(sim: Sim, stream: int) -> bool:
 
 @apart
 def _are_below(bits: NDArray[np.signedinteger], infinity: np.signedinteger) -> bool:
-    bad = bits.dtype.type(0)
+    largest = bits.dtype.type(0)
     for j in range(bits.shape[0]):
-        bad = max(bad, bits[j] & infinity)
-    return bool(bad < infinity)
+        largest = max(largest, bits[j] & infinity)
+    return bool(largest < infinity)

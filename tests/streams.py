@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,48 @@ class Targets:
         learn = np.ones(n, bool) if self.learn is None else self.learn
         group = np.zeros(n, np.int64) if self.group is None else self.group
         yield TargetBlock(self.times_ns, self.values, group, learn)
+
+
+class Recut:
+    """A stream whose samples come in other blocks: each is cut after every so many samples in turn, `sizes` [k]."""
+
+    def __init__(self, stream, sizes: list[int]) -> None:
+        self._stream, self._sizes = stream, sizes
+        self.times_ns = stream.times_ns
+
+    @property
+    def n_channels(self) -> int:
+        return self._stream.n_channels
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self._stream.groups
+
+    def blocks(self) -> Iterator[SampleBlock | TargetBlock]:
+        sizes = cycle(self._sizes)
+        for block in self._stream.blocks():
+            start = 0
+            while start < len(block.times_ns):
+                end = start + next(sizes)
+                yield _between(block, start, end)
+                start = end
+
+
+def _between(block: SampleBlock | TargetBlock, start: int, end: int) -> SampleBlock | TargetBlock:
+    part = slice(start, end)
+    if isinstance(block, TargetBlock):
+        return TargetBlock(block.times_ns[part], block.values[part], block.groups[part], block.learn[part])
+    if block.offsets is None:
+        return replace(block, times_ns=block.times_ns[part], values=block.values[part])
+    offsets = block.offsets[start : end + 1]
+    flat = slice(offsets[0], offsets[-1])
+    return replace(
+        block,
+        times_ns=block.times_ns[part],
+        values=block.values[flat],
+        channels=block.channels[flat],
+        offsets=offsets - offsets[0],
+    )
 
 
 class Recording:

@@ -125,6 +125,13 @@ MUTATIONS = (
     Mutation("eventnet/why/targets.py", "next(labels, -1) >= 0", "True", "tests/why tests/unit/test_why_replay.py"),
     Mutation("eventnet/engines/compiled/feeding.py", " and part.values.flags.carray", "", COMPILED),
     Mutation(
+        "eventnet/engines/compiled/feeding.py", "numbers[start : end + 1] - first", "numbers[: end + 1]", COMPILED
+    ),
+    Mutation("eventnet/engines/compiled/feeding.py", "[:, start:end].ravel", "[:, : end - start].ravel", COMPILED),
+    Mutation("eventnet/engines/compiled/kernels/sampling.py", "N_FINITE] = end", "N_FINITE] = end + 1", COMPILED),
+    Mutation("eventnet/engines/compiled/kernels/sampling.py", "] == part[layout.N_SAMPLES]:", "] < 0:", COMPILED),
+    Mutation("eventnet/engines/compiled/state.py", "FIRST_LISTED] = 0", "FIRST_LISTED] += 0", COMPILED),
+    Mutation(
         "eventnet/engines/actor/accrual.py", "due, self.due = self.due, np.zeros_like(self.due)", "due = self.due", DUE
     ),
     Mutation(

@@ -470,6 +470,18 @@ def _residue(phi: float, slope: float, signal: Signal, period_ns: int, work: _Wo
 
 
 @_kernel
+def _first_beyond_on_ramp(phi: float, slope: float, last: int) -> int:
+    """The same where there is but a ramp, which is beyond the threshold at `last`: a quotient, put right by looking."""
+    k = int(min(max((math.copysign(THRESHOLD, slope) - phi) / slope, 1.0), float(last)))
+    k = min(max(k, 1), last)
+    while k > 1 and abs(phi + slope * (k - 1)) > THRESHOLD:
+        k -= 1
+    while abs(phi + slope * k) <= THRESHOLD:
+        k += 1
+    return k
+
+
+@_view
 def _first_beyond(phi: float, slope: float, signal: Signal, period_ns: int, work: _Work, last: int) -> int:
     """The first k in 1..last at which |residue| exceeds the threshold, 0 if there is none."""
     # codes add no more than `rise` and take no more than `fall`: with the ramp, most neurons end here
@@ -487,6 +499,8 @@ def _first_beyond(phi: float, slope: float, signal: Signal, period_ns: int, work
     lowest = phi + fall + min(ramp, 0.0) * last
     if last < 1 or (highest <= THRESHOLD and lowest >= -THRESHOLD):
         return 0
+    if n_codes == 0:
+        return _first_beyond_on_ramp(phi, slope, last)
     for c in range(n_codes):
         work.terms[c], work.term_rates[c] = work.gains[c], work.rates[c]
     work.terms[n_codes], work.term_rates[n_codes] = slope, 0.0
@@ -518,7 +532,7 @@ def _first_beyond(phi: float, slope: float, signal: Signal, period_ns: int, work
     return 0
 
 
-@_kernel
+@_view
 def _first_spike(
     phi: float, slope: float, neuron: int, time_ns: int, clock: Clock, signal: Signal, work: _Work, last: int
 ) -> int:
@@ -578,7 +592,7 @@ def _silent_ticks(phi: float, neuron: int, last: int, clock: Clock, drive: Drive
 # From tick to tick
 
 
-@_kernel
+@_view
 def _walk(
     neuron: int,
     axon: tuple[float, float, bool],

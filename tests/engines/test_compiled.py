@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
@@ -46,7 +46,7 @@ from eventnet.trace.events import Kind, Outcome
 from eventnet.units import format_ns
 from tests.engines.networks import MS, random_network, random_streams, with_wake
 from tests.golden import test_golden
-from tests.streams import PartialSamples, Recording, Samples, Targets
+from tests.streams import PartialSamples, Recording, Recut, Samples, Targets
 
 DURATION_NS = 900 * MS
 
@@ -466,6 +466,26 @@ def test_a_bad_value_of_a_single_channel_is_told_when_its_turn_comes():
     assert_same_refusal(chain(), streams, "s", 7 * MS, np.inf)
 
 
+@settings(deadline=None, max_examples=20)
+@given(
+    sparse=st.booleans(),
+    at=st.integers(0, 299),
+    column=st.integers(0, 1),
+    window=st.sampled_from([1, 30, 999, 1 << 20]),
+    sizes=st.lists(st.integers(1, 200), min_size=1, max_size=3),
+)
+def test_a_bad_sample_is_told_when_its_turn_comes_wherever_it_is(sparse, at, column, window, sizes):
+    """Of few channels, many samples are looked at together."""
+    times_ns, values = np.arange(300) * MS, np.random.default_rng(at).normal(size=(300, 5))
+    carried = [[k % 5, (k + 2) % 5] for k in range(300)]
+    values[at, carried[at][column]] = np.nan
+    listed = [values[k, channels].tolist() for k, channels in enumerate(carried)]
+    samples = PartialSamples(5, times_ns, carried, listed) if sparse else Samples(times_ns, values)
+    streams = {"s": Recut(samples, sizes), "t": Targets(np.array([0]), np.zeros((1, 5)))}
+    with patch("eventnet.engines.compiled.feeding.WINDOW_VALUES", window):
+        assert_same_refusal(chain(), streams, "s", at * MS, np.nan)
+
+
 def test_what_single_precision_cannot_hold_is_refused():
     network, streams = varied(105)
     network = replace(network, dtype="float32")
@@ -745,6 +765,31 @@ def test_whole_numbers_are_the_values_that_they_stand_for(dtype, widths, sizes, 
     assert trace_of(heard) == trace_of(expected)
     assert sum(b.neurons.size for b in expected.batches if b.kind is Kind.SAMPLE) == 40 * sum(sizes)
     assert all(second.weights[name].tobytes() == weights.tobytes() for name, weights in engine.weights.items())
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=st.integers(100, 140),
+    sizes=st.lists(st.lists(st.integers(1, 20), min_size=1, max_size=4), min_size=3, max_size=3),
+    rows=st.sampled_from([1, 3, 50, 4096]),
+    values=st.sampled_from([1, 17, 1 << 20]),
+    cut=st.integers(1, DURATION_NS // MS - 1),
+)
+def test_it_makes_no_difference_how_streams_are_cut_and_read_ahead(seed, sizes, rows, values, cut):
+    network, streams = varied(seed)
+    expected, heard = Recording(), Recording()
+    whole = CompiledEngine(network, streams, [expected])
+    whole.run(DURATION_NS)
+    parts = {name: Recut(each, cuts) for (name, each), cuts in zip(streams.items(), cycle(sizes), strict=False)}
+    feeding = "eventnet.engines.compiled.feeding"
+    with patch(f"{feeding}.WINDOW_ROWS", rows), patch(f"{feeding}.WINDOW_VALUES", values):
+        first = CompiledEngine(network, parts, [heard])
+        first.run(cut * MS)
+        second = CompiledEngine(network, parts, [heard])
+        second.load_state(first.state())
+        second.run(DURATION_NS)
+    assert trace_of(heard) == trace_of(expected)
+    assert state_of(second) == state_of(whole)
 
 
 FORMS = {

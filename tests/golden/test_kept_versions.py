@@ -42,12 +42,12 @@ from tests.streams import PartialSamples, Samples, Targets
 
 STATES = {
     3: {
-        "accrual": "0626a901a97ac333",
-        "past": "ffe51fdac5b07573",
-        "future": "bff9b0bc19bcdadc",
-        "reconstruction": "8c4a6e34117fb282",
-        "exact": "f0a920037d9f56ee",
-        "float32": "27f3e27a79416d89",
+        "accrual": "e5e96d0c0e13db65",
+        "past": "0f44b248d56174b7",
+        "future": "122509eedaaca911",
+        "reconstruction": "493e2e7f26af4c03",
+        "exact": "64333ecbd476a670",
+        "float32": "d8f1af71cd5ff5f5",
     }
 }
 ACCOUNTS = {2: "21d256d362632a24"}

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.rows import Row, Settings, compared, in_turns, seconds
 from benchmarks.streams import FullSamples
 from eventnet.engines.compiled import CompiledEngine
-from eventnet.engines.compiled.kernels.waking import first_due, predict_at
+from eventnet.engines.compiled.kernels.waking import predict_at, take_earliest
 from eventnet.engines.compiled.layout import NEVER_NS
 from eventnet.network import Code, Network, Nonlinearity, Population, Projection, Sensor, Wake
 from eventnet.trace.events import Kind
@@ -151,16 +151,25 @@ class _Tree:
         for neuron, time_ns in enumerate(rng.integers(0, LONGEST, PENDING).tolist()):
             predict_at(self._tree, self._leaves, neuron, time_ns)
         self._steps = rng.integers(1, LONGEST, 1 << 16)
-        _hold_in_tree(self._tree, self._leaves, self._steps, 10)
+        self._due, self._places = np.zeros(PENDING, np.int64), np.zeros(PENDING, np.int64)
+        self._hold(10)
 
     def rate(self) -> float:
-        return N_EVENTS / seconds(lambda: _hold_in_tree(self._tree, self._leaves, self._steps, N_EVENTS))
+        return N_EVENTS / seconds(lambda: self._hold(N_EVENTS))
+
+    def _hold(self, n_events: int) -> None:
+        _hold_in_tree(self._tree, self._leaves, self._steps, n_events, self._due, self._places)
 
 
 @njit(cache=True)
-def _hold_in_tree(tree: Ints, leaves: int, steps: Ints, n_events: int) -> None:
-    for k in range(n_events):
-        predict_at(tree, leaves, first_due(tree, leaves), tree[1] + steps[k % len(steps)])
+def _hold_in_tree(tree: Ints, leaves: int, steps: Ints, n_events: int, due: Ints, places: Ints) -> None:
+    k = 0
+    while k < n_events:
+        now = tree[1]
+        n = take_earliest(tree, leaves, due, places)
+        for p in range(n):
+            predict_at(tree, leaves, due[p], now + steps[k % len(steps)])
+            k += 1
 
 
 @njit(cache=True)

@@ -74,6 +74,11 @@ class _Part(NamedTuple):
         """Whether its values are whole numbers."""
         return self.values.dtype.kind == "u"
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether its values are known to be finite, as whole numbers are and what was checked with its stream."""
+        return self.is_packed or self.carries == layout.WANTED
+
     def values_of(self, sample: int) -> Numbers:
         """What one sample carries."""
         if self.carries == layout.SOME_CHANNELS:
@@ -251,7 +256,8 @@ class Feeder:
                     value = n_values
                     n_values += part.values.size
                 width, n_bytes = part.width, part.values.itemsize
-                feed.parts[place] = (n, n_numbers, part.carries, width, value, n_channels, divisor, n_bytes)
+                n_finite = n if part.is_checked else 0
+                feed.parts[place] = (n, n_numbers, part.carries, width, value, n_channels, divisor, n_bytes, n_finite)
                 place += 1
                 n_numbers += listed.size
                 n_channels += part.channels.size

@@ -265,8 +265,9 @@ STREAMS_WIDTH = 5
     PART_CHANNEL,
     PART_DIVISOR,
     PART_NUMBER_BYTES,
-) = range(8)
-PARTS_WIDTH = 8
+    N_FINITE,  # how many of its samples, from the first on, are known to have finite values
+) = range(9)
+PARTS_WIDTH = 9
 ALL_CHANNELS, SOME_CHANNELS, WANTED = range(3)  # what samples carry
 OF_LABEL, OF_GROUP, OF_LEARN = range(1, 4)  # of a target's
 # Feed.samples: of each stream the sample that comes next. VALUE and CHANNEL are places; CHANNEL is -1 for all channels.

@@ -177,7 +177,9 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
 
 def save_arrays(arrays: Arrays) -> dict[str, Any]:
     """The arrays as a plain tree, copied."""
-    return {name: array.copy() for name, array in arrays._asdict().items()}
+    saved = {name: array.copy() for name, array in arrays._asdict().items()}
+    saved["side_state"][:, layout.FIRST_LISTED] = 0  # a place in a window, of no use to another engine
+    return saved
 
 
 def load_arrays(net: Tables, arrays: Arrays, saved: dict[str, Any]) -> Arrays:

@@ -41,12 +41,7 @@ from eventnet.engines.compiled.kernels.learning import update
 from eventnet.engines.compiled.kernels.losing import take_target
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_z, values_of
 from eventnet.engines.compiled.kernels.recording import NONE, begin, emit_one, emit_values
-from eventnet.engines.compiled.kernels.sampling import (
-    following_is_finite,
-    lacks_following,
-    list_samples,
-    next_sample,
-)
+from eventnet.engines.compiled.kernels.sampling import is_ready, list_samples, make_ready, next_sample
 from eventnet.engines.compiled.kernels.waking import foresee_all, mark_stale, renew, settle, touch
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
@@ -138,14 +133,11 @@ def _lacking(sim: Sim, ahead: Ahead) -> int:
             if ints(sim, layout.CURSOR)[column] > ints(sim, layout.LIMITS)[column]:
                 return layout.NEEDS_ROOM
     for stream in range(sim.ints[layout.N_STREAMS] if ahead.samples else 0):
-        if ints(sim, layout.NEXT_NS)[stream] != ahead.time_ns:
-            continue
-        if lacks_following(sim, stream):
-            sim.ints[layout.FAULT] = stream
-            return layout.NEEDS_SAMPLES
-        if stream < sim.ints[layout.N_SENSORS] and not following_is_finite(sim, stream):
-            sim.ints[layout.FAULT] = stream
-            return layout.NOT_FINITE
+        if ints(sim, layout.NEXT_NS)[stream] == ahead.time_ns and not is_ready(sim, stream):
+            lacking = make_ready(sim, stream)
+            if lacking != layout.DONE:
+                sim.ints[layout.FAULT] = stream
+                return lacking
     m = sim.ints[layout.N_PROJECTIONS]
     for ring in range(2 * sim.ints[layout.N_PROJECTIONS]):
         row = ring_of(sim, ring)
@@ -216,7 +208,6 @@ def _end_instant(sim: Sim) -> None:
         row = side_state(sim, side)
         row[layout.SPIKES] = 0
         row[layout.DECIDING] = layout.NO_ONE
-        row[layout.FIRST_LISTED] = min(row[layout.FIRST_LISTED], 0)  # no place in a window is kept in a state
         row[layout.SETTLED_NS] = -1
         row[layout.N_BIAS_STEPS] = 0
         row[layout.HAS_GRADIENT] = 0

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import ints, part_of, sample_of, stream_of, values_from
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel, view
 from eventnet.engines.compiled.tables import Ints
 
-LARGEST_SINGLE = constant(0x7F800000)
-LARGEST_DOUBLE = constant(0x7FF0000000000000)
+VALUES_AT_ONCE = 512
+BYTES_OF_SINGLE = 4
+INFINITE_SINGLE = constant(0x7F800000)
+INFINITE_DOUBLE = constant(0x7FF0000000000000)
 """Infinity, read as an integer: what is not finite is not below it, whatever its sign."""
 
 
@@ -72,31 +74,47 @@ def _extent(numbers: Ints, part: Ints, at: int) -> tuple[int, int]:
     return ends[at], ends[at + 1] - ends[at]
 
 
-@kernel
-def lacks_following(sim: Sim, stream: int) -> bool:
-    """Whether the sample after that which comes next has still to be read."""
+@view
+def is_ready(sim: Sim, stream: int) -> bool:
+    """Whether the sample after that which comes next is there and known to be finite, as it nearly always is."""
     row = stream_of(sim, stream)
-    is_last = row[layout.AT] + 1 == part_of(sim, row[layout.PART])[layout.N_SAMPLES]
-    return bool(is_last and row[layout.PART] + 1 == row[layout.END_PART] and not row[layout.ENDS])
+    return bool(row[layout.AT] + 1 < part_of(sim, row[layout.PART])[layout.N_FINITE])
 
 
 @kernel
-def following_is_finite(sim: Sim, stream: int) -> bool:
-    """Whether all values of the sample after that which comes next are finite, as whole numbers are."""
+def make_ready(sim: Sim, stream: int) -> int:
+    """What is wrong with that sample, DONE if nothing: it may not have been read, or not be finite.
+
+    Few values are looked at as soon as many, so those of the samples that follow are looked at with it.
+    """
     row = stream_of(sim, stream)
     place, at = row[layout.PART], row[layout.AT] + 1
     if at == part_of(sim, place)[layout.N_SAMPLES]:
         place, at = place + 1, 0
     if place == row[layout.END_PART]:
-        return True
+        return layout.DONE if row[layout.ENDS] else layout.NEEDS_SAMPLES
     part = part_of(sim, place)
-    if part[layout.PART_DIVISOR] > 0:
-        return True
-    first, n = _extent(ints(sim, layout.PART_NUMBERS)[part[layout.FIRST_TIME] :], part, at)
-    values = values_from(sim, part[layout.PART_DIVISOR], part[layout.PART_VALUE] + first)[:n]
-    if values.itemsize == 4:
-        return bool(_are_below(values.view(np.int32), np.int32(LARGEST_SINGLE)))
-    return bool(_are_below(values.view(np.int64), np.int64(LARGEST_DOUBLE)))
+    if at >= part[layout.N_FINITE]:
+        _, n = _extent(ints(sim, layout.PART_NUMBERS)[part[layout.FIRST_TIME] :], part, at)
+        end = min(at + max(VALUES_AT_ONCE // n, 1), part[layout.N_SAMPLES])
+        if not _are_finite(sim, part, at, end):
+            end = at + 1
+            if not _are_finite(sim, part, at, end):
+                return layout.NOT_FINITE
+        part[layout.N_FINITE] = end
+    return layout.DONE
+
+
+@kernel
+def _are_finite(sim: Sim, part: Ints, first: int, end: int) -> bool:
+    """Whether all values of some samples of a part are."""
+    numbers = ints(sim, layout.PART_NUMBERS)[part[layout.FIRST_TIME] :]
+    start = _extent(numbers, part, first)[0]
+    last, n_last = _extent(numbers, part, end - 1)
+    values = values_from(sim, part[layout.PART_DIVISOR], part[layout.PART_VALUE] + start)[: last + n_last - start]
+    if values.itemsize == BYTES_OF_SINGLE:
+        return bool(_are_below(values.view(np.int32), np.int32(INFINITE_SINGLE)))
+    return bool(_are_below(values.view(np.int64), np.int64(INFINITE_DOUBLE)))
 
 
 @apart

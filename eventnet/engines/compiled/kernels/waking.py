@@ -6,7 +6,7 @@ neuron gets a cheap bound before which it certainly does not fire, and is predic
 Nothing has happened to it in between, so the prediction is to the bit the one that would have been made at once.
 
 A tree has its leaves, one for each neuron, at LEAVES + neuron, and at each place the smaller of the two below it; so
-the next prediction of a side is at 1, and a changed one is carried up in O(log n).
+the next prediction of a side is at 1, and a changed one is carried up in O(log n), many together in less.
 """
 
 from __future__ import annotations
@@ -143,13 +143,12 @@ def take_due(sim: Sim, side: int) -> int:
     tree = ints(sim, layout.TREE)[row[layout.FIRST_NODE] : row[layout.FIRST_NODE] + 2 * row[layout.LEAVES]]
     who, bounds = ints(sim, layout.WHO), ints(sim, layout.BOUNDS)[row[layout.OFFSET] :]
     now_ns = sim.ints[layout.NOW_NS]
-    n, n_bounds, hasty = 0, 0, row[layout.HASTY]
-    while tree[1] == now_ns:
-        who[n] = first_due(tree, row[layout.LEAVES])
-        if hasty:
-            n_bounds += bounds[who[n]]
-        predict_at(tree, row[layout.LEAVES], who[n], layout.NEVER_NS)
-        n += 1
+    n = n_bounds = 0
+    if tree[1] == now_ns:
+        n = take_earliest(tree, row[layout.LEAVES], who, ints(sim, layout.PREDICTED_TIMES))
+    if row[layout.HASTY]:
+        for p in range(n):
+            n_bounds += bounds[who[p]]
     if n_bounds > 0:
         n = _predict_bounded(sim, side, n, tree)
     changing[layout.PREDICTED_NS] = tree[1]
@@ -197,12 +196,48 @@ def _predict_bounded(sim: Sim, side: int, n: int, tree: Ints) -> int:
 
 
 @kernel
-def first_due(tree: Ints, leaves: int) -> int:
-    """The first neuron of those whose predictions are the earliest."""
-    earliest_ns, place = tree[1], 1
-    while place < leaves:
-        place = 2 * place + (tree[2 * place] != earliest_ns)
-    return int(place - leaves)
+def take_earliest(tree: Ints, leaves: int, neurons: Ints, places: Ints) -> int:
+    """List the neurons whose predictions are the earliest, ascending, and forget these; how many.
+
+    `places` is working space. All are looked for at once, from the root down, and carried up at once, so that what they
+    have in common of their ways is gone once.
+    """
+    earliest_ns, n, level = tree[1], 1, 1
+    neurons[0] = 1  # places at first
+    while level < leaves:
+        below = 0
+        for p in range(n):
+            below += (tree[2 * neurons[p]] == earliest_ns) + (tree[2 * neurons[p] + 1] == earliest_ns)
+        q = below
+        for p in range(n - 1, -1, -1):  # from the end, since each has one below it at least
+            place = 2 * neurons[p]
+            if tree[place + 1] == earliest_ns:
+                q -= 1
+                neurons[q] = place + 1
+            if tree[place] == earliest_ns:
+                q -= 1
+                neurons[q] = place
+        n, level = below, 2 * level
+    for p in range(n):
+        tree[neurons[p]] = layout.NEVER_NS
+        places[p] = neurons[p]
+        neurons[p] -= leaves
+    _carry_up(tree, places, n)
+    return n
+
+
+@kernel
+def _carry_up(tree: Ints, places: Ints, n: int) -> None:
+    """After the n `places` of one level have changed, change all above them; `places` are used up."""
+    while n > 0 and places[0] > 1:
+        above = 0
+        for p in range(n):
+            place = places[p] // 2
+            if above == 0 or places[above - 1] != place:
+                tree[place] = min(tree[2 * place], tree[2 * place + 1])
+                places[above] = place
+                above += 1
+        n = above
 
 
 @kernel
@@ -244,8 +279,11 @@ def _renew_listed(sim: Sim, side: int, neurons: Ints) -> None:
     row, times_ns = side_table(sim, side), ints(sim, layout.PREDICTED_TIMES)
     tree = ints(sim, layout.TREE)[row[layout.FIRST_NODE] : row[layout.FIRST_NODE] + 2 * row[layout.LEAVES]]
     _foresee(sim, side, neurons, times_ns, row[layout.HASTY])
+    places, leaves = ints(sim, layout.WHO), row[layout.LEAVES]
     for p in range(neurons.shape[0]):
-        predict_at(tree, row[layout.LEAVES], neurons[p], times_ns[p])
+        places[p] = leaves + neurons[p]
+        tree[places[p]] = times_ns[p]
+    _carry_up(tree, places, neurons.shape[0])
     side_state(sim, side)[layout.PREDICTED_NS] = tree[1]
 
 

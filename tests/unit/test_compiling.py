@@ -9,6 +9,33 @@ from pathlib import Path
 
 import pytest
 
+LONE_KERNEL = """
+import numpy as np
+from numba import njit
+
+from eventnet.compiling import compiled_and_kept
+
+
+@njit
+def below(values, place):
+    if place >= values.shape[0]:
+        raise IndexError("no such place")
+    return values[place]
+
+
+def third(values):
+    return below(values, 2)
+
+
+kernel = compiled_and_kept(third, only_from_python=True)
+print(kernel(np.array([1.5, 2.5, 3.5])))
+try:
+    kernel(np.array([1.5]))
+except IndexError as error:
+    print(error)
+print(sum(kernel.stats.cache_hits.values()))
+"""
+
 KERNEL = """
 import sys
 import time
@@ -54,3 +81,23 @@ def test_two_processes_that_compile_at_once_keep_what_each_compiled(tmp_path: Pa
     # whose entry in the index was lost is compiled anew, and then both are there
     assert start(0.0, "float64", "float32").communicate()[0].split()[:2] == ["1.5", "1.5"]
     assert start(0.0, "float64", "float32").communicate()[0].split() == ["1.5", "1.5", "2"]
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_what_only_python_calls_is_kept_without_what_llvm_would_write_into_others(tmp_path: Path) -> None:
+    script = tmp_path / "kernel.py"
+    script.write_text(LONE_KERNEL, encoding="utf-8")
+
+    def run() -> list[str]:
+        command = [sys.executable, str(script)]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]).stdout.split()
+
+    assert run() == ["3.5", "no", "such", "place", "0"]
+    assert run() == ["3.5", "no", "such", "place", "1"]
+    (file,) = (tmp_path / "__pycache__").glob("*.nbc")
+    small = file.stat().st_size
+    file.unlink()
+    script.write_text(LONE_KERNEL.replace("True", "False"), encoding="utf-8")
+    assert run()[-1] == "0"
+    (file,) = (tmp_path / "__pycache__").glob("*.nbc")
+    assert small < file.stat().st_size

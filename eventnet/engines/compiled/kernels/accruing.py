@@ -22,7 +22,7 @@ from eventnet.engines.compiled.kernels.access import (
     synapse,
     trace_table,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel, view
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, view
 from eventnet.engines.compiled.kernels.recording import emit_one
 from eventnet.engines.compiled.kernels.tracing import decay_trace, decay_until, fold_trace
 from eventnet.engines.compiled.state import Floats, Number
@@ -48,7 +48,7 @@ def accrue(sim: Sim, i: int, phase: int, cause: int) -> None:
     decay_trace(sim, errors)
 
 
-@kernel
+@aside
 def _accrue_projection(sim: Sim, k: int, errors: int, phase: int, cause: int) -> None:
     changing, factors = synapse(sim, k), doubles(sim, layout.TRACE_FACTORS)
     squares, eta = doubles(sim, layout.TRACE_SQUARES), doubles(sim, layout.ETAS)[0]
@@ -143,7 +143,7 @@ def _grow(
     return some != 0
 
 
-@kernel
+@aside
 def _settle(sim: Sim, k: int) -> int:
     """Bring all rows that have a trace up to date, and begin anew with no area; how many rows."""
     changing = synapse(sim, k)

@@ -68,7 +68,12 @@ class Sim(NamedTuple):
 
 
 def kernel(function: _Function) -> _Function:
-    """A kernel called from other kernels."""
+    """A kernel called from other kernels. LLVM writes it into them: to hand over the pools takes longer."""
+    return cast(_Function, cast(Any, njit)(forceinline=True, **OPTIONS)(function))
+
+
+def aside(function: _Function) -> _Function:
+    """A kernel that is called seldom, or does so much that handing over is nothing to it: it stays a function."""
     return cast(_Function, cast(Any, njit)(**OPTIONS)(function))
 
 

@@ -28,7 +28,7 @@ from eventnet.engines.compiled.kernels.accruing import (
     sum_renewed_rows,
     take_due,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel
+from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel
 from eventnet.engines.compiled.kernels.reading import decay_code
 from eventnet.engines.compiled.kernels.recording import OWN_CAUSES, emit_spikes
 from eventnet.engines.compiled.kernels.summing import sum_columns, sum_rows
@@ -87,7 +87,7 @@ def deliver_backward(sim: Sim, k: int, at: int, n: int, phase: int) -> None:
     ask_backward(sim, i)
 
 
-@kernel
+@aside
 def send(sim: Sim, ring: int, arrival_ns: int, at: int, n: int, scale: float) -> None:
     """Put the n spikes from `at` on on their way; room was made before the instant began."""
     row = ring_of(sim, ring)
@@ -104,7 +104,7 @@ def send(sim: Sim, ring: int, arrival_ns: int, at: int, n: int, scale: float) ->
         row[layout.COUNT] += 1
 
 
-@kernel
+@aside
 def arrive(sim: Sim, ring: int) -> None:
     """Spikes whose time has come leave their ring, are recorded as arrivals and delivered."""
     amounts = floats(sim, layout.SPIKE_AMOUNTS)

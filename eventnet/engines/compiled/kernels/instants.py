@@ -34,7 +34,7 @@ from eventnet.engines.compiled.kernels.access import (
     values_from,
     vector,
 )
-from eventnet.engines.compiled.kernels.compiling import OPTIONS, SOURCES, Sim, apart, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import OPTIONS, SOURCES, Sim, apart, aside, constant, kernel, phase
 from eventnet.engines.compiled.kernels.deciding import decide_backward, decide_forward, is_due
 from eventnet.engines.compiled.kernels.delivering import arrive, ask_forward
 from eventnet.engines.compiled.kernels.learning import update
@@ -95,7 +95,7 @@ def _make_run() -> Callable[[Sim, int], int]:
             _end_instant(sim)
         return layout.MISPREDICTED
 
-    return compiled_and_kept(run, nogil=True, **OPTIONS)
+    return compiled_and_kept(run, only_from_python=True, nogil=True, **OPTIONS)
 
 
 @phase
@@ -281,7 +281,7 @@ def _divide(numbers: NDArray[np.unsignedinteger], divisor: Number, held: Floats)
         held[j] = held.dtype.type(numbers[j]) / divisor
 
 
-@kernel
+@aside
 def _adapt(sim: Sim, side: int, i: int) -> None:
     """6. A scale follows the mean size of what it encodes (Eq. 21)."""
     row, numbers, now_ns = side_state(sim, side), side_numbers(sim, side), sim.ints[layout.NOW_NS]

@@ -22,7 +22,7 @@ from eventnet.engines.compiled.kernels.access import (
     vector,
 )
 from eventnet.engines.compiled.kernels.accruing import accrue
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, phase
 from eventnet.engines.compiled.kernels.recording import NONE, OWN_CAUSES, emit_chosen_spikes, emit_one, emit_spikes
 from eventnet.engines.compiled.kernels.tracing import add_spikes, decay_trace
 from eventnet.engines.compiled.kernels.waking import touch
@@ -268,7 +268,7 @@ def _touch_row(
             products[j] = x_new * e_hat_new[j]
 
 
-@kernel
+@aside
 def _touch_columns(
     weights: Floats,
     products: Floats,
@@ -321,7 +321,7 @@ def _learn_dense(sim: Sim, k: int) -> None:
     emit_one(sim, UPDATE, DENSE_UPDATE, k, 1.0, NONE)
 
 
-@kernel
+@aside
 def _step_densely(weights: Floats, x: Number, e_hat: Floats, eta: Number) -> None:
     for j in range(weights.shape[0]):
         weights[j] -= eta * (x * e_hat[j])

@@ -19,7 +19,7 @@ from eventnet.engines.compiled.kernels.access import (
     vector,
 )
 from eventnet.engines.compiled.kernels.accruing import accrue
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, phase
 from eventnet.engines.compiled.kernels.delivering import ask_backward
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, activate, multiply_by_slope, read_z
 from eventnet.engines.compiled.kernels.recording import NONE, emit_one, emit_outcome
@@ -95,7 +95,7 @@ def _cross_entropy(x: Floats, wanted: Floats, size: int) -> float:
     return loss
 
 
-@kernel
+@aside
 def _half_square(difference: Floats) -> float:
     total = 0.0
     for j in range(difference.shape[0]):

@@ -12,7 +12,7 @@ import numpy as np
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, floats, ints, population, side_table, vector
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, view
+from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, view
 from eventnet.engines.compiled.state import Floats
 
 ALL_NEURONS = constant(-1)
@@ -148,7 +148,7 @@ def activate(sim: Sim, nonlinearity: int, z: Floats, n: int) -> None:
             z[j] = powers[j] / total
 
 
-@kernel
+@aside
 def multiply_by_slope(sim: Sim, nonlinearity: int, z: Floats, e: Floats, n: int) -> None:
     """e becomes h'(z) e; z is used up."""
     one = e.dtype.type(1.0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, ints, row_of
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, view
+from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, view
 from eventnet.operations.bills import COUNTED
 from eventnet.trace.events import NO_CAUSE, NO_NEURON
 
@@ -81,7 +81,7 @@ def emit_spikes(sim: Sim, phase: int, kind: int, owner: int, at: int, n: int, sc
     return int(first)
 
 
-@kernel
+@aside
 def emit_chosen_spikes(sim: Sim, phase: int, kind: int, owner: int, at: int, n: int, scale: float, chosen: int) -> None:
     """Events of those of the n spikes from `at` on that are marked from `chosen` on, each its own cause."""
     sizes, marks = doubles(sim, layout.SPIKE_S), ints(sim, layout.RENEWED)
@@ -105,7 +105,7 @@ def emit_chosen_spikes(sim: Sim, phase: int, kind: int, owner: int, at: int, n: 
                 start += 1
 
 
-@kernel
+@aside
 def emit_values(sim: Sim, phase: int, kind: int, owner: int, n: int) -> int:
     """Events of neurons 0 to n - 1 whose values the caller writes from the returned place on, where one is given."""
     start = ints(sim, layout.CURSOR)[layout.EVENTS]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import ints, part_of, sample_of, stream_of, values_from
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel, view
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, view
 from eventnet.engines.compiled.tables import Ints
 
 VALUES_AT_ONCE = 512
@@ -81,7 +81,7 @@ def is_ready(sim: Sim, stream: int) -> bool:
     return bool(row[layout.AT] + 1 < part_of(sim, row[layout.PART])[layout.N_FINITE])
 
 
-@kernel
+@aside
 def make_ready(sim: Sim, stream: int) -> int:
     """What is wrong with that sample, DONE if nothing: it may not have been read, or not be finite.
 

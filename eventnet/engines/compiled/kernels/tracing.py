@@ -7,7 +7,7 @@ import numpy as np
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, floats, ints, trace_table, vector
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, kernel
+from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, kernel
 from eventnet.engines.compiled.kernels.reading import decay_again
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
@@ -35,7 +35,7 @@ def decay_trace(sim: Sim, trace: int) -> None:
         fold_trace(sim, trace)
 
 
-@kernel
+@aside
 def fold_trace(sim: Sim, trace: int) -> None:
     """Take the factor into the values."""
     start = trace_table(sim, trace)[layout.TRACE_OFFSET]

@@ -24,7 +24,7 @@ from eventnet.engines.compiled.kernels.access import (
     side_table,
     vector,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, constant, kernel, phase, view
+from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, phase, view
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
@@ -65,7 +65,7 @@ def _clock(sim: Sim, side: int) -> Clock:
     return Clock(side_constants(sim, side)[layout.ALPHA], k_beta, row[layout.PERIOD], row[layout.PHASE])
 
 
-@kernel
+@aside
 def settle(sim: Sim, side: int, until_ns: int, neurons: Ints) -> None:
     """Bring neurons over their ticks before `until_ns`, at which they sent nothing."""
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
@@ -155,7 +155,7 @@ def take_due(sim: Sim, side: int) -> int:
     return n
 
 
-@kernel
+@aside
 def foresee_all(sim: Sim, side: int) -> None:
     """If a whole side waits to be predicted and its tick has come, do so as far as it is cheap."""
     row, changing = side_table(sim, side), side_state(sim, side)
@@ -170,7 +170,7 @@ def foresee_all(sim: Sim, side: int) -> None:
     changing[layout.PREDICTED_NS] = tree[1]
 
 
-@kernel
+@aside
 def _predict_bounded(sim: Sim, side: int, n: int, tree: Ints) -> int:
     """Of the n neurons in `Work.who` predict those whose bound has come, and keep those that are due; how many."""
     row, who = side_table(sim, side), ints(sim, layout.WHO)
@@ -207,7 +207,8 @@ def take_earliest(tree: Ints, leaves: int, neurons: Ints, places: Ints) -> int:
     while level < leaves:
         below = 0
         for p in range(n):
-            below += (tree[2 * neurons[p]] == earliest_ns) + (tree[2 * neurons[p] + 1] == earliest_ns)
+            below += tree[2 * neurons[p]] == earliest_ns
+            below += tree[2 * neurons[p] + 1] == earliest_ns
         q = below
         for p in range(n - 1, -1, -1):  # from the end, since each has one below it at least
             place = 2 * neurons[p]
@@ -287,7 +288,7 @@ def _renew_listed(sim: Sim, side: int, neurons: Ints) -> None:
     side_state(sim, side)[layout.PREDICTED_NS] = tree[1]
 
 
-@kernel
+@aside
 def _foresee(sim: Sim, side: int, neurons: Ints, times_ns: Ints, hasty: int) -> None:
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
     part = slice(start, start + size)

@@ -530,7 +530,7 @@ def _epoch_line(record: Mapping[str, Any], epochs: int) -> str:
 def _compile(engine: Engine, until_ns: int, console: Console) -> None:
     """Take the first step, in which kernels are compiled if they have not been; that is not the run's own time."""
     began_s = time.monotonic()
-    with console.status("compiling kernels, the first time only: about a minute"):
+    with console.status("compiling kernels, the first time only: a minute or two"):
         engine.run(min(until_ns, engine.now_ns + 1))
     took_s = time.monotonic() - began_s
     if took_s > COMPILING_S:

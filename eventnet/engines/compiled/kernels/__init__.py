@@ -3,6 +3,7 @@
 | module | what | beside |
 | --- | --- | --- |
 | `instants.py` | from one instant to the next, phase after phase | `actor/engine.py`, `actor/scheduler.py` |
+| `sampling.py` | where in its window each stream is | `engines/streams.py` |
 | `deciding.py` | who decides, encoding, spikes on their way | `actor/engine.py`, `actor/neuron.py` |
 | `delivering.py` | spikes that arrive | `actor/engine.py`, `actor/synapse.py` |
 | `reading.py` | dendrites, nonlinearities | `actor/neuron.py` |

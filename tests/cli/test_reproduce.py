@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+from eventnet.config import find_config
 from eventnet.engines.dense.kernels import DenseNetwork
 from eventnet.errors import RunError
 from eventnet.experiments import ordinary, table_f
@@ -79,11 +81,15 @@ def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 # --- what it trains
 
 
-def test_a_spiking_row_is_a_run_of_the_same_configuration(
+def test_a_spiking_row_is_a_run_of_the_shipped_configuration_with_the_papers_code_for_pixels(
     undisturbed: dict[str, Any], data: Path, tmp_path: Path
 ) -> None:
+    shipped = find_config("mnist").read_text(encoding="utf-8")
+    config = tmp_path / "mnist.yaml"
+    config.write_text(re.sub(r"\n  pixels: {forward: .*}\n", "\n  pixels: {}\n", shipped), encoding="utf-8")
+    assert config.read_text(encoding="utf-8") != shipped
     run = eventnet_here(
-        "run", "mnist", "--data", str(data), "--epochs", "3", "--seed", "2", "--no-trace", "--json", "--out",
+        "run", str(config), "--data", str(data), "--epochs", "3", "--seed", "2", "--no-trace", "--json", "--out",
         str(tmp_path / "run"),
     )  # fmt: skip
     summary = json.loads(run.out)

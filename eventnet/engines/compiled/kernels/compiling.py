@@ -83,12 +83,12 @@ def apart(function: _Function) -> _Function:
 
 
 def view(function: _Function) -> _Function:
-    """A kernel written into its callers: one that returns a part of an array, since nothing counts what is returned,
-    or one that is called so often that handing over three pools takes longer than its work.
+    """A kernel that Numba writes into its callers: one that returns a part of an array, since nothing counts what is
+    returned, or one that does little more than to call another.
     """
     return cast(_Function, cast(Any, njit)(inline="always", **OPTIONS)(function))
 
 
 def phase(function: _Function) -> _Function:
-    """A kernel called in one place and written there, so that what it calls is not compiled once more for it."""
+    """A kernel called in one place: Numba writes it there, since as a function LLVM would work on it once more."""
     return cast(_Function, cast(Any, njit)(inline="always", **OPTIONS)(function))

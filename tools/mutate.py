@@ -130,7 +130,6 @@ MUTATIONS = (
     Mutation("eventnet/engines/compiled/feeding.py", "[:, start:end].ravel", "[:, : end - start].ravel", COMPILED),
     Mutation("eventnet/engines/compiled/kernels/sampling.py", "N_FINITE] = end", "N_FINITE] = end + 1", COMPILED),
     Mutation("eventnet/engines/compiled/kernels/sampling.py", "] == part[layout.N_SAMPLES]:", "] < 0:", COMPILED),
-    Mutation("eventnet/engines/compiled/kernels/waking.py", "_carry_up(tree, places, n)", "pass", COMPILED),
     Mutation("eventnet/coding/prediction.py", "_on_ramp(phi, slope, last)", "_on_ramp(phi, slope, last) + 1", WAKE),
     Mutation("eventnet/compiling.py", "if not each.is_declaration", "if False", "tests/unit/test_compiling.py"),
     Mutation("eventnet/engines/compiled/state.py", "FIRST_LISTED] = 0", "FIRST_LISTED] += 0", COMPILED),

@@ -207,7 +207,9 @@ def _kernel(function: _Function) -> _Function:
 
 
 def _view(function: _Function) -> _Function:
-    """The same for what returns parts of an array: written into its callers, since nothing counts what is returned."""
+    """The same, written into its callers: for what returns parts of an array, since nothing counts what is returned,
+    and for what is called for every neuron, since to hand over a drive and the working space takes longer than it does.
+    """
     return cast(_Function, cast(Any, njit)(error_model="numpy", _nrt=False, inline="always")(function))
 
 
@@ -472,8 +474,7 @@ def _residue(phi: float, slope: float, signal: Signal, period_ns: int, work: _Wo
 @_kernel
 def _first_beyond_on_ramp(phi: float, slope: float, last: int) -> int:
     """The same where there is but a ramp, which is beyond the threshold at `last`: a quotient, put right by looking."""
-    k = int(min(max((math.copysign(THRESHOLD, slope) - phi) / slope, 1.0), float(last)))
-    k = min(max(k, 1), last)
+    k = min(int(min(max((math.copysign(THRESHOLD, slope) - phi) / slope, 1.0), float(last))), last)
     while k > 1 and abs(phi + slope * (k - 1)) > THRESHOLD:
         k -= 1
     while abs(phi + slope * k) <= THRESHOLD:

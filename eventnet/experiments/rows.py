@@ -27,7 +27,7 @@ ENGINE = "compiled"
 SUBSET = "subset"
 """In place of a folder of data: the part of MNIST that is shipped."""
 
-CODES = ("forward", "backward")
+_CODES = ("forward", "backward")
 _SHIPPED = {"mnist": "mnist", "temporal-mnist": "temporal_mnist"}
 
 
@@ -89,7 +89,7 @@ def config_text(row: Row, settings: Settings) -> str:
     (first, *_, last) = given
     hidden = ["hidden", *(f"hidden{k}" for k in range(2, row.hidden_layers + 1))]
     names = [first, *hidden, last]
-    own = {name: {key: value for key, value in given[name].items() if key not in CODES} for name in (first, last)}
+    own = {name: {key: value for key, value in given[name].items() if key not in _CODES} for name in (first, last)}
     document["populations"] = {name: {"size": HIDDEN_SIZE} if name in hidden else own[name] for name in names}
     document["projections"] = [{"from": a, "to": b} for a, b in pairwise(names)]
     return write_yaml(document)

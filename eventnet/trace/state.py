@@ -11,6 +11,7 @@ import json
 import struct
 import zipfile
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -65,11 +66,14 @@ def save_state(path: Path, state: State, *, as_cache: bool = False) -> None:
 
 
 def _write_small(file: IO[bytes], arrays: dict[str, NDArray[Any]]) -> None:
-    """As `np.savez`, but packed, except for large arrays of fractions: that would take long and gain little."""
+    """As `np.savez`, but packed, except for large arrays of fractions that are not mostly zeros: that would take long
+    and gain little.
+    """
     with zipfile.ZipFile(file, "w", compresslevel=1) as archive:
         for name, array in arrays.items():
             is_large = array.dtype.kind == "f" and array.nbytes > LARGE_BYTES
-            archive.compression = zipfile.ZIP_STORED if is_large else zipfile.ZIP_DEFLATED
+            is_full = is_large and 2 * np.count_nonzero(array) > array.size
+            archive.compression = zipfile.ZIP_STORED if is_full else zipfile.ZIP_DEFLATED
             with archive.open(f"{name}.npy", "w", force_zip64=True) as opened:
                 np.lib.format.write_array(opened, array, allow_pickle=False)
 
@@ -79,11 +83,12 @@ def load_state(path: Path) -> State:
     damaged.
     """
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            # checksums first, so that no damaged header of an array is ever interpreted
-            if (entry := file.zip.testzip()) is not None:
-                raise zipfile.BadZipFile(f"the checksum of {entry} is wrong")
-            arrays = {name: file[name] for name in file.files}
+        with path.open("rb") as opened, zipfile.ZipFile(opened) as archive:
+            # all of an entry first, which checks its sum, so that no damaged header of an array is ever interpreted
+            arrays = {
+                name.removesuffix(".npy"): np.lib.format.read_array(BytesIO(archive.read(name)), allow_pickle=False)
+                for name in archive.namelist()
+            }
         state = _unpack(json.loads(arrays[_TREE].tobytes()), arrays)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", place=str(path)) from error

@@ -248,7 +248,7 @@ def _sensor_terms(past: Past, spike: Event, decision: Decision, of: Encoding) ->
     events = past.log.between(first, spike.event)
     samples = events.event[(events.kind == Kind.SAMPLE) & (events.owner == i) & (events.neuron == j)].tolist()
     sample, kept = _named(sensor_terms(of, held[of.neurons].astype(np.float64)))
-    kept = replace(kept, event=past.log.last_before(first, Kind.SAMPLE, i, j))
+    kept = replace(kept, event=past.log.last_sample(first, i, j))
     return (replace(sample, event=samples[-1]), kept) if samples else (kept,)
 
 

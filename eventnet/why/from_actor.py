@@ -23,7 +23,7 @@ from eventnet.trace.events import Phase
 def as_compiled(graph: Graph, state: State) -> State:
     """A `state()` of the actor engine as one of the compiled engine of the same network, as of the same time."""
     net = make_tables(graph)
-    arrays = make_arrays(graph, net)
+    arrays = make_arrays(graph, net, blank=True)
     pending = list(_pending(state["queue"]))
     arrays = _with_travelling(graph, net, arrays, pending)
     for i, population in enumerate(state["populations"]):

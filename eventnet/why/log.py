@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from eventnet.errors import InputError
 from eventnet.network import Graph
 from eventnet.trace.ahead import ahead
-from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, PROJECTION_KINDS, Kind
+from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, Kind
 from eventnet.trace.parts import Parts
 from eventnet.trace.queries import Run
 from eventnet.why.events import Event, Events, Ints, Train
@@ -43,7 +43,7 @@ class EventLog:
     | `between` | events by their numbers |
     | `first_at` | the first event at or after a time |
     | `instant` | all events of one time |
-    | `last_before` | the last event of a kind before another |
+    | `last_sample` | the last sample of a neuron before an event |
     | `samples` | what sensors took, by numbers |
     | `trains` | when populations sent spikes, and those of one neuron each |
     | `updates` | what changed one weight |
@@ -93,18 +93,13 @@ class EventLog:
         """All events at `time_ns`."""
         return self.between(self.first_at(time_ns), self.first_at(time_ns + 1))
 
-    def last_before(self, end: int, kind: Kind, owner: int, neuron: int) -> int | None:
-        """The last event of a kind, owner and neuron whose number is less than `end`."""
-        place = (
-            ds.field("projection") == self._names["projection"][owner]
-            if kind in PROJECTION_KINDS
-            else ds.field("population") == self._names["population"][owner]
-        )
-        where = place & (ds.field("kind") == kind.name.lower()) & (ds.field("neuron") == neuron)
+    def last_sample(self, end: int, population: int, neuron: int) -> int | None:
+        """The last sample that a neuron took among the events whose number is less than `end`."""
         for part in reversed(self._parts_of(0, end)):
-            numbers = self._trace.piece(part, ("event",), where & (ds.field("event") < end))["event"]
-            if len(numbers):
-                return int(numbers[-1].as_py())
+            samples = self._samples(part, 0, end)
+            mine = np.flatnonzero((samples.owner == population) & (samples.neuron == neuron))
+            if mine.size:
+                return int(samples.event[mine[-1]])
         return None
 
     def part_starts_ns(self) -> list[int]:

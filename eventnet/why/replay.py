@@ -35,6 +35,8 @@ BYTES_KEPT = 2**27
 """How much of memory states may take."""
 NEAR_NS = 10**7
 """On the way to a time no state is kept that is nearer to it than this."""
+BYTES_ON_THE_WAY = 2**25
+"""States kept on the way to one time take no more than this: to copy large ones takes longer than to go there again."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,7 @@ class Replay:
         self._segment: _Segment | None = None
         self._regime = -1
         self._engine, self._net = self._make_engine(0)
-        self._beginning = self._engine.state()
-        self._state_bytes = sum(array.nbytes for array in self._beginning["arrays"].values())
+        self._state_bytes = sum(array.nbytes for array in self._engine.live_state()["arrays"].values())
 
     def at(self, time_ns: int) -> Moment:
         """What was when all before `time_ns` had happened.
@@ -99,15 +100,17 @@ class Replay:
         """
         segment = self._segments[_at(self._segments, time_ns)]
         nearest_ns = self._nearest(segment, time_ns)
-        if nearest_ns is None:
+        begins_ns = segment.start_ns if nearest_ns is None else nearest_ns
+        is_here = self._segment is segment and begins_ns <= self._engine.now_ns <= time_ns
+        if not is_here and nearest_ns is None:
             self._reach(segment, asked=keeping)
-            nearest_ns = segment.start_ns
-        is_here = self._segment is segment and nearest_ns <= self._engine.now_ns <= time_ns
-        if not is_here:
-            self._resume(segment, self._states[nearest_ns])
-        while keeping and time_ns - self._engine.now_ns > 2 * NEAR_NS:
+        elif not is_here:
+            self._resume(segment, self._states[begins_ns])
+        n_kept = BYTES_ON_THE_WAY // self._state_bytes if keeping else 0
+        while n_kept > 0 and time_ns - self._engine.now_ns > 2 * NEAR_NS:
             self._run(time_ns - (time_ns - self._engine.now_ns) // 2)
             self._keep(self._engine.now_ns, self._engine.state())
+            n_kept -= 1
         self._run(time_ns)
 
     def _nearest(self, segment: _Segment, time_ns: int) -> int | None:
@@ -116,38 +119,48 @@ class Replay:
         return self._times_ns[place] if place >= 0 and self._times_ns[place] >= segment.start_ns else None
 
     def _reach(self, segment: _Segment, *, asked: bool) -> None:
-        """Have the state in which a segment begins; `asked`: a question begins there, and others may."""
+        """Bring the engine to where a segment begins; `asked`: a question begins there, and others may."""
         number = segment.number
         here = -1 if self._segment is None else self._segment.number
         while not self._has_start(self._segments[number]):
             number -= 1
             if number == here:
                 break
-        to_pass = self._segments[number : segment.number]
-        drives = ahead(lambda each: self._driving.read(each.start_ns, each.end_ns), to_pass)
-        for each, drive in zip(to_pass, drives, strict=True):
-            if each.number != here:
+        to_read = self._segments[number : segment.number + 1]
+        drives = ahead(lambda each: self._driving.read(each.start_ns, each.end_ns), to_read)
+        for each, drive in zip(to_read, drives, strict=True):
+            if each.number > number:
+                self._enter(each, drive)
+                self._keep_start(each, asked=asked and each is segment)
+            elif each.number != here or each is segment:
                 self._resume(each, self._states[each.start_ns], drive)
-            self._run(each.end_ns)
-            following = self._segments[each.number + 1]
-            state = self._engine.state()
-            state["positions"] = [0] * len(state["positions"])  # its streams begin there
-            n_events = int(state["counters"][layout.NEXT_EVENT])
-            if n_events != drive.end_event:
-                found = f"{n_events} events before {following.start_ns} ns"
-                raise not_the_same(self._log.place, found, str(drive.end_event))
-            self._keep(following.start_ns, state)
-            if self._shelf is not None:
-                self._shelf.keep(following.start_ns, state, following.n_parts)
-                if asked and following is segment:
-                    self._shelf.keep_asked(following.start_ns, state)
+            if each is not segment:
+                self._run(each.end_ns)
+                n_events = int(self._engine.live_state()["counters"][layout.NEXT_EVENT])
+                if n_events != drive.end_event:
+                    found = f"{n_events} events before {each.end_ns} ns"
+                    raise not_the_same(self._log.place, found, str(drive.end_event))
+
+    def _keep_start(self, segment: _Segment, *, asked: bool) -> None:
+        """Keep the state in which a segment begins, at which the engine is, where there is room or it is `asked`."""
+        has_room = self._shelf is not None and self._shelf.has_room(segment.start_ns, segment.n_parts)
+        if not has_room and not asked:
+            return  # to copy a large state at each part takes longer than to go on
+        state = self._engine.state()
+        self._keep(segment.start_ns, state)
+        if self._shelf is not None:
+            self._shelf.keep(segment.start_ns, state, segment.n_parts)
+            if asked:
+                self._shelf.keep_asked(segment.start_ns, state)
 
     def _has_start(self, segment: _Segment) -> bool:
         """Whether the state in which a segment begins is kept, in memory or, then taken from there, on the shelf."""
         if segment.start_ns in self._states:
             return True
-        state = self._beginning if segment.number == 0 else None
-        if state is None and self._shelf is not None:
+        state: State | None = None
+        if segment.number == 0:
+            state = CompiledEngine(self._regimes[0].network, self._driving.streams).state()
+        elif self._shelf is not None:
             state = self._shelf.load(segment.start_ns)
         if state is None or state["counters"][layout.NEXT_EVENT] != self._log.first_at(segment.start_ns):
             return False
@@ -161,6 +174,12 @@ class Replay:
             self._segment = segment
         self._use_regime(_at(self._regimes, state["now_ns"]))
         self._engine.load_state(state)
+
+    def _enter(self, segment: _Segment, drive: Drive) -> None:
+        """Go on from where the engine is, which is where a segment begins."""
+        self._driving.load(drive)
+        self._segment = segment
+        self._engine.begin_streams()
 
     def _run(self, until_ns: int) -> None:
         """Run on, through changes of codes and rates on the way."""
@@ -183,7 +202,7 @@ class Replay:
 
     def _make_engine(self, number: int) -> tuple[CompiledEngine, Tables]:
         self._regime = number
-        engine = CompiledEngine(self._regimes[number].network, self._driving.streams)
+        engine = CompiledEngine(self._regimes[number].network, self._driving.streams, blank=True)
         return engine, make_tables(engine.graph)
 
     def _keep(self, time_ns: int, state: State) -> None:

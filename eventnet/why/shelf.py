@@ -19,7 +19,7 @@ from eventnet.errors import InputError, RunError
 from eventnet.trace.places import part_path
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
 
-SHARE_OF_TRACE = 0.5
+SHARE_OF_TRACE = 1.0
 """How large all states may be beside the whole parts of the trace, and those that a run leaves at any time of it."""
 ASKED_KEPT = 3
 """How many states are kept for the latest questions."""

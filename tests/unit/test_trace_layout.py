@@ -20,7 +20,7 @@ import pytest
 
 from eventnet.errors import InputError, RunError
 from eventnet.trace import parts
-from eventnet.trace.events import SCHEMA_VERSION, Kind, block_of
+from eventnet.trace.events import SCHEMA_VERSION, block_of
 from eventnet.trace.layout import by_place, in_order
 from eventnet.trace.queries import Run, open_run
 from eventnet.trace.schema import EVENT_FIELDS, EventRows
@@ -265,9 +265,9 @@ def test_events_of_schema_1_by_number(tmp_path: Path) -> None:
     assert log.instant(rows[220]["time_ns"]).event.tolist() == [
         row["event"] for row in rows if row["time_ns"] == rows[220]["time_ns"]
     ]
-    last = next(row for row in reversed(rows) if row["population"])
+    last = next(row for row in reversed(rows) if row["kind"] == "sample")
     owner = ("pixels", "hidden", "output").index(last["population"])
-    assert log.last_before(400, Kind[last["kind"].upper()], owner, last["neuron"]) == last["event"]
+    assert log.last_sample(400, owner, last["neuron"]) == last["event"]
 
 
 def test_a_run_of_schema_1_is_resumed(tmp_path: Path) -> None:

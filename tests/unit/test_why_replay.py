@@ -98,9 +98,8 @@ def test_samples_and_updates(random_log):
     every = [row for row in rows if row["kind"] == "sample"]
     for end in (0, 300, 2299):
         before = [row["event"] for row in every if row["event"] < end and row["population"] == "hidden"]
-        neuron = -1
-        assert log.last_before(end, Kind.SAMPLE, 1, neuron) == (before[-1] if before else None)
-    assert log.last_before(2300, Kind.SAMPLE, 1, 4) is None
+        assert log.last_sample(end, 1, -1) == (before[-1] if before else None)
+    assert log.last_sample(2300, 1, 4) is None
     assert len(samples) > 5
     assert len(updates) > 5
 

@@ -51,14 +51,17 @@ class CompiledEngine:
     States are its own: one engine does not load the other's.
     """
 
-    def __init__(self, network: Network, streams: Streams, recorders: Recorders = ()) -> None:
-        """Raises InputError where the network cannot be simulated or a stream does not fit it."""
+    def __init__(self, network: Network, streams: Streams, recorders: Recorders = (), *, blank: bool = False) -> None:
+        """Raises InputError where the network cannot be simulated or a stream does not fit it.
+
+        `blank`: a state will be loaded before anything else is done, so no weights are drawn.
+        """
         self.graph = derive(network)
         check_streams(self.graph, streams)
         self._recorders = tuple(recorders)
         self._streams = streams
         net = make_tables(self.graph)
-        arrays = make_arrays(self.graph, net)
+        arrays = make_arrays(self.graph, net, blank=blank)
         work = make_work(net, arrays)
         self._in_blocks = hearing_blocks(recorders)
         self._hearing = tuple(each for each in hearing_events(recorders) if each not in self._in_blocks)
@@ -162,10 +165,16 @@ class CompiledEngine:
         """Go on from a `state()` of a compiled engine of the same network and streams, to the bit."""
         self._now_ns = state["now_ns"]
         self._pools.ints[: layout.N_COUNTERS] = state["counters"]
-        self._move(state=load_arrays(self._pools.net, self._pools.state, state["arrays"]))
+        arrays = load_arrays(self._pools.net, self._pools.state, state["arrays"])
+        if arrays is not self._pools.state:
+            self._move(state=arrays)
         convert(self._pools.state.areas, state["eta"], self.graph.network.eta)
         self._feeder = Feeder(self.graph, self._streams, list(state["positions"]))
         self.totals.load_state(state["totals"])
+
+    def begin_streams(self) -> None:
+        """Go on with streams that have begun anew, with what comes from now on."""
+        self._feeder = Feeder(self.graph, self._streams)
 
     def _lay_out(self) -> None:
         """Have what was read of the streams where kernels find it."""

@@ -24,6 +24,8 @@ Number = float | np.floating[Any]
 
 EVERY = slice(None)
 RING_START = 64
+RINGS = ("travelling", "travelling_numbers")
+"""The arrays that grow with the spikes under way."""
 BYTES = 8
 """Of an integer."""
 
@@ -87,13 +89,15 @@ class Work(NamedTuple):
     vectors: Floats  # [9, largest population]
 
 
-def make_arrays(graph: Graph, net: Tables) -> Arrays:
-    """The state before anything has happened."""
+def make_arrays(graph: Graph, net: Tables, *, blank: bool = False) -> Arrays:
+    """The state before anything has happened; `blank`: weights are not drawn, since a state will be loaded."""
     dtype = np.dtype(graph.network.dtype)
     n, m = len(net.population_table), len(net.projection_table)
     n_neurons = int(net.side_table[:n, layout.SIZE].sum())
-    weights = [w.ravel() for w in initial_weights(graph)]
-    flat = np.concatenate(weights) if weights else np.zeros(0, dtype)
+    n_weights = sum(graph.size_of_source(k) * graph.size_of_target(k) for k in range(m))
+    flat = np.zeros(n_weights, dtype)
+    if n_weights and not blank:
+        np.concatenate([each.ravel() for each in initial_weights(graph)], out=flat)
     rule = graph.network.learning.rule if graph.network.learning is not None else None
     past, accrual = rule is Rule.PAST, rule is Rule.ACCRUAL
     sizes = net.side_table[:, layout.SIZE]
@@ -183,12 +187,13 @@ def save_arrays(arrays: Arrays) -> dict[str, Any]:
 
 
 def load_arrays(net: Tables, arrays: Arrays, saved: dict[str, Any]) -> Arrays:
-    """Take over what `save_arrays` gave; only rings may have another size than before."""
-    grown = ("travelling", "travelling_numbers")
+    """Take over what `save_arrays` gave, in place, but for rings that have another size than before."""
+    grown = {name: np.array(saved[name]) for name in RINGS if saved[name].shape != getattr(arrays, name).shape}
     for name, array in arrays._asdict().items():
         if name not in grown:
             array[...] = saved[name]
-    arrays = arrays._replace(**{name: np.array(saved[name]) for name in grown})
+    if grown:
+        arrays = arrays._replace(**grown)
     find_negative_zeros(net, arrays)
     return arrays
 
@@ -340,7 +345,8 @@ def find_negative_zeros(net: Tables, arrays: Arrays) -> None:
         start = row[layout.FIRST_WEIGHT]
         size = net.side_table[row[layout.SOURCE], layout.SIZE] * net.side_table[row[layout.SINK], layout.SIZE]
         weights = arrays.weights[start : start + size]
-        arrays.synapse_state[k, layout.HAS_NEGATIVE_ZERO] = bool(np.any((weights == 0) & np.signbit(weights)))
+        zeros = weights[weights == 0]
+        arrays.synapse_state[k, layout.HAS_NEGATIVE_ZERO] = bool(np.signbit(zeros).any())
 
 
 def _first_sides(graph: Graph, net: Tables) -> Ints:

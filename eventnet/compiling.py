@@ -6,6 +6,9 @@ Here a file is named by what was compiled, so the worst that happens is that it 
 
 Beside the machine's code Numba keeps what LLVM needs to write a function into others. Where only Python calls a
 function, no more than the names in it are kept of that: it is the larger part, and takes the longest to read.
+
+Before Numba loads what was kept, it makes ready for compiling, which takes longer than all the rest. A function that
+only Python calls is loaded without, where all that its code calls from outside can be found.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, TypeVar, cast
 
-from llvmlite.binding import parse_assembly, parse_bitcode
+from llvmlite.binding import address_of_symbol, parse_assembly, parse_bitcode
 from numba import njit
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -26,10 +29,28 @@ def compiled_and_kept(function: _Function, only_from_python: bool = False, **opt
     `only_from_python`: no other compiled function calls it.
     """
     dispatcher = cast(Any, njit)(cache=True, **options)(function)
-    file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)  # none where Numba compiles nothing
+    cache = getattr(dispatcher, "_cache", None)  # none where Numba compiles nothing
+    file, kept = getattr(cache, "_cache_file", None), getattr(cache, "_impl", None)
     if hasattr(file, "_data_name_pattern"):
         _name_by_key(file, only_from_python)
+    if only_from_python and hasattr(cache, "_load_overload") and hasattr(kept, "rebuild"):
+        _load_alone(cache, kept)
     return cast(_Function, dispatcher)
+
+
+def _load_alone(cache: Any, kept: Any) -> None:
+    make = kept.rebuild
+
+    def load(signature: Any, context: Any) -> Any:
+        with cache._guard_against_spurious_io_errors():
+            return cache._load_overload(signature, context)
+
+    def rebuild(context: Any, data: Any) -> Any:
+        if not _finds_all(data):
+            context.refresh()
+        return make(context, data)
+
+    cache.load_overload, kept.rebuild = load, rebuild
 
 
 def _name_by_key(file: Any, only_from_python: bool) -> None:
@@ -44,11 +65,29 @@ def _name_by_key(file: Any, only_from_python: bool) -> None:
 
 
 def _with_names_only(data: Any) -> Any:
-    """What Numba keeps of a function, but of the module to write into others no more than what is defined there."""
+    """What Numba keeps of a function, but of the module to write into others no more than names: those defined there as
+    variables, those that the code needs from outside as functions.
+    """
     match data:
         case ((name, "object", (bytes() as code, bytes() as bitcode)), *others):
             module = parse_bitcode(bitcode)
-            defined = [each.name for each in (*module.functions, *module.global_variables) if not each.is_declaration]
-            names = "\n".join(f'@"{each}" = global i8 0' for each in defined)
-            return ((name, "object", (code, parse_assembly(names).as_bitcode())), *others)
+            named = [*module.functions, *module.global_variables]
+            defined = [f'@"{each.name}" = global i8 0' for each in named if not each.is_declaration]
+            # the others with a dot are instructions
+            needed = [
+                f'declare void @"{each.name}"()' for each in named if each.is_declaration and "." not in each.name
+            ]
+            names = parse_assembly("\n".join([*defined, *needed])).as_bitcode()
+            return ((name, "object", (code, names)), *others)
     return data  # of a Numba that keeps it otherwise
+
+
+def _finds_all(data: Any) -> bool:
+    """Whether the names that the code of a kept function needs are known by now: else to load it would be the end of
+    the process.
+    """
+    match data:
+        case ((_, "object", (bytes(), bytes() as names)), *_):
+            needed = [each.name for each in parse_bitcode(names).functions]
+            return bool(needed) and all(address_of_symbol(each) is not None for each in needed)
+    return False

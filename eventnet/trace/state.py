@@ -11,6 +11,7 @@ import json
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Collection
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -78,18 +79,14 @@ def _write_small(file: IO[bytes], arrays: dict[str, NDArray[Any]]) -> None:
                 np.lib.format.write_array(opened, array, allow_pickle=False)
 
 
-def load_state(path: Path) -> State:
-    """Load what `save_state` saved. Raises InputError naming the file where it is missing, foreign or
-    damaged.
+def load_state(path: Path, only: Collection[str] | None = None) -> State:
+    """Load what `save_state` saved; `only`: of its arrays just those that dicts have under these keys, None for others.
+    Raises InputError naming the file where it is missing, foreign or damaged.
     """
     try:
         with path.open("rb") as opened, zipfile.ZipFile(opened) as archive:
-            # all of an entry first, which checks its sum, so that no damaged header of an array is ever interpreted
-            arrays = {
-                name.removesuffix(".npy"): np.lib.format.read_array(BytesIO(archive.read(name)), allow_pickle=False)
-                for name in archive.namelist()
-            }
-        state = _unpack(json.loads(arrays[_TREE].tobytes()), arrays)
+            tree = json.loads(_read(archive, _TREE).tobytes())
+            state = _unpack(tree, lambda name, key: _read(archive, name) if only is None or key in only else None)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", place=str(path)) from error
     except _DAMAGE as error:
@@ -101,6 +98,12 @@ def load_state(path: Path) -> State:
     if not isinstance(state, dict):
         raise InputError("does not hold a state", place=str(path), remedy="start the run anew")
     return state
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """One array. All of its entry is read first, which checks its sum, so that no damaged header is interpreted."""
+    array: NDArray[Any] = np.lib.format.read_array(BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+    return array
 
 
 def _pack(node: Any, arrays: dict[str, NDArray[Any]], place: str) -> Any:
@@ -125,15 +128,17 @@ def _pack(node: Any, arrays: dict[str, NDArray[Any]], place: str) -> Any:
     raise TypeError(f"{place}: a {type(node).__name__} cannot be saved")
 
 
-def _unpack(node: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def _unpack(node: Any, read: Callable[[str, str], NDArray[Any] | None], key: str = "") -> Any:
+    """The tree of a JSON form; `read`: gives an array by its name and the key of the dict under which it lies."""
     if not isinstance(node, dict):
         return node
     ((form, content),) = node.items()
     if form == "array":
-        return arrays[content]
+        return read(content, key)
     if form == "scalar":
-        return arrays[content][()]
+        number = read(content, key)
+        return None if number is None else number[()]
     if form == "dict":
-        return {key: _unpack(value, arrays) for key, value in content}
-    items = [_unpack(value, arrays) for value in content]
+        return {name: _unpack(value, read, str(name)) for name, value in content}
+    items = [_unpack(value, read, key) for value in content]
     return items if form == "list" else tuple(items)

@@ -119,14 +119,13 @@ class EventLog:
         nothing = Train(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
         found = {key: [nothing] for key in neurons}
         for table in self._row_groups(SPIKE_COLUMNS, place):
-            kinds, times_ns, neuron = _codes(table["kind"], _KIND_NAMES), *_numbers(table, "time_ns", "neuron")
-            value, scale = _numbers(table, "value", "scale")
-            owners = _codes(table["population"], self._populations)
-            spikes = np.flatnonzero((kinds == Kind.FORWARD) | (kinds == Kind.BACKWARD))
-            for (kind, owner), sender in neurons.items():
-                mine = spikes[(kinds[spikes] == kind) & (owners[spikes] == owner)]
-                its = mine[neuron[mine] == sender]
-                found[kind, owner].append(Train(distinct(times_ns[mine]), times_ns[its], value[its] * scale[its]))
+            for batch in table.to_batches():
+                times_ns, neuron, value, scale = _numbers(batch, "time_ns", "neuron", "value", "scale")
+                for (kind, owner), sender in neurons.items():
+                    is_its = _is_any(batch["kind"], kind.name.lower()) & _is_any(batch["population"], names[owner])
+                    mine = np.flatnonzero(is_its)
+                    its = mine[neuron[mine] == sender]
+                    found[kind, owner].append(Train(distinct(times_ns[mine]), times_ns[its], value[its] * scale[its]))
         trains = {key: Train._make(map(np.concatenate, zip(*pieces, strict=True))) for key, pieces in found.items()}
         return {key: train._replace(times_ns=distinct(train.times_ns)) for key, train in trains.items()}
 
@@ -136,11 +135,13 @@ class EventLog:
         """
         found = []
         for table in self._row_groups(COLUMNS, ds.field("projection") == projection):
-            kinds, neurons = _codes(table["kind"], _KIND_NAMES), table["neuron"].to_numpy()
-            mine = np.isin(kinds, (Kind.DENSE_UPDATE, Kind.ACCRUE, Kind.SETTLE))
-            mine |= ((kinds == Kind.ROW_UPDATE) & (neurons == i)) | ((kinds == Kind.COLUMN_UPDATE) & (neurons == j))
-            mine &= _codes(table["projection"], self._projections) == self._projections[projection]
-            found.append(self._decoded(table.filter(pa.array(mine))))
+            for batch in table.to_batches():
+                kinds, neurons = batch["kind"], batch["neuron"].to_numpy()
+                mine = _is_any(kinds, "dense_update", "accrue", "settle")
+                mine |= (neurons == i) & _is_any(kinds, "row_update") | (neurons == j) & _is_any(kinds, "column_update")
+                mine &= _is_any(batch["projection"], projection)
+                some = pa.Table.from_batches([batch]).take(np.flatnonzero(mine))
+                found.append(self._decoded(some))
         return _joined(found)
 
     def end_ns(self) -> int:
@@ -260,10 +261,21 @@ def distinct(times_ns: Ints) -> Ints:
     return times_ns[first]
 
 
+def _is_any(column: pa.DictionaryArray, *names: str) -> NDArray[np.bool_]:
+    """Whether a name is one of these, for each of a column; their numbers are compared, which takes less than names."""
+    indices = (column.indices.fill_null(-1) if column.null_count else column.indices).to_numpy()
+    found = np.zeros(indices.size, np.bool_)
+    for number, name in enumerate(column.dictionary.to_pylist()):
+        if name in names:
+            found |= indices == number
+    return found
+
+
 def _codes(column: pa.ChunkedArray, code_of: dict[str, int]) -> Ints:
     """A column of names as numbers, -1 where there is none; Parquet keeps names, not the order of a dictionary."""
     found = []
     for chunk in column.chunks:
         codes = np.array([code_of[name] for name in chunk.dictionary.to_pylist()] + [-1], np.int64)
-        found.append(codes[chunk.indices.fill_null(codes.size - 1).to_numpy()])
+        indices = chunk.indices.fill_null(codes.size - 1) if chunk.null_count else chunk.indices
+        found.append(codes[indices.to_numpy()])
     return np.concatenate(found) if found else np.zeros(0, np.int64)

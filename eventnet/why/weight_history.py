@@ -333,7 +333,7 @@ def _weights_in_states(run: Run, graph: Graph, k: int, i: int, j: int) -> Iterat
     before = sum(graph.size_of_source(p) * graph.size_of_target(p) for p in range(k))
     for file in (*replay_files(run.path), run.path / "checkpoint" / "state.npz"):
         try:
-            tree = load_state(file)
+            tree = load_state(file, only=("weights",))
         except InputError:
             continue  # nothing was left there, or nothing that can be read
         state: Any = tree["state"]

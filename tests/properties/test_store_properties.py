@@ -66,6 +66,8 @@ def test_a_state_comes_back_as_it_was(state: dict[str, Any]) -> None:
         path = Path(folder) / "state.npz"
         save_state(path, state)
         assert same(load_state(path), state)
+        save_state(path, state, as_cache=True)
+        assert same(load_state(path), state)
 
 
 def cut(batch: EventBatch, places: list[int]) -> list[EventBatch]:

@@ -36,6 +36,30 @@ except IndexError as error:
 print(sum(kernel.stats.cache_hits.values()))
 """
 
+MADE_READY = """
+import sys
+
+import numpy as np
+
+from eventnet import compiling
+
+if sys.argv[1] == "lacking":
+    known, compiling.address_of_symbol = compiling.address_of_symbol, lambda name: None
+
+
+def total(values):
+    found = 0.0
+    for value in values:
+        found += value
+    return found
+
+
+kernel = compiling.compiled_and_kept(total, only_from_python=sys.argv[2] == "alone", _nrt=False)
+refresh, times = kernel.targetctx.refresh, []
+kernel.targetctx.refresh = lambda: (times.append(1), refresh())
+print(kernel(np.array([1.5, 2.5])), sum(kernel.stats.cache_hits.values()), bool(times))
+"""
+
 KERNEL = """
 import sys
 import time
@@ -101,3 +125,19 @@ def test_what_only_python_calls_is_kept_without_what_llvm_would_write_into_other
     assert run()[-1] == "0"
     (file,) = (tmp_path / "__pycache__").glob("*.nbc")
     assert small < file.stat().st_size
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_what_only_python_calls_is_loaded_without_making_ready_for_compiling(tmp_path: Path) -> None:
+    def run(*arguments: str) -> str:
+        script = tmp_path / arguments[1] / "kernel.py"
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(MADE_READY, encoding="utf-8")
+        command = [sys.executable, str(script), *arguments]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]).stdout.strip()
+
+    assert run("whole", "alone") == "4.0 0 True"  # compiled
+    assert run("whole", "alone") == "4.0 1 False"
+    assert run("lacking", "alone") == "4.0 1 True"  # else the process would end where a name is missing
+    assert run("whole", "called") == "4.0 0 True"
+    assert run("whole", "called") == "4.0 1 True"

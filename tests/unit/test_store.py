@@ -390,6 +390,28 @@ def test_damaged_states_name_the_file(tmp_path: Path) -> None:
             assert loaded["step"] == 2**60 + 1
 
 
+def test_a_cached_state_is_small_where_little_of_it_is_not_zero(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).normal(size=20_000)
+    areas = np.where(np.arange(20_000) % 40 == 0, weights, 0.0)
+    save_state(tmp_path / "full.npz", {"weights": weights}, as_cache=True)
+    save_state(tmp_path / "both.npz", {"weights": weights, "areas": areas}, as_cache=True)
+    full, both = ((tmp_path / name).stat().st_size for name in ("full.npz", "both.npz"))
+    assert weights.nbytes < full < both < full + areas.nbytes // 10
+    loaded = load_state(tmp_path / "both.npz")
+    np.testing.assert_array_equal(loaded["areas"], areas)
+    np.testing.assert_array_equal(loaded["weights"], weights)
+
+
+def test_some_arrays_of_a_state_are_loaded_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    layers = [{"weights": np.arange(6.0), "bias": np.ones(2)}, {"weights": np.arange(3.0), "bias": np.zeros(1)}]
+    save_state(path, {"layers": layers, "step": 7, "mu": np.float32(0.5)})
+    loaded = load_state(path, only=("weights",))
+    assert [layer["weights"].tolist() for layer in loaded["layers"]] == [[0, 1, 2, 3, 4, 5], [0, 1, 2]]
+    assert [layer["bias"] for layer in loaded["layers"]] == [None, None]
+    assert (loaded["step"], loaded["mu"]) == (7, None)
+
+
 def load_or_none(path: Path) -> State | None:
     try:
         return load_state(path)

@@ -161,6 +161,21 @@ def test_many_looks_need_little_memory(tmp_path):
         assert len(again.replay._states) <= 2
 
 
+def test_parts_that_are_passed_leave_no_copies(tmp_path):
+    """Where nothing is kept on disk, the engine goes on from part to part as it is."""
+    network, streams = varied(104)
+    with patch("eventnet.why.shelf.SHARE_OF_TRACE", 0):
+        _, past = record(tmp_path / "run", network, streams, DURATION_NS, part_events=300)
+        n_parts = len(past.log.part_starts_ns())
+        with (
+            patch.object(CompiledEngine, "load_state", autospec=True, side_effect=CompiledEngine.load_state) as loaded,
+            patch.object(CompiledEngine, "state", autospec=True, side_effect=CompiledEngine.state) as copied,
+        ):
+            assert past.replay.passing(DURATION_NS - 1).n_events == past.log.first_at(DURATION_NS - 1)
+    assert n_parts > 5
+    assert (loaded.call_count, copied.call_count) == (1, 1)  # the beginning
+
+
 # -- what is kept on disk
 
 

@@ -17,6 +17,7 @@ from numba.core.compiler import Flags
 from numba.core.cpu import CPUTargetOptions
 from numpy.typing import NDArray
 
+from eventnet import compiling
 from eventnet.coding import prediction, signal
 from eventnet.engines import precision
 
@@ -37,12 +38,12 @@ _APART = _option_of_arrays_apart()
 
 
 def _digest() -> str:
-    """A digest of every file that kernels are made of."""
+    """A digest of every file that kernels are made of, and of what says how they are kept."""
     here = Path(__file__).parent
     files = [
         *sorted(here.glob("*.py")),
         here.parent / "layout.py",
-        *map(Path, (prediction.__file__, signal.__file__, precision.__file__)),
+        *map(Path, (prediction.__file__, signal.__file__, precision.__file__, compiling.__file__)),
     ]
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=16).hexdigest()
 

@@ -7,8 +7,8 @@ Here a file is named by what was compiled, so the worst that happens is that it 
 Beside the machine's code Numba keeps what LLVM needs to write a function into others. Where only Python calls a
 function, no more than the names in it are kept of that: it is the larger part, and takes the longest to read.
 
-Before Numba loads what was kept, it makes ready for compiling, which takes longer than all the rest. A function that
-only Python calls is loaded without, where all that its code calls from outside can be found.
+Before Numba loads what was kept, it makes ready for compiling, which takes longer than all the rest. Here a function is
+loaded without, where all that its code needs from outside can be found.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, TypeVar, cast
 
-from llvmlite.binding import address_of_symbol, parse_assembly, parse_bitcode
+from llvmlite.binding import ModuleRef, address_of_symbol, parse_assembly, parse_bitcode
 from numba import njit
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -33,7 +33,7 @@ def compiled_and_kept(function: _Function, only_from_python: bool = False, **opt
     file, kept = getattr(cache, "_cache_file", None), getattr(cache, "_impl", None)
     if hasattr(file, "_data_name_pattern"):
         _name_by_key(file, only_from_python)
-    if only_from_python and hasattr(cache, "_load_overload") and hasattr(kept, "rebuild"):
+    if hasattr(cache, "_load_overload") and hasattr(kept, "rebuild"):
         _load_alone(cache, kept)
     return cast(_Function, dispatcher)
 
@@ -65,20 +65,14 @@ def _name_by_key(file: Any, only_from_python: bool) -> None:
 
 
 def _with_names_only(data: Any) -> Any:
-    """What Numba keeps of a function, but of the module to write into others no more than names: those defined there as
-    variables, those that the code needs from outside as functions.
-    """
+    """What Numba keeps of a function, but of the module to write into others no more than the names in it."""
     match data:
         case ((name, "object", (bytes() as code, bytes() as bitcode)), *others):
             module = parse_bitcode(bitcode)
-            named = [*module.functions, *module.global_variables]
-            defined = [f'@"{each.name}" = global i8 0' for each in named if not each.is_declaration]
-            # the others with a dot are instructions
-            needed = [
-                f'declare void @"{each.name}"()' for each in named if each.is_declaration and "." not in each.name
-            ]
-            names = parse_assembly("\n".join([*defined, *needed])).as_bitcode()
-            return ((name, "object", (code, names)), *others)
+            defined = [each.name for each in (*module.functions, *module.global_variables) if not each.is_declaration]
+            names = [f'@"{each}" = global i8 0' for each in defined]
+            names += [f'declare void @"{each}"()' for each in _needed_by(module)]
+            return ((name, "object", (code, parse_assembly("\n".join(names)).as_bitcode())), *others)
     return data  # of a Numba that keeps it otherwise
 
 
@@ -87,7 +81,14 @@ def _finds_all(data: Any) -> bool:
     the process.
     """
     match data:
-        case ((_, "object", (bytes(), bytes() as names)), *_):
-            needed = [each.name for each in parse_bitcode(names).functions]
+        case ((_, "object", (bytes(), bytes() as bitcode)), *_):
+            needed = _needed_by(parse_bitcode(bitcode))
             return bool(needed) and all(address_of_symbol(each) is not None for each in needed)
     return False
+
+
+def _needed_by(module: ModuleRef) -> list[str]:
+    """What the code of a module needs from outside."""
+    named = (*module.functions, *module.global_variables)
+    # those of LLVM itself are instructions
+    return [each.name for each in named if each.is_declaration and not each.name.startswith("llvm.")]

@@ -1,9 +1,11 @@
 """How the rows of a table lie in one Parquet file, and how they get back into order.
 
-A file of events holds them place by place: every population, then every projection, and within a place by number. Each
-place begins a row group of its own, and the least and largest `event`, `time_ns`, `kind`, `population` and `projection`
-of every row group stand in the footer. Whoever wants one place, or one place in a range of time, reads its row groups
-and skips the rest. A table without places, such as that of outcomes, keeps its order.
+A file of events holds them place by place: every population, then every projection. Of a population that a sensor
+drives the samples come first, since they are many and most questions are about what it sent. Each place begins a row
+group of its own, as do a population's other events, and within these rows lie by number. The least and largest `event`,
+`time_ns`, `kind`, `population` and `projection` of every row group stand in the footer. Whoever wants one place, what
+sensors took or what was sent, or some of that in a range of time, reads those row groups and skips the rest. A table
+without places, such as that of outcomes, keeps its order.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from eventnet.trace.events import IN_PROJECTION, EventBlock
+from eventnet.trace.events import IN_PROJECTION, EventBlock, Kind
 from eventnet.trace.schema import SCHEMAS
 
 ROW_GROUP_ROWS = 2**16
@@ -44,8 +46,9 @@ def cut(block: EventBlock, room: int, part_rows: int) -> list[EventBlock]:
 
 
 def by_place(rows: pa.Table) -> Iterator[pa.Table]:
-    """The rows of each place that has any, in the order of the schema's names. Whatever lies in a chunk comes after all
-    that lies in the chunks before it; within a chunk rows are in order or by place already, which takes less time.
+    """The rows of each place that has any, in the order of the schema's names, a population's samples before its other
+    rows. Whatever lies in a chunk comes after all that lies in the chunks before it; within a chunk rows are in order
+    or by place already, which takes less time.
     """
     chunks = [_chunk_by_place(chunk) for chunk in rows.to_batches() if chunk.num_rows]
     if not chunks:
@@ -93,7 +96,7 @@ def _some_of(block: EventBlock, first: int, end: int) -> EventBlock:
 
 def _by_place(block: EventBlock) -> EventBlock:
     """The same batches, those of a place together."""
-    order = np.lexsort((block.owners, IN_PROJECTION[block.kinds]))
+    order = np.lexsort((block.kinds != Kind.SAMPLE, block.owners, IN_PROJECTION[block.kinds]))
     n_columns = len(_OF_BATCHES)
     ordered = [column[order] for column in block[:n_columns]]
     sizes = block.sizes[order]
@@ -102,17 +105,18 @@ def _by_place(block: EventBlock) -> EventBlock:
 
 
 def _chunk_by_place(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
-    """Rows by place, and how many there are of each."""
+    """Rows by place, samples before others, and how many there are of each: two numbers for each place."""
     population, projection = (rows[name] for name in PLACE)
     n_populations = len(population.dictionary)
     n_places = n_populations + len(projection.dictionary)
     projections = n_populations + projection.indices.fill_null(0).to_numpy()
     populations = population.indices.fill_null(-1).to_numpy()
-    # in few bits, since small numbers are sorted by counting
-    places = np.where(populations >= 0, populations, projections).astype(np.min_scalar_type(n_places))
+    places = 2 * np.where(populations >= 0, populations, projections)
+    places += rows["kind"].indices.to_numpy() != Kind.SAMPLE
+    places = places.astype(np.min_scalar_type(2 * n_places))  # small numbers are sorted by counting
     if not bool(np.all(places[1:] >= places[:-1])):
         rows = rows.take(pa.array(np.argsort(places, kind="stable")))
-    return rows, np.bincount(places, minlength=n_places)
+    return rows, np.bincount(places, minlength=2 * n_places)
 
 
 def _ranks(numbers: NDArray[np.int64]) -> NDArray[np.integer]:

@@ -115,10 +115,11 @@ class EventLog:
         told one by one, -1 for nobody's.
         """
         names = self._names["population"]
+        sent = ds.field("kind").isin(sorted({kind.name.lower() for kind, _ in neurons}))
         place = ds.field("population").isin([names[i] for _, i in neurons])
         nothing = Train(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
         found = {key: [nothing] for key in neurons}
-        for table in self._row_groups(SPIKE_COLUMNS, place):
+        for table in self._row_groups(SPIKE_COLUMNS, sent & place):
             for batch in table.to_batches():
                 times_ns, neuron, value, scale = _numbers(batch, "time_ns", "neuron", "value", "scale")
                 for (kind, owner), sender in neurons.items():
@@ -197,7 +198,9 @@ class EventLog:
 
     def _read_samples(self, part: int) -> Events:
         """The samples of a part; what is the same for all of them is not read."""
-        table = self._trace.row_groups(part, SAMPLE_COLUMNS, ds.field("kind") == "sample")
+        # by its kinds alone, from "row_update" to "settle", a projection might have some
+        where = ds.field("population").is_valid() & (ds.field("kind") == "sample")
+        table = self._trace.row_groups(part, SAMPLE_COLUMNS, where)
         events, kinds = table["event"].to_numpy(), _codes(table["kind"], _KIND_NAMES)
         mine = np.flatnonzero(kinds == Kind.SAMPLE)
         if not bool(np.all(np.diff(events[mine]) > 0)):  # the samples of several sensors lie one after the other

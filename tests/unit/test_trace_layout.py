@@ -1,4 +1,5 @@
-"""How events lie in a part: place by place, so that one place or a range of time is read without the rest.
+"""How events lie in a part: place by place, and of a population its samples first, so that one place, what was sent, or
+a range of time is read without the rest.
 
 That the rest is not read is shown by wiping it out: whoever read it would find no page there.
 """
@@ -20,7 +21,7 @@ import pytest
 
 from eventnet.errors import InputError, RunError
 from eventnet.trace import parts
-from eventnet.trace.events import SCHEMA_VERSION, block_of
+from eventnet.trace.events import SCHEMA_VERSION, Kind, block_of
 from eventnet.trace.layout import by_place, in_order
 from eventnet.trace.queries import Run, open_run
 from eventnet.trace.schema import EVENT_FIELDS, EventRows
@@ -77,28 +78,30 @@ def statistics_of(column: Any) -> tuple[Any, Any]:
 def test_each_place_has_row_groups_of_its_own(run: Run) -> None:
     for file in files(run):
         footer = pq.read_metadata(file)
-        found: list[str] = []
+        found: list[tuple[str, bool]] = []
         for g in range(footer.num_row_groups):
             rows = pq.ParquetFile(file).read_row_group(g).to_pylist()
             assert 0 < len(rows) <= GROUP_ROWS
             (place,) = {place_of(row) for row in rows}
             events = [row["event"] for row in rows]
             assert events == sorted(set(events))
-            found.append(place)
+            (is_sample,) = {row["kind"] == "sample" for row in rows}
+            found.append((place, not is_sample))
             columns = {each.path_in_schema: each for each in map(footer.row_group(g).column, range(18))}
             for name in ("event", "time_ns", "kind", "population", "projection"):
                 values = [row[name] for row in rows if row[name] is not None]
                 assert statistics_of(columns[name]) == ((min(values), max(values)) if values else (None, None))
-        assert found == sorted(found, key=PLACES.index)
-        assert len(set(found)) >= (3 if file.stem == "tail" else len(PLACES))
-        assert len(found) > len(set(found))
+        assert found == sorted(found, key=lambda each: (PLACES.index(each[0]), each[1]))
+        places = {place for place, _ in found}
+        assert len(places) >= (3 if file.stem == "tail" else len(PLACES))
+        assert len(found) > len(set(found)) > len(places)
 
 
 def test_names_are_strings_to_any_reader(run: Run) -> None:
     for file in files(run):
         schema = pq.read_schema(file)
         assert schema.field("population").type == schema.field("kind").type == pa.string()
-        assert schema.metadata[b"eventnet.schema_version"] == str(SCHEMA_VERSION).encode() == b"2"
+        assert schema.metadata[b"eventnet.schema_version"] == str(SCHEMA_VERSION).encode() == b"3"
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -132,6 +135,23 @@ def test_a_range_of_time_is_read_without_the_rest(run: Run) -> None:
     assert run.events(start_ns=start, end_ns=end).to_pylist() == expected
     spikes = [row for batch in run.spikes("hidden", start_ns=start, end_ns=end) for row in batch.to_pylist()]
     assert spikes == [r for r in expected if r["population"] == "hidden" and r["kind"] in ("forward", "backward")] != []
+
+
+def test_what_was_sent_and_what_was_sampled_are_read_without_each_other(run: Run) -> None:
+    spikes = [row for row in rows_of(run) if row["kind"] in ("forward", "backward") and row["population"] == "hidden"]
+    samples = [row["event"] for row in rows_of(run) if row["kind"] == "sample"]
+    copy = shutil.copytree(run.path, run.path.parent / "copy")
+    for part in files(run)[:-1]:
+        kept, wiped = wipe(part, lambda ranges: "sample" not in ranges["kind"])
+        assert min(kept, wiped) > 0
+    for part in files(open_run(copy))[:-1]:
+        wipe(part, lambda ranges: ranges["kind"] == ("sample", "sample"))
+    assert [row for batch in run.spikes("hidden") for row in batch.to_pylist()] == spikes != []
+    assert EventLog(open_run(copy)).samples(0, 2_300).event.tolist() == samples != []
+    train = EventLog(run).trains({(Kind.FORWARD, 1): 3})[Kind.FORWARD, 1]
+    sent = [row for row in spikes if row["kind"] == "forward"]
+    assert train.times_ns.tolist() == sorted({row["time_ns"] for row in sent})
+    assert train.spikes_ns.tolist() == [row["time_ns"] for row in sent if row["neuron"] == 3] != []
 
 
 def test_other_readers_skip_the_rest_too(run: Run) -> None:
@@ -282,5 +302,5 @@ def test_a_run_of_schema_1_is_resumed(tmp_path: Path) -> None:
     writer.close("interrupted", 0)
     run = open_run(path)
     versions = {file.name: pq.read_schema(file).metadata[b"eventnet.schema_version"] for file in files(run)}
-    assert versions == {"events-000000.parquet": b"1", "events-000001.parquet": b"2", "tail.parquet": b"2"}
+    assert versions == {"events-000000.parquet": b"1", "events-000001.parquet": b"3", "tail.parquet": b"3"}
     assert rows_of(run) == rows_of_schema_1()

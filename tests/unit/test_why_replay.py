@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -108,7 +109,8 @@ def test_a_damaged_part_is_named_when_it_is_read(tmp_path):
     run = random_run(tmp_path / "run")
     part = tmp_path / "run" / "trace" / "events-000002.parquet"
     content = bytearray(part.read_bytes())
-    content[200:260] = bytes(60)
+    events = pq.read_metadata(part).row_group(0).column(0)
+    content[events.data_page_offset : events.data_page_offset + 60] = bytes(60)
     part.write_bytes(content)
     log = EventLog(run)
     assert log.event(10).event == 10

@@ -221,13 +221,14 @@ class Feeder:
             sample -= part.n_samples
 
     def room(self) -> Room:
-        """What the windows need."""
+        """What the windows need, and what is left of the given part when another is."""
         parts = [part for reader in self._readers for part in reader.parts]
         given = _to_give(parts, self.given.dtype)
+        n_left = 0 if given is None else given.values_of(given.n_samples - 1).size
         return Room(
             len(parts),
             sum(part.n_samples + part.numbers.size for part in parts),
-            sum(part.values.size for part in parts if not part.is_packed and part is not given),
+            sum(part.values.size for part in parts if not part.is_packed and part is not given) + n_left,
             sum(_words(part.values) for part in parts if part.is_packed),
             sum(part.channels.size for part in parts),
         )

@@ -309,7 +309,3 @@ def _invoke(arguments: list[str]) -> int:
 def _fail(message: str, code: int) -> NoReturn:
     err.print(Text.assemble(("error: ", "bold red"), " ".join(message.split("\n"))), soft_wrap=True)
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -40,7 +40,7 @@ from eventnet.trace.queries import Run, open_run
 from eventnet.trace.state import REPLAY_FOLDER
 from eventnet.why.log import EventLog
 
-COMMAND = (sys.executable, "-m", "eventnet.cli")
+COMMAND = (sys.executable, "-m", "eventnet")
 RUNS = ("compiled", "actor", "exact", "bare")
 """By the compiled engine; by the actor engine; compiled, with `wake: exact`; compiled, without states."""
 KEYS = ("kind", "population", "projection", "sensor", "second", "label")

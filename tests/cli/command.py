@@ -20,7 +20,7 @@ import pytest
 
 import eventnet.cli
 
-COMMAND = (sys.executable, "-m", "eventnet.cli")
+COMMAND = (sys.executable, "-m", "eventnet")
 TIMEOUT_S = 120
 _UNWANTED = ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERM", "PYTHONWARNINGS")
 """Variables that would change how wide or colourful the output is, wherever the tests run."""

@@ -50,7 +50,7 @@ def test_every_link_leads_somewhere() -> None:
 def test_the_commands_shown_are_commands() -> None:
     shown = set(re.findall(r"\beventnet ([a-z]+) ", README))
     helped = subprocess.run(
-        [sys.executable, "-m", "eventnet.cli", "--help"], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-m", "eventnet", "--help"], capture_output=True, text=True, timeout=60, check=True
     ).stdout
     assert shown
     assert all(command in helped for command in shown)

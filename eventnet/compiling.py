@@ -39,6 +39,7 @@ def compiled_and_kept(function: _Function, only_from_python: bool = False, **opt
 
 
 def _load_alone(cache: Any, kept: Any) -> None:
+    """Make Numba ready to compile only where what was kept needs what that brings; who compiles sees to it himself."""
     make = kept.rebuild
 
     def load(signature: Any, context: Any) -> Any:

@@ -191,7 +191,9 @@ MUTATIONS = (
     Mutation("eventnet/why/replay.py", "self._engine.begin_streams()", "pass", "tests/unit/test_why_replay.py"),
     Mutation("eventnet/why/log.py", "mine[-1]])", "mine[0]])", "tests/unit/test_why_replay.py"),
     Mutation("eventnet/compiling.py", "bool(needed) and all(", "bool(", "tests/unit/test_compiling.py"),
-    Mutation("eventnet/trace/layout.py", "block.kinds != Kind.SAMPLE, ", "", "tests/unit/test_trace_layout.py"),
+    Mutation(
+        "eventnet/trace/layout.py", "to_numpy() != Kind.SAMPLE", "to_numpy() < 0", "tests/unit/test_trace_layout.py"
+    ),
     Mutation("eventnet/trace/state.py", "is_large and 2 * np", "is_large or 2 * np", "tests/unit/test_store.py"),
     Mutation("eventnet/engines/compiled/state.py", "np.signbit(zeros)", "np.signbit(zeros + 1)", COMPILED),
 )

@@ -14,6 +14,7 @@ loaded without, where all that its code needs from outside can be found.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, TypeVar, cast
 
@@ -33,6 +34,7 @@ def compiled_and_kept(function: _Function, only_from_python: bool = False, **opt
     file, kept = getattr(cache, "_cache_file", None), getattr(cache, "_impl", None)
     if hasattr(file, "_data_name_pattern"):
         _name_by_key(file, only_from_python)
+        _pass_over_damage(file)
     if hasattr(cache, "_load_overload") and hasattr(kept, "rebuild"):
         _load_alone(cache, kept)
     return cast(_Function, dispatcher)
@@ -63,6 +65,21 @@ def _name_by_key(file: Any, only_from_python: bool) -> None:
         save(key, _with_names_only(data) if only_from_python else data)
 
     file.save = save_by_key
+
+
+def _pass_over_damage(file: Any) -> None:
+    """Compile anew what was kept in a file that was cut short, as where the machine fell: Numba would fail."""
+    load = file.load
+
+    def load_whole(key: Any) -> Any:
+        try:
+            return load(key)
+        except Exception:  # whatever unpickling raises for bytes that are not those it wrote
+            with suppress(OSError):
+                file.flush()
+            return None
+
+    file.load = load_whole
 
 
 def _with_names_only(data: Any) -> Any:

@@ -128,6 +128,23 @@ def test_what_only_python_calls_is_kept_without_what_llvm_would_write_into_other
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+@pytest.mark.parametrize("suffix", ["nbc", "nbi"])
+def test_what_was_kept_and_is_cut_short_is_compiled_anew(suffix: str, tmp_path: Path) -> None:
+    script = tmp_path / "kernel.py"
+    script.write_text(LONE_KERNEL, encoding="utf-8")
+
+    def run() -> list[str]:
+        command = [sys.executable, str(script)]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]).stdout.split()
+
+    assert run()[-1] == "0"
+    (file,) = (tmp_path / "__pycache__").glob(f"*.{suffix}")
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert run() == ["3.5", "no", "such", "place", "0"]
+    assert run() == ["3.5", "no", "such", "place", "1"]
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
 def test_what_was_kept_is_loaded_without_making_ready_for_compiling(tmp_path: Path) -> None:
     def run(*arguments: str) -> str:
         script = tmp_path / arguments[1] / "kernel.py"

@@ -119,14 +119,13 @@ class EventLog:
         place = ds.field("population").isin([names[i] for _, i in neurons])
         nothing = Train(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
         found = {key: [nothing] for key in neurons}
-        for table in self._row_groups(SPIKE_COLUMNS, sent & place):
-            for batch in table.to_batches():
-                times_ns, neuron, value, scale = _numbers(batch, "time_ns", "neuron", "value", "scale")
-                for (kind, owner), sender in neurons.items():
-                    is_its = _is_any(batch["kind"], kind.name.lower()) & _is_any(batch["population"], names[owner])
-                    mine = np.flatnonzero(is_its)
-                    its = mine[neuron[mine] == sender]
-                    found[kind, owner].append(Train(distinct(times_ns[mine]), times_ns[its], value[its] * scale[its]))
+        for batch in self._batches(SPIKE_COLUMNS, sent & place):
+            times_ns, neuron, value, scale = _numbers(batch, "time_ns", "neuron", "value", "scale")
+            for (kind, owner), sender in neurons.items():
+                is_its = _is_any(batch["kind"], kind.name.lower()) & _is_any(batch["population"], names[owner])
+                mine = np.flatnonzero(is_its)
+                its = mine[neuron[mine] == sender]
+                found[kind, owner].append(Train(distinct(times_ns[mine]), times_ns[its], value[its] * scale[its]))
         trains = {key: Train._make(map(np.concatenate, zip(*pieces, strict=True))) for key, pieces in found.items()}
         return {key: train._replace(times_ns=distinct(train.times_ns)) for key, train in trains.items()}
 
@@ -135,14 +134,12 @@ class EventLog:
         still to change it.
         """
         found = []
-        for table in self._row_groups(COLUMNS, ds.field("projection") == projection):
-            for batch in table.to_batches():
-                kinds, neurons = batch["kind"], batch["neuron"].to_numpy()
-                mine = _is_any(kinds, "dense_update", "accrue", "settle")
-                mine |= (neurons == i) & _is_any(kinds, "row_update") | (neurons == j) & _is_any(kinds, "column_update")
-                mine &= _is_any(batch["projection"], projection)
-                some = pa.Table.from_batches([batch]).take(np.flatnonzero(mine))
-                found.append(self._decoded(some))
+        for batch in self._batches(COLUMNS, ds.field("projection") == projection):
+            kinds, neurons = batch["kind"], batch["neuron"].to_numpy()
+            mine = _is_any(kinds, "dense_update", "accrue", "settle")
+            mine |= (neurons == i) & _is_any(kinds, "row_update") | (neurons == j) & _is_any(kinds, "column_update")
+            mine &= _is_any(batch["projection"], projection)
+            found.append(self._decoded(pa.Table.from_batches([batch]).take(np.flatnonzero(mine))))
         return _joined(found)
 
     def end_ns(self) -> int:
@@ -155,9 +152,10 @@ class EventLog:
         """The parts, counting the tail as one, that hold the events with first <= number < end."""
         return range(max(first, 0) // self._part_rows, -(-min(end, self.n_events) // self._part_rows))
 
-    def _row_groups(self, columns: Sequence[str], where: ds.Expression) -> Iterator[pa.Table]:
+    def _batches(self, columns: Sequence[str], where: ds.Expression) -> Iterator[pa.RecordBatch]:
         """Of each part the row groups that may hold rows for which `where` holds."""
-        return ahead(lambda part: self._trace.row_groups(part, columns, where), range(self._trace.n_pieces))
+        for table in ahead(lambda part: self._trace.row_groups(part, columns, where), range(self._trace.n_pieces)):
+            yield from table.to_batches()
 
     def _start_ns(self, part: int) -> int:
         if part not in self._starts_ns:
@@ -254,7 +252,7 @@ def _joined(found: list[Events]) -> Events:
     return Events._make(map(np.concatenate, zip(*found, strict=True)))
 
 
-def _numbers(table: pa.Table, *names: str) -> Iterator[NDArray[Any]]:
+def _numbers(table: pa.Table | pa.RecordBatch, *names: str) -> Iterator[NDArray[Any]]:
     return (table[name].to_numpy() for name in names)
 
 

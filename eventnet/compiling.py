@@ -74,6 +74,8 @@ def _pass_over_damage(file: Any) -> None:
     def load_whole(key: Any) -> Any:
         try:
             return load(key)
+        except OSError:
+            raise  # a file that cannot be read now is not damaged
         except Exception:  # whatever unpickling raises for bytes that are not those it wrote
             with suppress(OSError):
                 file.flush()

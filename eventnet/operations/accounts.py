@@ -3,25 +3,25 @@
     accounts/sums-000003.account      of part 3: by kind and place, by second, by the answer that comes next
     accounts/shares-000003.account    of part 3: by who pays, and what the shares of later events depend on
     accounts/sums-tail.account ...    of the tail
-    accounts/sums-000000-000063.account    of parts 0 to 63, once there are all of them: then those of each part go
+    accounts/sums-000000-000063.account    of parts 0 to 63 together, in place of those of each
 
 A run that records a trace leaves them as it goes (`ongoing.py`); whoever asks takes those that there are, works out the
 others from the trace, and leaves them too. They are a cache: what is missing, damaged, foreign or out of date is made
 anew, and all of it may be deleted. Answers are the same with and without.
 
-An account belongs to one file of a trace, whose size and footer it names, to the configuration, and to the version of
+An account belongs to files of a trace, whose sizes and footers it names, to the configuration, and to the version of
 the rules by which bills are shared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -31,10 +31,10 @@ from numpy.typing import NDArray
 
 from eventnet.errors import InputError, RunError
 from eventnet.operations.bills import price
-from eventnet.operations.charges import Answers, Ledger, StretchSums, TableReader
+from eventnet.operations.charges import Answers, Ledger, StretchSums, TableReader, sums_together
 from eventnet.operations.conventions import N_WAYS, SUMMED, way_of_kinds
-from eventnet.operations.shares import PARTS, NetworkInForce, SharedBills
-from eventnet.operations.volumes import DAMAGE, packed, unpacked
+from eventnet.operations.packing import DAMAGE, packed, unpacked
+from eventnet.operations.shares import PARTS, NetworkInForce, SharedBills, payers_of
 from eventnet.trace.ahead import ahead
 from eventnet.trace.files import replacing
 from eventnet.trace.footers import Mark, mark_of
@@ -45,19 +45,19 @@ if TYPE_CHECKING:
     from eventnet.operations.payers import Sharing
 
 FOLDER = "accounts"
-ACCOUNTS_VERSION = 2
+ACCOUNTS_VERSION = 3
 """How bills are summed and shared: raised whenever that changes, or what an account holds, and only then, so that
 accounts which a run has left serve until they would mislead (tests/golden says when).
 """
 TAIL = "tail"
 """Stands in the place of a part's number."""
-BOUND = 64
-"""Accounts of so many parts are bound into one file, since every file takes its time to be opened."""
+TOGETHER = 64
+"""Accounts of so many parts become one, since every file takes its time to be read."""
 _WORD_BITS = 60
-_HALF_BITS = _WORD_BITS // 2
 
-Piece = int | str
-"""The number of a part, or `TAIL`."""
+Piece = int | range | str
+"""The number of a part, those of `TOGETHER` parts that are accounted for together, or `TAIL`."""
+_Told = TypeVar("_Told", StretchSums, "StretchShares")
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,13 @@ class StretchShares:
     @property
     def numerators(self) -> NDArray[np.object_]:
         """As those of `SharedBills`."""
-        return added_up([self])
+        return cast(NDArray[np.object_], (self.high.astype(object) << _WORD_BITS) + self.low)
 
 
-def added_up(shares: Sequence[StretchShares]) -> NDArray[np.object_]:
-    """What is paid for several stretches, at least one, less than 2**32; as `SharedBills.numerators`."""
-    low = np.stack([each.low for each in shares])
-    # in halves, whose sums stay below 2**63
-    halves = (low >> _HALF_BITS).sum(axis=0), (low & (2**_HALF_BITS - 1)).sum(axis=0)
-    high = np.stack([each.high for each in shares]).sum(axis=0)
-    words = zip((high, *halves), (_WORD_BITS, _HALF_BITS, 0), strict=True)
-    every: NDArray[np.object_] = np.sum([word.astype(object) << bits for word, bits in words], axis=0, dtype=object)
-    return every
+def shares_together(stretches: Sequence[StretchShares]) -> StretchShares:
+    """Consecutive stretches, at least one, as one."""
+    numerators = np.sum([each.numerators for each in stretches], axis=0, dtype=object)
+    return StretchShares.of(stretches[0].payers, numerators, stretches[-1].state)
 
 
 class Accounts:
@@ -114,12 +109,11 @@ class Accounts:
         self._marks = marks
         self._folder, self._trace = path / FOLDER, path / "trace"
         self.tail = self._trace / "tail.parquet"
-        self._volumes: dict[str, tuple[int, Sequence[_Account]]] = {}  # the one read last: its number, and accounts
         key = str(ACCOUNTS_VERSION).encode() + b"\0" + (path / "config.yaml").read_bytes()
         self._key = blake2b(key, digest_size=16).hexdigest()
 
     def sums(self, piece: Piece) -> StretchSums | None:
-        """The sums of a file of the trace."""
+        """The sums of a file of the trace, or of several."""
         found = self._load("sums", piece)
         try:
             return None if found is None else StretchSums(**found)
@@ -128,10 +122,12 @@ class Accounts:
 
     def keep_sums(self, piece: Piece, sums: StretchSums) -> bool:
         """Keep the sums of a file of the trace, which must be there; returns whether it is."""
-        return self._keep("sums", piece, {**vars(sums)})
+        is_there = self._keep("sums", piece, {**vars(sums)})
+        self._put_together("sums", piece, self.sums, sums_together, self.keep_sums)
+        return is_there
 
     def shares(self, piece: Piece) -> StretchShares | None:
-        """The shares of a file of the trace."""
+        """The shares of a file of the trace, or of several."""
         found = self._load("shares", piece)
         try:
             if found is None:
@@ -144,116 +140,79 @@ class Accounts:
     def keep_shares(self, piece: Piece, shares: StretchShares) -> bool:
         """Keep the shares of a file of the trace, which must be there; returns whether it is."""
         content = {"payers": shares.payers, "high": shares.high, "low": shares.low, **shares.state}
-        return self._keep("shares", piece, content)
+        is_there = self._keep("shares", piece, content)
+        self._put_together("shares", piece, self.shares, shares_together, self.keep_shares)
+        return is_there
 
     def _load(self, what: str, piece: Piece) -> Mapping[str, Any] | None:
-        """What an account holds, None where there is none of this file of the trace as it is now."""
+        """What an account holds, None where there is none of these files of the trace as they are now."""
         try:
-            covered = self._covered(piece)
-        except OSError:
+            account = unpacked(self._file(what, piece).read_bytes())
+            if account.pop("covers") != self._covered(piece):
+                return None
+        except (OSError, *DAMAGE):
             return None
-        account = self._bound(what, piece) or self._alone(what, piece)
-        return None if account is None or account.covers != covered else account.content
-
-    def _alone(self, what: str, piece: Piece) -> _Account | None:
-        """What is in the file of one account."""
-        accounts = _read(self._file(what, piece))
-        return accounts[0] if len(accounts) == 1 else None
-
-    def _bound(self, what: str, piece: Piece) -> _Account | None:
-        """The same, where it is bound with others."""
-        accounts = [] if piece == TAIL else self._volume(what, int(piece) // BOUND)
-        return accounts[int(piece) % BOUND] if accounts else None
-
-    def _volume(self, what: str, number: int) -> Sequence[_Account]:
-        """The accounts that are bound into one file; none where they are not. They are kept for who asks for the next.
-
-        An account never lies both there and alone, but where a process was killed while it bound them.
-        """
-        if self._volumes.get(what, (-1, []))[0] != number:
-            accounts = _read(self._volume_file(what, number))
-            self._volumes[what] = number, accounts if len(accounts) == BOUND else []
-        return self._volumes[what][1]
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in account.items()}
 
     def _keep(self, what: str, piece: Piece, content: Mapping[str, Any]) -> bool:
         try:
-            account = _Account(self._covered(piece), content)
+            account = {"covers": self._covered(piece), **content}
         except OSError:
             return False
-        number = -1 if piece == TAIL else int(piece) // BOUND
         with suppress(OSError, RunError):
             self._folder.mkdir(exist_ok=True)
-            if piece == TAIL:
-                _write(self._file(what, piece), [account])
-            elif others := list(self._volume(what, number)):
-                others[int(piece) % BOUND] = account
-                self._keep_volume(what, number, others)
-            else:
-                _write(self._file(what, piece), [account])
-                self._bind(what, number)
+            # one that the system lost in a fall of the machine is noticed when it is read, and made anew
+            with replacing(self._file(what, piece), flush=False) as temporary:
+                temporary.write_bytes(packed(account))
         return True
 
-    def _bind(self, what: str, number: int) -> None:
-        """Have one file in place of those of `BOUND` parts, once there are all of them."""
-        pieces = range(number * BOUND, (number + 1) * BOUND)
-        # mostly the last of them is the last that is kept: until then it would be no use to look for the others
-        if not self._file(what, pieces[-1]).exists():
+    def _put_together(
+        self,
+        what: str,
+        piece: Piece,
+        load: Callable[[Piece], _Told | None],
+        together: Callable[[Sequence[_Told]], _Told],
+        keep: Callable[[Piece, _Told], bool],
+    ) -> None:
+        """Have one account in place of those of `TOGETHER` parts, once there are all of them."""
+        if not isinstance(piece, int):
             return
-        accounts = [account for each in pieces if (account := self._alone(what, each)) is not None]
-        if len(accounts) == BOUND:
-            self._keep_volume(what, number, accounts)
-            for each in pieces:
-                self._file(what, each).unlink(missing_ok=True)
-
-    def _keep_volume(self, what: str, number: int, accounts: Sequence[_Account]) -> None:
-        self._volumes.pop(what, None)
-        try:
-            _write(self._volume_file(what, number), accounts)
-        except ValueError:  # some are of another version: all are made anew
-            self._volume_file(what, number).unlink(missing_ok=True)
+        parts = _together_with(piece)
+        # mostly the last of them is the last that is kept: until then it is no use to look for the others
+        if not all(self._file(what, each).exists() for each in reversed(parts)):
+            return
+        each_alone = [known for part in parts if (known := load(part)) is not None]
+        if len(each_alone) == len(parts):
+            keep(parts, together(each_alone))
+            if load(parts) is not None:
+                for part in parts:
+                    self._file(what, part).unlink(missing_ok=True)
 
     def _file(self, what: str, piece: Piece) -> Path:
-        return self._folder / f"{what}-{piece if piece == TAIL else f'{piece:06d}'}.account"
-
-    def _volume_file(self, what: str, number: int) -> Path:
-        return self._folder / f"{what}-{number * BOUND:06d}-{(number + 1) * BOUND - 1:06d}.account"
+        return self._folder / f"{what}-{_name(piece)}.account"
 
     def _covered(self, piece: Piece) -> list[Any]:
-        """What an account of this file of the trace belongs to, as it is now; OSError where there is no such file."""
+        """What an account of these files of the trace belongs to, as they are now; OSError where one is not there."""
         if piece == TAIL:
-            mark = mark_of(self.tail)
-        elif int(piece) < len(self._marks):
-            mark = self._marks[int(piece)]
+            marks = [mark_of(self.tail)]
         else:
-            mark = mark_of(part_path(self._trace, "events", int(piece)))
-        return [self._key, piece, *mark]
+            marks = [self._mark(part) for part in (piece if isinstance(piece, range) else [int(piece)])]
+        return [self._key, _name(piece), *(number for mark in marks for number in mark)]
+
+    def _mark(self, part: int) -> Mark:
+        return self._marks[part] if part < len(self._marks) else mark_of(part_path(self._trace, "events", part))
 
 
-class _Account(NamedTuple):
-    """What it belongs to, as `Accounts._covered` has it, and what it holds."""
-
-    covers: list[Any]
-    content: Mapping[str, Any]
-
-
-def _read(file: Path) -> list[_Account]:
-    """The accounts in a file; none where it is missing or damaged."""
-    try:
-        found = unpacked(file.read_bytes())
-        lists = [name for name, value in found[0].items() if isinstance(value, list) and name != "covers"]
-        for each in found:
-            each |= {name: tuple(each[name]) for name in lists}
-        return [_Account(each.pop("covers"), each) for each in found]
-    except (OSError, *DAMAGE):
-        return []
+def _together_with(part: int) -> range:
+    """The parts, this one among them, that are accounted for together."""
+    first = part - part % TOGETHER
+    return range(first, first + TOGETHER)
 
 
-def _write(file: Path, accounts: Sequence[_Account]) -> None:
-    """Raises OSError or RunError where the disk refuses, ValueError where accounts cannot be bound."""
-    content = packed([{"covers": each.covers, **each.content} for each in accounts])
-    # one that the system lost in a fall of the machine is noticed when it is read, and made anew
-    with replacing(file, flush=False) as temporary:
-        temporary.write_bytes(content)
+def _name(piece: Piece) -> str:
+    if isinstance(piece, range):
+        return f"{piece[0]:06d}-{piece[-1]:06d}"
+    return piece if isinstance(piece, str) else f"{piece:06d}"
 
 
 # --- taking those that there are, and working out the others
@@ -277,74 +236,74 @@ class Accounted:
         return self.read_answers()
 
     def sums(self, are_good: Callable[[Sequence[StretchSums]], Sequence[bool]] | None = None) -> list[StretchSums]:
-        """The sums of every file that has events; those that are not good are made anew."""
-        known = {k: sums for k in self._with_events if (sums := self._known_sums(k)) is not None}
+        """The sums of all stretches, in order; those that are not good are made anew, of each of their files."""
+        known = {piece: sums for piece, sums in self._known(self._known_sums).items() if sums is not None}
         good = [True] * len(known) if are_good is None else are_good([*known.values()])
-        found = {k: sums for (k, sums), is_good in zip(known.items(), good, strict=True) if is_good}
-        for k, table in self._read([k for k in self._with_events if k not in found], TableReader.RUNS):
-            found[k] = self._work_out_sums(k, table)
-        return [found[k] for k in self._with_events]
+        found = {piece: sums for (piece, sums), is_good in zip(known.items(), good, strict=True) if is_good}
+        pieces = [*self._pieces(found)]
+        missing = [piece for piece in pieces if piece not in found]
+        for piece, table in self._read(missing, TableReader.RUNS):
+            found[piece] = self._work_out_sums(piece, table)
+        return [found[piece] for piece in pieces]
 
     def shared(self, networks: Callable[[], Sequence[NetworkInForce]]) -> SharedBills:
         """What each payer pays. `networks`: as for `share_bills`, asked for where anything must be worked out."""
-        missing: list[int] = []
-        states: dict[int, Mapping[str, NDArray[Any]]] = {}  # with which those of them begin whose predecessor is there
-        found: list[StretchShares] = []
-        latest: StretchShares | None = None
-        for k in self._with_events:
-            known = self._known_shares(k)
-            if known is not None:
-                found.append(known)
-            else:
-                missing.append(k)
-                if latest is not None:
-                    states[k] = latest.state
-            latest = known
-        payers: tuple[str | None, ...] = found[0].payers if found else ()
-        sums: NDArray[Any] = added_up(found) if found else np.zeros(1, object)
-        if missing or not payers:
-            # only here, since it loads Numba
-            from eventnet.operations.payers import COLUMNS, Sharing, no_sums
-
-            in_force = networks()
-            sharing = Sharing(in_force)
-            payers, sums = sharing.payers, sums + no_sums(len(sharing.payers))
-            for k, table in self._read(missing, COLUMNS):
-                if k in states:
-                    sharing.load_state(states[k])
-                sums = sums + self._work_out_shares(k, table, sharing, in_force)
-        return SharedBills(payers, sums)
+        payers: tuple[str | None, ...] = ()
+        numerators: NDArray[Any] = np.zeros(1, object)
+        for stretch in self._shares(networks):
+            payers, numerators = stretch.payers, numerators + stretch.numerators
+        if not payers:  # nothing happened
+            payers = payers_of(networks()[0][1])
+            numerators = np.zeros((len(payers), N_WAYS, len(SUMMED)), object)
+        return SharedBills(payers, numerators)
 
     def is_shared_at_its_end(self) -> bool:
         """Whether the shares of the last file are known; those of all others mostly are then, without need of Numba."""
-        return len(self._with_events) > 0 and self._known_shares(self._with_events[-1]) is not None
+        n_parts = len(self.trace.parts)
+        if self._tail_has_events or n_parts == 0:
+            return self._known_shares(TAIL) is not None
+        last: list[Piece] = [n_parts - 1]
+        if n_parts % TOGETHER == 0:
+            last.append(_together_with(n_parts - 1))
+        return any(self._known_shares(piece) is not None for piece in last)
 
     def settled(self, networks: Callable[[], Sequence[NetworkInForce]]) -> tuple[int, Mapping[str, NDArray[Any]]]:
         """Have the accounts of all parts, at least one, but not of the tail.
 
-        The time of the last event, and the state of the sharing after it. Raises InputError where they cannot be kept.
+        The time of the last event, and the state of the sharing after it.
         """
         parts = replace(self, trace=replace(self.trace, rows_of_tail=None), read_answers=lambda: self.answers)
-        parts.sums()
-        parts.shared(networks)
-        last = len(parts.trace.parts) - 1
-        sums, shares = parts._known_sums(last), parts._known_shares(last)
-        if sums is None or shares is None:
-            raise InputError("cannot be kept beside the trace", field=FOLDER)
-        return sums.last_ns, shares.state
+        last_ns = parts.sums()[-1].last_ns
+        *_, last = (stretch.state for stretch in parts._shares(networks))
+        return last_ns, last
 
     @property
-    def _with_events(self) -> range:
-        """The numbers of the files that have events; the tail may be empty."""
-        is_empty = self.trace.rows_of_tail is not None and self.trace.rows_of_tail.num_rows == 0
-        return range(self.trace.n_pieces - is_empty)
+    def _tail_has_events(self) -> bool:
+        return self.trace.rows_of_tail is not None and self.trace.rows_of_tail.num_rows > 0
 
-    def _piece(self, k: int) -> Piece:
-        return k if k < len(self.trace.parts) else TAIL
+    def _pieces(self, together: Container[Piece]) -> Iterator[Piece]:
+        """The files that have events, in order: parts in one piece where it is among `together`, else one by one."""
+        n_parts, part = len(self.trace.parts), 0
+        while part < n_parts:
+            parts = _together_with(part)
+            if parts in together:
+                yield parts
+            else:
+                yield from parts[: n_parts - part]
+            part = parts.stop
+        if self._tail_has_events:
+            yield TAIL
 
-    def _known_sums(self, k: int) -> StretchSums | None:
-        sums = None if self.accounts is None else self.accounts.sums(self._piece(k))
-        if sums is not None and self._piece(k) == TAIL:
+    def _known(self, load: Callable[[Piece], _Told | None]) -> dict[Piece, _Told | None]:
+        """What is known of every file that has events, of many parts together where it is; None: nothing."""
+        n_together = len(self.trace.parts) // TOGETHER
+        wanted = [_together_with(k * TOGETHER) for k in range(n_together)]
+        together = {parts: found for parts in wanted if (found := load(parts)) is not None}
+        return {piece: together[piece] if piece in together else load(piece) for piece in self._pieces(together)}
+
+    def _known_sums(self, piece: Piece) -> StretchSums | None:
+        sums = None if self.accounts is None else self.accounts.sums(piece)
+        if sums is not None and piece == TAIL:
             # the file may be another by now than the one that was read
             assert self.trace.rows_of_tail is not None
             last_ns = pc.max(self.trace.rows_of_tail["time_ns"]).as_py()
@@ -352,13 +311,35 @@ class Accounted:
                 return None
         return sums
 
-    def _known_shares(self, k: int) -> StretchShares | None:
-        shares = None if self.accounts is None else self.accounts.shares(self._piece(k))
-        if shares is not None and self._piece(k) == TAIL:
+    def _known_shares(self, piece: Piece) -> StretchShares | None:
+        shares = None if self.accounts is None else self.accounts.shares(piece)
+        if shares is not None and piece == TAIL:
             assert self.trace.rows_of_tail is not None
             if shares.numerators[..., 0].sum() != self.trace.rows_of_tail.num_rows * PARTS:
                 return None
         return shares
+
+    def _shares(self, networks: Callable[[], Sequence[NetworkInForce]]) -> Iterator[StretchShares]:
+        """The shares of all stretches, in order."""
+        known = self._known(self._known_shares)
+        missing = [piece for piece, shares in known.items() if shares is None]
+        if not missing:
+            yield from (shares for shares in known.values() if shares is not None)
+            return
+        # only here, since it loads Numba
+        from eventnet.operations.payers import COLUMNS, Sharing
+
+        in_force, tables = networks(), self._read(missing, COLUMNS)
+        sharing, before = Sharing(in_force), None
+        for shares in known.values():
+            if shares is not None:
+                before = shares
+                yield shares
+                continue
+            if before is not None:
+                sharing.load_state(before.state)
+            before = None
+            yield self._work_out_shares(*next(tables), sharing, in_force)
 
     @cached_property
     def _answers_if_known(self) -> Answers | None:
@@ -367,22 +348,22 @@ class Accounted:
         except InputError:
             return None
 
-    def _work_out_sums(self, k: int, table: pa.Table) -> StretchSums:
+    def _work_out_sums(self, piece: Piece, table: pa.Table) -> StretchSums:
         """The sums of a file; where answers cannot be read, without those by them, and not kept."""
         answers = self._answers_if_known
         ledger = Ledger(Answers(0) if answers is None else answers)
         ledger.add(self.reader.runs(table))
         sums = ledger.close()
-        if answers is not None and self.accounts is not None and self._is_still_there(k):
-            self.accounts.keep_sums(self._piece(k), sums)
+        if answers is not None and self.accounts is not None and self._is_still_there(piece):
+            self.accounts.keep_sums(piece, sums)
         return sums
 
     def _work_out_shares(
-        self, k: int, table: pa.Table, sharing: Sharing, networks: Sequence[NetworkInForce]
-    ) -> NDArray[np.object_]:
+        self, piece: Piece, table: pa.Table, sharing: Sharing, networks: Sequence[NetworkInForce]
+    ) -> StretchShares:
         from eventnet.operations.payers import block_of, paid, weighed
 
-        sums = self._known_sums(k) or self._work_out_sums(k, table)
+        sums = self._known_sums(piece) or self._work_out_sums(piece, table)
         events, before, totals = self.reader.batches(table), sharing.state(), sharing.no_totals()
         sharing.add(events, totals)
         numerators = paid(totals, price(networks[0][1]))
@@ -390,13 +371,14 @@ class Accounted:
             # these are not the bills of the trace, which was written at other prices
             sharing.load_state(before)
             numerators = weighed(block_of(events, table), sharing.shares(events))
-        if self.accounts is not None and self._is_still_there(k):
-            self.accounts.keep_shares(self._piece(k), StretchShares.of(sharing.payers, numerators, sharing.state()))
-        return numerators
+        shares = StretchShares.of(sharing.payers, numerators, sharing.state())
+        if self.accounts is not None and self._is_still_there(piece):
+            self.accounts.keep_shares(piece, shares)
+        return shares
 
-    def _is_still_there(self, k: int) -> bool:
+    def _is_still_there(self, piece: Piece) -> bool:
         """Whether the file is the one that was read: the tail of a run that goes on is replaced now and then."""
-        if self._piece(k) != TAIL:
+        if piece != TAIL:
             return True
         assert self.trace.tail is not None
         assert self.accounts is not None
@@ -407,9 +389,10 @@ class Accounted:
         then = self.trace.tail["event"].to_numpy()
         return bool(np.array_equal(np.sort(now), then))
 
-    def _read(self, pieces: Sequence[int], columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+    def _read(self, pieces: Sequence[Piece], columns: Sequence[str]) -> Iterator[tuple[Piece, pa.Table]]:
         """The rows of these files, as they lie there; the next are read while these are used."""
-        tables = ahead(lambda k: self.trace.piece(k, columns, ordered=False), pieces)
+        numbers = [piece if isinstance(piece, int) else len(self.trace.parts) for piece in pieces]
+        tables = ahead(lambda k: self.trace.piece(k, columns, ordered=False), numbers)
         return zip(pieces, tables, strict=True)
 
 

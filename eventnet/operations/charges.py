@@ -6,7 +6,8 @@
 
 `Batches` are events as an engine tells them, or as rows of a trace become them again. `Runs` have no single event any
 more. A `Ledger` adds up those of one stretch, such as a part of the trace; what it comes to takes a few kilobytes, and
-every sum over the events of a run but that by payer (`payers.py`) follows from such sums exactly.
+every sum over the events of a run but that by payer (`payers.py`) follows from such sums exactly. `sums_together` makes
+those of one long stretch of those of its parts.
 """
 
 from __future__ import annotations
@@ -207,7 +208,7 @@ class StretchSums:
     | `places` | kind, owner |
     | `seconds` | second of simulated time, way |
     | `labels` | target, class of the answer that comes next, way: where it came before the stretch ended |
-    | `open` | target, way: of events after the last of these answers |
+    | `open` | target, number of the answer that comes next, way: where it had not come when the sums were made |
 
     `n_answers`: how many samples of each target came before `last_ns`, the time of the last event.
     """
@@ -255,7 +256,8 @@ class Ledger:
             came = number < n
             of_came = np.full(int(came.sum()), target)
             labels.append(_rows((of_came, self._answers.labels(target, number[came]), ways[came]), counts[came]))
-            still_open.append(_rows((np.full(int((~came).sum()), target), ways[~came]), counts[~came]))
+            of_open = np.full(int((~came).sum()), target)
+            still_open.append(_rows((of_open, number[~came], ways[~came]), counts[~came]))
         return StretchSums(
             self.n_events,
             self._first_ns,
@@ -264,8 +266,27 @@ class Ledger:
             _rows((kinds, owners), counts),
             _rows((seconds, ways), counts),
             np.concatenate([np.zeros((0, 3 + len(SUMMED)), np.int64), *labels]),
-            np.concatenate([np.zeros((0, 2 + len(SUMMED)), np.int64), *still_open]),
+            np.concatenate([np.zeros((0, 3 + len(SUMMED)), np.int64), *still_open]),
         )
+
+
+def sums_together(stretches: Sequence[StretchSums]) -> StretchSums:
+    """Consecutive stretches, at least one, as one. What was open at the end of one stays so."""
+
+    def every(rows: Sequence[_Ints], n_keys: int) -> _Ints:
+        table = np.concatenate(rows)
+        return _rows(tuple(table[:, :n_keys].T), table[:, n_keys:])
+
+    return StretchSums(
+        sum(each.n_events for each in stretches),
+        stretches[0].first_ns,
+        stretches[-1].last_ns,
+        stretches[-1].n_answers,
+        every([each.places for each in stretches], 2),
+        every([each.seconds for each in stretches], 2),
+        every([each.labels for each in stretches], 3),
+        every([each.open for each in stretches], 3),
+    )
 
 
 def summed(keys: Sequence[_Ints], counts: _Ints) -> tuple[_Ints, _Ints]:

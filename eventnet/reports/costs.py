@@ -262,9 +262,9 @@ def _instants(run: Run, graph: Graph) -> tuple[int, dict[str, int]]:
 
 
 def _answers(run: Run) -> Answers:
-    outcomes = run.outcomes(("label", "predicted"))
-    right = pc.and_(pc.greater_equal(outcomes["label"], 0), pc.equal(outcomes["label"], outcomes["predicted"]))
-    return Answers("image" if _answers_images(run) else "sample", outcomes.num_rows, pc.sum(right).as_py() or 0)
+    labels, predicted = run.answered["label"], run.answered["predicted"]
+    right = pc.and_(pc.greater_equal(labels, 0), pc.equal(labels, predicted))
+    return Answers("image" if _answers_images(run) else "sample", len(labels), pc.sum(right).as_py() or 0)
 
 
 def _answers_images(run: Run) -> bool:

@@ -132,6 +132,11 @@ class Run:
         batches = self.outcome_parts.batches(columns, where, start_ns=start_ns, end_ns=end_ns)
         return pa.Table.from_batches([batch.replace_schema_metadata() for batch in batches], schema)
 
+    @cached_property
+    def answered(self) -> pa.Table:
+        """Of all outcomes `time_ns`, `target`, `label` and `predicted`: what was wanted, and what was said."""
+        return self.outcomes(("time_ns", "target", "label", "predicted"))
+
     def config(self) -> Config:
         """The run's own configuration; InputError where it names files that are no longer there."""
         return self._config
@@ -222,11 +227,10 @@ class Run:
         """What a target with classes wanted and was told, `target`, `label` and `predicted` of its outcomes; `target`
         None: of the only one. InputError where there is none.
         """
-        outcomes = self.outcomes(("target", "label", "predicted"))
-        with_classes = set(pc.unique(outcomes.filter(pc.field("label") >= 0)["target"]).to_pylist())
-        names = [each["name"] for each in self.provenance["targets"] if each["name"] in with_classes]
         if target is not None:
-            _one_of(target, [each["name"] for each in self.provenance["targets"]], "target")
+            _one_of(target, self._target_names, "target")
+        largest = {name: pc.max(self._of_target(self.answered, name)["label"]).as_py() for name in self._target_names}
+        names = [name for name, label in largest.items() if label is not None and label >= 0]
         if not names or (target is not None and target not in names):
             raise InputError(
                 "no target sample of this run has a class" if target is None else "its samples have no classes",
@@ -242,13 +246,16 @@ class Run:
                 field="target",
                 remedy=f"name one of {', '.join(names)}",
             )
-        return self._of_target(outcomes, target or names[0])
+        return self._of_target(self.answered, target or names[0])
 
     def _sums_by_label(self, accounted: Accounted, target: str | None) -> dict[Any, Sums]:
         """By the class of the target sample that comes next; what comes after the last is counted to the last."""
         outcomes = self.classes(target)
-        number = self._target_names.index(outcomes["target"][0].as_py())
+        number = self._target_names.index(str(outcomes["target"][0].as_py()))
         labels = outcomes["label"].to_numpy()
+
+        def label_of(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+            return np.asarray(labels[np.minimum(numbers, len(labels) - 1)])
 
         def came(times_ns: list[int]) -> NDArray[np.int64]:
             """How many samples came before these times."""
@@ -267,15 +274,16 @@ class Run:
         stretches = accounted.sums(can_tell)
         before_ends = came([each.last_ns for each in stretches])
         at_once = before_ends == came([each.first_ns for each in stretches])
-        leads_to = labels[np.minimum(before_ends, len(labels) - 1)]
         whole, parted = ([*compress(stretches, chosen)] for chosen in (at_once, ~at_once))
         came_in = _joined([each.labels for each in parted], 3)
-        still_open = _leading(leads_to[~at_once], [each.open for each in parted], 2)
-        all_of_it = _leading(leads_to[at_once], [each.places for each in whole], 2)
+        still_open = _joined([each.open for each in parted], 3)
+        still_open = still_open[still_open[:, 0] == number]
+        places = _joined([each.places for each in whole], 2)
+        leads_to = np.repeat(before_ends[at_once], [len(each.places) for each in whole])
         rows = (
             came_in[came_in[:, 0] == number][:, 1:],
-            np.delete(still_open[still_open[:, 1] == number], 1, axis=1),
-            np.column_stack((all_of_it[:, 0], way_of_kinds()[all_of_it[:, 1]], all_of_it[:, 3:])),
+            np.column_stack((label_of(still_open[:, 1]), still_open[:, 2:])),
+            np.column_stack((label_of(leads_to), way_of_kinds()[places[:, 0]], places[:, 2:])),
         )
         named = ((label if label >= 0 else None, sums) for label, sums in _added_up(*rows).items())
         return _in_order({label: sums for label, sums in named if sums.any()})
@@ -302,9 +310,9 @@ class Run:
 
     def _answers(self) -> Answers:
         """The answers of all targets. Raises InputError where the outcomes cannot be read."""
-        outcomes, answers = self.outcomes(("time_ns", "target", "label")), Answers(len(self._target_names))
+        answers = Answers(len(self._target_names))
         for k, name in enumerate(self._target_names):
-            of_target = self._of_target(outcomes, name)
+            of_target = self._of_target(self.answered, name)
             answers.add(k, of_target["time_ns"].to_numpy(), of_target["label"].to_numpy())
         return answers
 
@@ -438,11 +446,6 @@ def _places(stretches: Sequence[StretchSums]) -> NDArray[np.int64]:
 def _joined(rows: Sequence[NDArray[np.int64]], n_keys: int) -> NDArray[np.int64]:
     """Rows of so many keys and `SUMMED` of all stretches."""
     return np.concatenate([np.zeros((0, n_keys + len(SUMMED)), np.int64), *rows])
-
-
-def _leading(labels: NDArray[np.int64], rows: Sequence[NDArray[np.int64]], n_keys: int) -> NDArray[np.int64]:
-    """The same, with the label that each stretch leads to as the first key."""
-    return np.column_stack((np.repeat(labels, [len(each) for each in rows]), _joined(rows, n_keys)))
 
 
 def _added_up(*rows: NDArray[np.int64]) -> dict[int, Sums]:

@@ -44,8 +44,8 @@ from tests.unit.test_payers import random_run
 
 CASES = [(31, Wake.LAZY, Rule.ACCRUAL), (32, Wake.CLOCKED, Rule.PAST), (33, Wake.EXACT, Rule.RECONSTRUCTION)]
 KEYS = ("kind", "population", "projection", "direction", "second", "label", "sensor")
-BOUND = 3
-"""Accounts of so many parts go into one file here, so that a few parts have such files and others."""
+TOGETHER = 3
+"""Accounts of so many parts become one here, so that a few parts have such accounts and others."""
 BUT_LABEL = tuple(key for key in KEYS if key != "label")
 PART_EVENTS = 30_000
 DIRECTIONS = {
@@ -61,8 +61,8 @@ Sums = dict[Any, list[int]]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def bound_soon() -> Iterator[None]:
-    with patch("eventnet.operations.accounts.BOUND", BOUND):
+def together_soon() -> Iterator[None]:
+    with patch("eventnet.operations.accounts.TOGETHER", TOGETHER):
         yield
 
 
@@ -153,10 +153,10 @@ def accounts_of(path: Path) -> dict[str, bytes]:
 
 def names_for(n_parts: int) -> set[str]:
     """Of the files of accounts of a run with so many parts and a tail."""
-    n_bound = n_parts // BOUND * BOUND
+    n_together = n_parts // TOGETHER * TOGETHER
     pieces = [
-        *(f"{first:06d}-{first + BOUND - 1:06d}" for first in range(0, n_bound, BOUND)),
-        *(f"{k:06d}" for k in range(n_bound, n_parts)),
+        *(f"{first:06d}-{first + TOGETHER - 1:06d}" for first in range(0, n_together, TOGETHER)),
+        *(f"{k:06d}" for k in range(n_together, n_parts)),
         "tail",
     ]
     return {f"{what}-{piece}.account" for what in ("sums", "shares") for piece in pieces}
@@ -169,7 +169,7 @@ def test_a_run_leaves_all_that_is_asked_and_events_are_not_read(engine: str, com
     assert run.trace is not None
     assert len(run.trace.parts) >= 3
     assert run.trace.tail is not None
-    assert len(run.trace.parts) % BOUND
+    assert len(run.trace.parts) % TOGETHER
     assert set(accounts_of(path)) == names_for(len(run.trace.parts))
     expected = by_loop(run)
     assert all(min(sums) > 0 for sums in (expected["kind"]["forward"][:2], expected["sensor"]["pixels"][:2]))
@@ -192,11 +192,12 @@ def changed(content: bytes) -> bytes:
 
 def test_accounts_of_other_rules_are_not_used(compiled: Path) -> None:
     accounts = Accounts(compiled)
-    assert accounts.sums(0) is not None
-    assert accounts.shares(0) is not None
-    with patch("eventnet.operations.accounts.ACCOUNTS_VERSION", ACCOUNTS_VERSION + 1):
-        assert Accounts(compiled).sums(0) is None
-        assert Accounts(compiled).shares(0) is None
+    for piece in (range(TOGETHER), TOGETHER):
+        assert accounts.sums(piece) is not None
+        assert accounts.shares(piece) is not None
+        with patch("eventnet.operations.accounts.ACCOUNTS_VERSION", ACCOUNTS_VERSION + 1):
+            assert Accounts(compiled).sums(piece) is None
+            assert Accounts(compiled).shares(piece) is None
 
 
 def after(names: list[str], name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.compiling import Sim, view
+from eventnet.engines.compiled.kernels.slices import rest, section, table
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.precision import AREAS_KEPT
@@ -16,19 +17,19 @@ from eventnet.engines.precision import AREAS_KEPT
 @view
 def ints(sim: Sim, name: int) -> Ints:
     """The array of integers called `name` (what follows it in the pool is not to be touched)."""
-    return sim.ints[sim.ints[name] :]
+    return rest(sim.ints, sim.ints[name])
 
 
 @view
 def doubles(sim: Sim, name: int) -> Doubles:
     """The array of float64 called `name`."""
-    return sim.doubles[sim.ints[name] :]
+    return rest(sim.doubles, sim.ints[name])
 
 
 @view
 def floats(sim: Sim, name: int) -> Floats:
     """The array of the network's dtype called `name`."""
-    return sim.floats[sim.ints[name] :]
+    return rest(sim.floats, sim.ints[name])
 
 
 @view
@@ -36,7 +37,7 @@ def vector(sim: Sim, which: int) -> Floats:
     """Working space for a value of every neuron of the largest population."""
     size = sim.ints[layout.LARGEST_SIZE]
     start = sim.ints[layout.VECTORS] + which * size
-    return sim.floats[start : start + size]
+    return section(sim.floats, start, size)
 
 
 @view
@@ -50,7 +51,7 @@ def matrix(sim: Sim, k: int) -> Floats:
         sim.ints[layout.SIDE_TABLE] + sim.ints[row + layout.SINK] * layout.SIDE_TABLE_WIDTH + layout.SIZE
     ]
     start = sim.ints[layout.WEIGHTS] + sim.ints[row + layout.FIRST_WEIGHT]
-    return sim.floats[start : start + n_source * n_target].reshape((n_source, n_target))
+    return table(sim.floats, start, n_source, n_target)
 
 
 @view
@@ -61,123 +62,126 @@ def areas_of(sim: Sim, k: int) -> Floats:
         sim.ints[layout.SIDE_TABLE] + sim.ints[row + layout.SINK] * layout.SIDE_TABLE_WIDTH + layout.SIZE
     ]
     start = sim.ints[layout.AREAS] + sim.ints[row + layout.FIRST_AREA]
-    return sim.floats[start : start + AREAS_KEPT * n_target].reshape((AREAS_KEPT, n_target))
+    return table(sim.floats, start, AREAS_KEPT, n_target)
 
 
 @view
 def row_of(sim: Sim, name: int, row: int, width: int) -> Ints:
     """One row of a table of integers."""
     start = sim.ints[name] + row * width
-    return sim.ints[start : start + width]
+    return section(sim.ints, start, width)
 
 
 @view
 def side_table(sim: Sim, side: int) -> Ints:
     """What does not change of a side."""
     start = sim.ints[layout.SIDE_TABLE] + side * layout.SIDE_TABLE_WIDTH
-    return sim.ints[start : start + layout.SIDE_TABLE_WIDTH]
+    return section(sim.ints, start, layout.SIDE_TABLE_WIDTH)
 
 
 @view
 def side_state(sim: Sim, side: int) -> Ints:
     """What changes of a side."""
     start = sim.ints[layout.SIDE_STATE] + side * layout.SIDE_STATE_WIDTH
-    return sim.ints[start : start + layout.SIDE_STATE_WIDTH]
+    return section(sim.ints, start, layout.SIDE_STATE_WIDTH)
 
 
 @view
 def population(sim: Sim, i: int) -> Ints:
     """A population."""
     start = sim.ints[layout.POPULATION_TABLE] + i * layout.POPULATION_TABLE_WIDTH
-    return sim.ints[start : start + layout.POPULATION_TABLE_WIDTH]
+    return section(sim.ints, start, layout.POPULATION_TABLE_WIDTH)
 
 
 @view
 def projection(sim: Sim, k: int) -> Ints:
     """A projection: what does not change of it."""
     start = sim.ints[layout.PROJECTION_TABLE] + k * layout.PROJECTION_TABLE_WIDTH
-    return sim.ints[start : start + layout.PROJECTION_TABLE_WIDTH]
+    return section(sim.ints, start, layout.PROJECTION_TABLE_WIDTH)
 
 
 @view
 def synapse(sim: Sim, k: int) -> Ints:
     """What changes of a projection."""
     start = sim.ints[layout.SYNAPSE_STATE] + k * layout.SYNAPSE_STATE_WIDTH
-    return sim.ints[start : start + layout.SYNAPSE_STATE_WIDTH]
+    return section(sim.ints, start, layout.SYNAPSE_STATE_WIDTH)
 
 
 @view
 def ring_of(sim: Sim, ring: int) -> Ints:
     """A ring."""
     start = sim.ints[layout.RINGS] + ring * layout.RINGS_WIDTH
-    return sim.ints[start : start + layout.RINGS_WIDTH]
+    return section(sim.ints, start, layout.RINGS_WIDTH)
 
 
 @view
 def trace_table(sim: Sim, trace: int) -> Ints:
     """A trace."""
     start = sim.ints[layout.TRACE_TABLE] + trace * layout.TRACE_TABLE_WIDTH
-    return sim.ints[start : start + layout.TRACE_TABLE_WIDTH]
+    return section(sim.ints, start, layout.TRACE_TABLE_WIDTH)
 
 
 @view
 def probe_table(sim: Sim, probe: int) -> Ints:
     """A probe."""
     start = sim.ints[layout.PROBE_TABLE] + probe * layout.PROBE_TABLE_WIDTH
-    return sim.ints[start : start + layout.PROBE_TABLE_WIDTH]
+    return section(sim.ints, start, layout.PROBE_TABLE_WIDTH)
 
 
 @view
 def stream_of(sim: Sim, stream: int) -> Ints:
     """The window of a stream."""
     start = sim.ints[layout.STREAMS] + stream * layout.STREAMS_WIDTH
-    return sim.ints[start : start + layout.STREAMS_WIDTH]
+    return section(sim.ints, start, layout.STREAMS_WIDTH)
 
 
 @view
 def side_constants(sim: Sim, side: int) -> Doubles:
     """Numbers that do not change of a side."""
     start = sim.ints[layout.SIDE_CONSTANTS] + side * layout.SIDE_CONSTANTS_WIDTH
-    return sim.doubles[start : start + layout.SIDE_CONSTANTS_WIDTH]
+    return section(sim.doubles, start, layout.SIDE_CONSTANTS_WIDTH)
 
 
 @view
 def side_numbers(sim: Sim, side: int) -> Doubles:
     """Numbers that change of a side."""
     start = sim.ints[layout.SIDE_NUMBERS] + side * layout.SIDE_NUMBERS_WIDTH
-    return sim.doubles[start : start + layout.SIDE_NUMBERS_WIDTH]
+    return section(sim.doubles, start, layout.SIDE_NUMBERS_WIDTH)
 
 
 @view
 def part_of(sim: Sim, part: int) -> Ints:
     """A part of a stream's window."""
     start = sim.ints[layout.PARTS] + part * layout.PARTS_WIDTH
-    return sim.ints[start : start + layout.PARTS_WIDTH]
+    return section(sim.ints, start, layout.PARTS_WIDTH)
 
 
 @view
 def sample_of(sim: Sim, stream: int) -> Ints:
     """The sample of a stream that comes next."""
     start = sim.ints[layout.SAMPLES] + stream * layout.SAMPLES_WIDTH
-    return sim.ints[start : start + layout.SAMPLES_WIDTH]
+    return section(sim.ints, start, layout.SAMPLES_WIDTH)
 
 
 @view
 def values_from(sim: Sim, divisor: int, first: int) -> Floats:
     """Values of samples that are no whole numbers, from a place on (what follows is not to be touched)."""
-    copied = sim.floats[sim.ints[layout.SAMPLE_VALUES] + first :]
-    return sim.given[first:] if divisor == layout.GIVEN else copied
+    if divisor == layout.GIVEN:
+        values = rest(sim.given, first)
+    else:
+        values = rest(sim.floats, sim.ints[layout.SAMPLE_VALUES] + first)
+    return values
 
 
 @view
 def traveller(sim: Sim, place: int) -> Ints:
     """A spike on its way."""
     start = sim.ints[layout.TRAVELLING] + place * layout.TRAVELLING_WIDTH
-    return sim.ints[start : start + layout.TRAVELLING_WIDTH]
+    return section(sim.ints, start, layout.TRAVELLING_WIDTH)
 
 
 @view
 def traveller_numbers(sim: Sim, place: int) -> Doubles:
     """What it carries."""
     start = sim.ints[layout.TRAVELLING_NUMBERS] + place * layout.TRAVELLING_NUMBERS_WIDTH
-    return sim.doubles[start : start + layout.TRAVELLING_NUMBERS_WIDTH]
+    return section(sim.doubles, start, layout.TRAVELLING_NUMBERS_WIDTH)

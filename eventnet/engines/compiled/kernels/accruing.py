@@ -24,6 +24,7 @@ from eventnet.engines.compiled.kernels.access import (
 )
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, view
 from eventnet.engines.compiled.kernels.recording import emit_one
+from eventnet.engines.compiled.kernels.slices import rest, section
 from eventnet.engines.compiled.kernels.tracing import decay_trace, decay_until, fold_trace
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Ints
@@ -103,14 +104,14 @@ def take_due(due: Floats, total: Floats) -> None:
 def due_of(sim: Sim, k: int) -> Floats:
     """What dendrites have yet to take of what projection k has learned, [n_target]."""
     row = projection(sim, k)
-    return floats(sim, layout.DUE)[row[layout.FIRST_DUE] :][: side_table(sim, row[layout.SINK])[layout.SIZE]]
+    return section(floats(sim, layout.DUE), row[layout.FIRST_DUE], side_table(sim, row[layout.SINK])[layout.SIZE])
 
 
 @view
 def due_back_of(sim: Sim, k: int) -> Floats:
     """The same of error dendrites, [n_source]."""
     trace = trace_table(sim, k)
-    return floats(sim, layout.DUE_BACK)[trace[layout.TRACE_OFFSET] :][: trace[layout.TRACE_SIZE]]
+    return section(floats(sim, layout.DUE_BACK), trace[layout.TRACE_OFFSET], trace[layout.TRACE_SIZE])
 
 
 @view
@@ -149,8 +150,8 @@ def _settle(sim: Sim, k: int) -> int:
     changing = synapse(sim, k)
     weights, areas = matrix(sim, k), areas_of(sim, k)
     n_source, offset = weights.shape[0], trace_table(sim, k)[layout.TRACE_OFFSET]
-    scaled = floats(sim, layout.TRACES)[offset : offset + n_source]
-    seen = ints(sim, layout.SEEN)[offset : offset + n_source]
+    scaled = section(floats(sim, layout.TRACES), offset, n_source)
+    seen = section(ints(sim, layout.SEEN), offset, n_source)
     eta = scaled.dtype.type(doubles(sim, layout.ETAS)[0])
     n_rows = 0
     if changing[layout.LATEST] > 0:
@@ -181,11 +182,11 @@ def sum_renewed_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
         matrix(sim, k),
         areas_of(sim, k),
         total,
-        ints(sim, layout.SPIKE_NEURONS)[at : at + n],
-        floats(sim, layout.SPIKE_AMOUNTS)[at : at + n],
-        floats(sim, layout.TRACES)[offset:],
-        ints(sim, layout.SEEN)[offset:],
-        ints(sim, layout.RENEWED)[region : region + n],
+        section(ints(sim, layout.SPIKE_NEURONS), at, n),
+        section(floats(sim, layout.SPIKE_AMOUNTS), at, n),
+        rest(floats(sim, layout.TRACES), offset),
+        rest(ints(sim, layout.SEEN), offset),
+        section(ints(sim, layout.RENEWED), region, n),
         synapse(sim, k)[layout.LATEST],
         total.dtype.type(doubles(sim, layout.ETAS)[0]),
     )
@@ -248,9 +249,9 @@ def sum_owing_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
     amounts, neurons = floats(sim, layout.SPIKE_AMOUNTS), ints(sim, layout.SPIKE_NEURONS)
     weights, areas, latest = matrix(sim, k), areas_of(sim, k), synapse(sim, k)[layout.LATEST]
     offset = trace_table(sim, k)[layout.TRACE_OFFSET]
-    scaled, seen = floats(sim, layout.TRACES)[offset:], ints(sim, layout.SEEN)[offset:]
+    scaled, seen = rest(floats(sim, layout.TRACES), offset), rest(ints(sim, layout.SEEN), offset)
     eta = total.dtype.type(doubles(sim, layout.ETAS)[0])
-    now, columns, sent = areas[latest], neurons[at : at + n], amounts[at : at + n]
+    now, columns, sent = areas[latest], section(neurons, at, n), section(amounts, at, n)
     for i in range(weights.shape[0]):
         row, then, step = weights[i], areas[seen[i]], eta * scaled[i]
         j = np.uint64(columns[0])

@@ -22,6 +22,7 @@ from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, ke
 from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_backward, deliver_forward, send
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, decay_again, read_error, values_of
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
+from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, settle, take_due
 from eventnet.engines.compiled.state import BYTES, Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
@@ -114,10 +115,10 @@ def _who(sim: Sim, side: int) -> int:
         if n == 0 and whom == layout.NO_ONE:
             return NOBODY
         if row[layout.UNSETTLED_NS] < now_ns:
-            settle(sim, side, now_ns, who[:n])
+            settle(sim, side, now_ns, section(who, 0, n))
     if whom == layout.LISTED:
         first = row[layout.FIRST_LISTED]
-        n = _join(who, n, ints(sim, layout.SAMPLE_CHANNELS)[first : first + row[layout.N_LISTED]])
+        n = _join(who, n, section(ints(sim, layout.SAMPLE_CHANNELS), first, row[layout.N_LISTED]))
     return n
 
 
@@ -148,8 +149,8 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
     neurons = ints(sim, layout.SPIKE_NEURONS)
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
     s = vector(sim, layout.V_S)
-    x_last, phi = floats(sim, layout.X_LAST)[start : start + size], floats(sim, layout.PHI)[start : start + size]
-    t_last = ints(sim, layout.T_LAST)[start : start + size]
+    x_last, phi = section(floats(sim, layout.X_LAST), start, size), section(floats(sim, layout.PHI), start, size)
+    t_last = section(ints(sim, layout.T_LAST), start, size)
     alpha, period_ns = side_constants(sim, side)[layout.ALPHA], side_table(sim, side)[layout.PERIOD]
     now_ns = sim.ints[layout.NOW_NS]
     k_beta = x.dtype.type(side_numbers(sim, side)[layout.K_BETA])
@@ -159,7 +160,8 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
     if n_who == ALL_NEURONS and changing[layout.ENCODED_TOGETHER]:
         r = x.dtype.type(decay_again(sim, side, alpha, now_ns - t_last[0], period_ns))
         _quantize_all(x, x_last, phi, s, r, k_beta)
-        t_last[:] = now_ns
+        for j in range(size):
+            t_last[j] = now_ns
         n = size
     else:
         changing[layout.ENCODED_TOGETHER] = n_who == ALL_NEURONS
@@ -176,10 +178,10 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
             phi[j] = changed - s[p]
             x_last[j] = x[p]
             t_last[j] = now_ns
-    fired = _list_spikes(sim, s[:n], neurons[start : start + n])
-    spikes = slice(start, start + fired)
-    scale = side_numbers(sim, side)[layout.K_BETA]
-    small = _take_sizes(s, neurons[spikes], sizes[spikes], floats(sim, layout.SPIKE_AMOUNTS)[spikes], scale)
+    fired = _list_spikes(sim, section(s, 0, n), section(neurons, start, n))
+    places, scale = section(neurons, start, fired), side_numbers(sim, side)[layout.K_BETA]
+    amounts = section(floats(sim, layout.SPIKE_AMOUNTS), start, fired)
+    small = _take_sizes(s, places, section(sizes, start, fired), amounts, scale)
     if n_who != ALL_NEURONS:
         for p in range(start, start + fired):
             neurons[p] = who[neurons[p]]
@@ -190,9 +192,9 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
 def _list_spikes(sim: Sim, s: Floats, places: Ints) -> int:
     """List where s is not zero; how many there are."""
     fires = ints(sim, layout.FIRES)
-    marks = fires.view(np.uint8)[: s.shape[0]]
+    marks = section(fires.view(np.uint8), 0, s.shape[0])
     _mark(s, marks)
-    return _list_marked(fires[: s.shape[0] // BYTES], marks, ints(sim, layout.FILLED), places)
+    return _list_marked(section(fires, 0, s.shape[0] // BYTES), marks, ints(sim, layout.FILLED), places)
 
 
 @apart
@@ -258,7 +260,7 @@ def _fire(sim: Sim, side: int, phase: int, kind: int, i: int, n: int, encoded: i
     neurons = ints(sim, layout.SPIKE_NEURONS)
     at, k_beta = side_table(sim, side)[layout.OFFSET], side_numbers(sim, side)[layout.K_BETA]
     first = emit_spikes(sim, phase, kind, i, at, n, k_beta, encoded)
-    mine = events[at : at + n]
+    mine = section(events, at, n)
     for p in range(n):
         mine[p] = first + p
     if side_state(sim, side)[layout.ENCODED_TOGETHER] == 0:  # else all neurons were looked through in their order
@@ -321,10 +323,10 @@ def _plan_bias_step(sim: Sim, i: int, n_who: int, e: Floats, cause: int) -> None
     now_ns, period_ns = sim.ints[layout.NOW_NS], side_table(sim, back)[layout.PERIOD]
     eta = e.dtype.type(doubles(sim, layout.ETAS)[1])
     steps, neurons = (
-        floats(sim, layout.BIAS_STEPS)[first : first + n],
-        ints(sim, layout.BIAS_NEURONS)[first : first + n],
+        section(floats(sim, layout.BIAS_STEPS), first, n),
+        section(ints(sim, layout.BIAS_NEURONS), first, n),
     )
-    t_last = ints(sim, layout.T_LAST)[start : start + side_table(sim, i)[layout.SIZE]]
+    t_last = section(ints(sim, layout.T_LAST), start, side_table(sim, i)[layout.SIZE])
     if n_who == ALL_NEURONS and side_state(sim, back)[layout.ENCODED_TOGETHER]:
         _bias_steps(e, eta, min(now_ns - t_last[0], period_ns) / period_ns, steps)
     else:

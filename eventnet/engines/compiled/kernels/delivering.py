@@ -31,6 +31,7 @@ from eventnet.engines.compiled.kernels.accruing import (
 from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel
 from eventnet.engines.compiled.kernels.reading import decay_code
 from eventnet.engines.compiled.kernels.recording import OWN_CAUSES, emit_spikes
+from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.kernels.summing import sum_columns, sum_rows
 from eventnet.engines.compiled.kernels.waking import settle_and_mark, touch
 from eventnet.engines.compiled.state import Floats
@@ -194,7 +195,7 @@ def _receive(sim: Sim, side: int, c: int, amounts: Floats) -> None:
     row = side_table(sim, side)
     size, code = row[layout.SIZE], row[layout.FIRST_CODE] + c
     start = row[layout.DECODERS] + c * size
-    y = floats(sim, layout.Y)[start : start + size]
+    y = section(floats(sim, layout.Y), start, size)
     elapsed_ns = sim.ints[layout.NOW_NS] - ints(sim, layout.CODES_NS)[code]
     if elapsed_ns:
         r = y.dtype.type(decay_code(sim, code, elapsed_ns))

@@ -42,6 +42,7 @@ from eventnet.engines.compiled.kernels.losing import take_target
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_z, values_of
 from eventnet.engines.compiled.kernels.recording import NONE, begin, emit_one, emit_values
 from eventnet.engines.compiled.kernels.sampling import is_ready, list_samples, make_ready, next_sample
+from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.kernels.waking import foresee_all, mark_stale, renew, settle, touch
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
@@ -222,7 +223,7 @@ def _take_sample(sim: Sim, stream: int) -> None:
     """1. A sensor's neurons take new values."""
     i = ints(sim, layout.DRIVEN)[stream]
     start, size = side_table(sim, i)[layout.OFFSET], side_table(sim, i)[layout.SIZE]
-    held = floats(sim, layout.HELD)[start : start + size]
+    held = section(floats(sim, layout.HELD), start, size)
     sample = sample_of(sim, stream)
     n, first_channel = sample[layout.N_VALUES], sample[layout.CHANNEL]
     place = ints(sim, layout.CURSOR)[layout.EVENTS]
@@ -230,7 +231,7 @@ def _take_sample(sim: Sim, stream: int) -> None:
         touch(sim, i, sim.ints[layout.NOW_NS])
         _hold_all(sim, sample, held)
     else:
-        channels = ints(sim, layout.SAMPLE_CHANNELS)[first_channel : first_channel + n]
+        channels = section(ints(sim, layout.SAMPLE_CHANNELS), first_channel, n)
         values = values_from(sim, sample[layout.DIVISOR], sample[layout.VALUE])
         if side_table(sim, i)[layout.SELF_WAKES]:
             foresee_all(sim, i)  # while the channels are as they were
@@ -255,17 +256,17 @@ def _take_sample(sim: Sim, stream: int) -> None:
 @phase
 def _hold_all(sim: Sim, sample: Ints, held: Floats) -> None:
     """Take over the values of a sample that carries all channels."""
-    first, end = sample[layout.VALUE], sample[layout.VALUE] + held.shape[0]
+    first, n = sample[layout.VALUE], held.shape[0]
     divisor = held.dtype.type(sample[layout.DIVISOR])
-    packed = sim.ints[sim.ints[layout.SAMPLE_NUMBERS] :]
+    packed = ints(sim, layout.SAMPLE_NUMBERS)
     if sample[layout.DIVISOR] <= 0:
-        _copy(values_from(sim, sample[layout.DIVISOR], first)[: held.shape[0]], held)
+        _copy(section(values_from(sim, sample[layout.DIVISOR], first), 0, n), held)
     elif sample[layout.NUMBER_BYTES] == 1:
-        _divide(packed.view(np.uint8)[first:end], divisor, held)
+        _divide(section(packed.view(np.uint8), first, n), divisor, held)
     elif sample[layout.NUMBER_BYTES] == 2:
-        _divide(packed.view(np.uint16)[first:end], divisor, held)
+        _divide(section(packed.view(np.uint16), first, n), divisor, held)
     else:
-        _divide(packed.view(np.uint32)[first:end], divisor, held)
+        _divide(section(packed.view(np.uint32), first, n), divisor, held)
 
 
 @apart
@@ -290,9 +291,9 @@ def _adapt(sim: Sim, side: int, i: int) -> None:
     touch(sim, i, now_ns + 1)
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
     if side == i:
-        mean = _mean_size(values_of(sim, i, ALL_NEURONS)[:size], doubles(sim, layout.LANES))
+        mean = _mean_size(section(values_of(sim, i, ALL_NEURONS), 0, size), doubles(sim, layout.LANES))
     else:
-        mean = _mean_size(floats(sim, layout.X_LAST)[start : start + size], doubles(sim, layout.LANES))
+        mean = _mean_size(section(floats(sim, layout.X_LAST), start, size), doubles(sim, layout.LANES))
     eta_k, k_rel = side_constants(sim, side)[layout.ETA_K], side_constants(sim, side)[layout.K_REL]
     mu, k_beta = _adapt_step(numbers[layout.MU], numbers[layout.K_BETA], mean, eta_k, k_rel)
     numbers[layout.MU], numbers[layout.K_BETA] = mu, k_beta
@@ -310,7 +311,7 @@ def _mean_size(x: Floats, lanes: Doubles) -> float:
         lanes[j] = 0.0
     row = 0
     while row + 7 < n_rows:
-        sizes = x[row * MEAN_LANES : (row + 8) * MEAN_LANES]
+        sizes = section(x, row * MEAN_LANES, 8 * MEAN_LANES)
         for j in range(MEAN_LANES):
             two = (lanes[j] + np.float64(abs(sizes[j]))) + np.float64(abs(sizes[j + 8]))
             four = (two + np.float64(abs(sizes[j + 16]))) + np.float64(abs(sizes[j + 24]))
@@ -318,7 +319,7 @@ def _mean_size(x: Floats, lanes: Doubles) -> float:
             lanes[j] = (six + np.float64(abs(sizes[j + 48]))) + np.float64(abs(sizes[j + 56]))
         row += 8
     for first in range(row * MEAN_LANES, n, MEAN_LANES):
-        sizes = x[first : first + MEAN_LANES]
+        sizes = section(x, first, min(MEAN_LANES, n - first))
         for j in range(sizes.shape[0]):
             lanes[j] += np.float64(abs(sizes[j]))
     total = lanes[0]

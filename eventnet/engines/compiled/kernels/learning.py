@@ -24,6 +24,7 @@ from eventnet.engines.compiled.kernels.access import (
 from eventnet.engines.compiled.kernels.accruing import accrue
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, phase
 from eventnet.engines.compiled.kernels.recording import NONE, OWN_CAUSES, emit_chosen_spikes, emit_one, emit_spikes
+from eventnet.engines.compiled.kernels.slices import rest, section
 from eventnet.engines.compiled.kernels.tracing import add_spikes, decay_trace
 from eventnet.engines.compiled.kernels.waking import touch
 from eventnet.engines.compiled.state import Floats, Number
@@ -76,7 +77,7 @@ def update(sim: Sim) -> None:
 def _trace_values(sim: Sim, trace: int, values: Floats) -> bool:
     """The values of a trace now; returns whether any is not zero."""
     start, size = trace_table(sim, trace)[layout.TRACE_OFFSET], trace_table(sim, trace)[layout.TRACE_SIZE]
-    scaled = floats(sim, layout.TRACES)[start : start + size]
+    scaled = section(floats(sim, layout.TRACES), start, size)
     factor = values.dtype.type(doubles(sim, layout.TRACE_FACTORS)[trace])
     zero = values.dtype.type(0.0)
     # in float32 products with less would be denormal numbers; in float64 nothing is left out
@@ -165,9 +166,9 @@ def _learn_future(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: i
     if n_errors == 0:
         for p in range(at, at + n):
             start = first + neurons[p] * n_target
-            _step_row(matrices[start : start + n_target], step * amounts[p], e_hat)
+            _step_row(section(matrices, start, n_target), step * amounts[p], e_hat)
         return
-    columns = neurons[errors_at : errors_at + n_errors]
+    columns = section(neurons, errors_at, n_errors)
     whole_rows = exact_zeros and n_errors * WHOLE_ROWS_FROM >= n_target
     for j in range(n_target):
         steps[j] = 0.0
@@ -175,7 +176,7 @@ def _learn_future(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: i
         steps[columns[q] if whole_rows else q] = step * amounts[errors_at + q]
     p = at
     for i in range(n_source):
-        weights = matrices[first + i * n_target : first + (i + 1) * n_target]
+        weights = section(matrices, first + i * n_target, n_target)
         if p < at + n and neurons[p] == i:
             _step_row(weights, step * amounts[p], e_hat)
             p += 1
@@ -212,14 +213,14 @@ def _learn_past(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: int
     row = projection(sim, k)
     n_source, n_target = trace_table(sim, k)[layout.TRACE_SIZE], side_table(sim, row[layout.SINK])[layout.SIZE]
     first = row[layout.FIRST_WEIGHT]
-    touched = ints(sim, layout.TOUCHED)[trace_table(sim, k)[layout.TRACE_OFFSET] :]
+    touched = rest(ints(sim, layout.TOUCHED), trace_table(sim, k)[layout.TRACE_OFFSET])
     step = sim.floats.dtype.type(doubles(sim, layout.STEPS)[k] if enabled else 0.0)
     x_hat, e_hat = vector(sim, layout.V_XHAT), vector(sim, layout.V_EHAT)
     e_hat_new, is_error = vector(sim, layout.V_STEP), vector(sim, layout.V_MASK)
     e_hat_there, e_hat_new_there = vector(sim, layout.V_X), vector(sim, layout.V_Z)
     _trace_values(sim, k, x_hat)
     _trace_values(sim, sim.ints[layout.N_PROJECTIONS] + row[layout.SINK], e_hat)
-    columns = neurons[errors_at : errors_at + n_errors]
+    columns = section(neurons, errors_at, n_errors)
     for j in range(n_target):
         e_hat_new[j] = e_hat[j]
         is_error[j] = 0.0
@@ -233,8 +234,8 @@ def _learn_past(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: int
     for place in range(n_source if n_errors > 0 else n):
         i = place if n_errors > 0 else neurons[at + place]
         start = first + i * n_target
-        weights = matrices[start : start + n_target]
-        products = floats(sim, layout.PRODUCTS)[start : start + n_target]
+        weights = section(matrices, start, n_target)
+        products = section(floats(sim, layout.PRODUCTS), start, n_target)
         if p < at + n and neurons[p] == i:
             touched[i] = 1
             x_hat_new = x_hat[i] + amounts[p]
@@ -317,7 +318,7 @@ def _learn_dense(sim: Sim, k: int) -> None:
     n_target, eta = side_table(sim, sink)[layout.SIZE], sim.floats.dtype.type(doubles(sim, layout.ETAS)[0])
     for i in range(trace_table(sim, k)[layout.TRACE_SIZE]):
         start = projection(sim, k)[layout.FIRST_WEIGHT] + i * n_target
-        _step_densely(matrices[start : start + n_target], x_hat[i], e_hat, eta)
+        _step_densely(section(matrices, start, n_target), x_hat[i], e_hat, eta)
     emit_one(sim, UPDATE, DENSE_UPDATE, k, 1.0, NONE)
 
 
@@ -332,11 +333,11 @@ def _step_bias(sim: Sim, i: int) -> None:
     row, start = side_state(sim, sim.ints[layout.N_POPULATIONS] + i), side_table(sim, i)[layout.OFFSET]
     touch(sim, i, sim.ints[layout.NOW_NS] + 1)
     size, n = side_table(sim, i)[layout.SIZE], row[layout.N_BIAS_STEPS]
-    bias, steps = floats(sim, layout.BIAS)[start : start + size], floats(sim, layout.BIAS_STEPS)[start : start + n]
+    bias, steps = section(floats(sim, layout.BIAS), start, size), section(floats(sim, layout.BIAS_STEPS), start, n)
     if n == size:  # neurons are listed ascending and once each, so these are all in order
         _subtract(bias, steps)
     else:
-        _subtract_at(bias, ints(sim, layout.BIAS_NEURONS)[start : start + n], steps)
+        _subtract_at(bias, section(ints(sim, layout.BIAS_NEURONS), start, n), steps)
     emit_one(sim, UPDATE, BIAS_UPDATE, i, float(row[layout.N_BIAS_STEPS]), row[layout.BIAS_CAUSE])
 
 

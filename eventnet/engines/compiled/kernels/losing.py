@@ -23,6 +23,7 @@ from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, ke
 from eventnet.engines.compiled.kernels.delivering import ask_backward
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, activate, multiply_by_slope, read_z
 from eventnet.engines.compiled.kernels.recording import NONE, emit_one, emit_outcome
+from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.state import Floats
 from eventnet.trace.events import Kind, Phase
 
@@ -49,9 +50,9 @@ def take_target(sim: Sim, stream: int) -> bool:
     label = sample[layout.LABEL]
     wanted = vector(sim, layout.V_S)
     constants = side_constants(sim, i)
-    values = values_from(sim, sample[layout.DIVISOR], sample[layout.VALUE])[:size]
+    values = values_from(sim, sample[layout.DIVISOR], sample[layout.VALUE])
     _want(wanted, size, label, values, constants[layout.WANTED_KEPT], constants[layout.WANTED_EVENLY])
-    gradient = floats(sim, layout.GRADIENT)[start : start + size]
+    gradient = section(floats(sim, layout.GRADIENT), start, size)
     for j in range(size):
         gradient[j] = x[j] - wanted[j]
     if nonlinearity == layout.SOFTMAX:

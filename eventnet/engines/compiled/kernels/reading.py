@@ -13,6 +13,7 @@ import numpy as np
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, floats, ints, population, side_table, vector
 from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, view
+from eventnet.engines.compiled.kernels.slices import rest, section
 from eventnet.engines.compiled.state import Floats
 
 ALL_NEURONS = constant(-1)
@@ -57,7 +58,7 @@ def add_decoders(sim: Sim, side: int, n_who: int, total: Floats) -> None:
     for c in range(row[layout.N_CODES]):
         code = row[layout.FIRST_CODE] + c
         start = row[layout.DECODERS] + c * size
-        y = floats(sim, layout.Y)[start : start + size]
+        y = section(floats(sim, layout.Y), start, size)
         elapsed_ns = now_ns - ints(sim, layout.CODES_NS)[code]
         # without time gone by r is 1, and a product with it changes no bit
         r = total.dtype.type(decay_code(sim, code, elapsed_ns))
@@ -75,7 +76,7 @@ def read_z(sim: Sim, i: int, n_who: int, z: Floats) -> None:
     who = ints(sim, layout.WHO)
     start, size = side_table(sim, i)[layout.OFFSET], side_table(sim, i)[layout.SIZE]
     is_sensor = population(sim, i)[layout.IS_SENSOR] != 0
-    first = (floats(sim, layout.HELD) if is_sensor else floats(sim, layout.BIAS))[start : start + size]
+    first = section(floats(sim, layout.HELD if is_sensor else layout.BIAS), start, size)
     if n_who == ALL_NEURONS:
         for j in range(size):
             z[j] = first[j]
@@ -104,7 +105,7 @@ def values_of(sim: Sim, i: int, n_who: int) -> Floats:
     """The same where it lies: all that a sensor holds as it is, without a copy, else working space."""
     x = vector(sim, layout.V_X)
     if n_who == ALL_NEURONS and population(sim, i)[layout.IS_SENSOR] != 0:
-        x = floats(sim, layout.HELD)[side_table(sim, i)[layout.OFFSET] :]
+        x = rest(floats(sim, layout.HELD), side_table(sim, i)[layout.OFFSET])
     else:
         read_x(sim, i, n_who, x)
     return x

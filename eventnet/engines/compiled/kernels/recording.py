@@ -10,6 +10,7 @@ import numpy as np
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, ints, row_of
 from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, view
+from eventnet.engines.compiled.kernels.slices import section
 from eventnet.operations.bills import COUNTED
 from eventnet.trace.events import NO_CAUSE, NO_NEURON
 
@@ -62,8 +63,8 @@ def emit_one(sim: Sim, phase: int, kind: int, owner: int, value: float, cause: i
 def emit_spikes(sim: Sim, phase: int, kind: int, owner: int, at: int, n: int, scale: float, cause: int) -> int:
     """Events of the n spikes from `at` on in the arrays of spikes."""
     # from the first on: where a place may count from the end, a loop has to ask, and does one thing at a time
-    sizes = doubles(sim, layout.SPIKE_S)[at : at + n]
-    events = ints(sim, layout.SPIKE_EVENTS)[at : at + n]
+    sizes = section(doubles(sim, layout.SPIKE_S), at, n)
+    events = section(ints(sim, layout.SPIKE_EVENTS), at, n)
     start = ints(sim, layout.CURSOR)[layout.EVENTS]
     first = begin(sim, phase, kind, owner, n, scale)
     units, singles = np.int64(0), np.int64(0)

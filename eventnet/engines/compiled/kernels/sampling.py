@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import ints, part_of, sample_of, stream_of, values_from
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, view
+from eventnet.engines.compiled.kernels.slices import rest, section
 from eventnet.engines.compiled.tables import Ints
 
 VALUES_AT_ONCE = 512
@@ -52,7 +53,7 @@ def _list(sim: Sim, stream: int) -> None:
         ints(sim, layout.NEXT_NS)[stream] = layout.NEVER_NS
         return
     part, at = part_of(sim, row[layout.PART]), row[layout.AT]
-    numbers = ints(sim, layout.PART_NUMBERS)[part[layout.FIRST_TIME] :]
+    numbers = rest(ints(sim, layout.PART_NUMBERS), part[layout.FIRST_TIME])
     ints(sim, layout.NEXT_NS)[stream] = numbers[at]
     first, n = _extent(numbers, part, at)
     sample[layout.VALUE], sample[layout.N_VALUES] = part[layout.PART_VALUE] + first, n
@@ -70,7 +71,7 @@ def _extent(numbers: Ints, part: Ints, at: int) -> tuple[int, int]:
     """Where among the values of its part those of a sample begin, and how many they are."""
     if part[layout.CARRIES] != layout.SOME_CHANNELS:
         return at * part[layout.WIDTH], part[layout.WIDTH]
-    ends = numbers[part[layout.N_SAMPLES] :]
+    ends = rest(numbers, part[layout.N_SAMPLES])
     return ends[at], ends[at + 1] - ends[at]
 
 
@@ -95,7 +96,7 @@ def make_ready(sim: Sim, stream: int) -> int:
         return layout.DONE if row[layout.ENDS] else layout.NEEDS_SAMPLES
     part = part_of(sim, place)
     if at >= part[layout.N_FINITE]:
-        _, n = _extent(ints(sim, layout.PART_NUMBERS)[part[layout.FIRST_TIME] :], part, at)
+        _, n = _extent(rest(ints(sim, layout.PART_NUMBERS), part[layout.FIRST_TIME]), part, at)
         end = min(at + max(VALUES_AT_ONCE // n, 1), part[layout.N_SAMPLES])
         if not _are_finite(sim, part, at, end):
             end = at + 1
@@ -108,10 +109,11 @@ def make_ready(sim: Sim, stream: int) -> int:
 @kernel
 def _are_finite(sim: Sim, part: Ints, first: int, end: int) -> bool:
     """Whether all values of some samples of a part are."""
-    numbers = ints(sim, layout.PART_NUMBERS)[part[layout.FIRST_TIME] :]
+    numbers = rest(ints(sim, layout.PART_NUMBERS), part[layout.FIRST_TIME])
     start = _extent(numbers, part, first)[0]
     last, n_last = _extent(numbers, part, end - 1)
-    values = values_from(sim, part[layout.PART_DIVISOR], part[layout.PART_VALUE] + start)[: last + n_last - start]
+    values = values_from(sim, part[layout.PART_DIVISOR], part[layout.PART_VALUE] + start)
+    values = section(values, 0, last + n_last - start)
     if values.itemsize == BYTES_OF_SINGLE:
         return bool(_are_below(values.view(np.int32), np.int32(INFINITE_SINGLE)))
     return bool(_are_below(values.view(np.int64), np.int64(INFINITE_DOUBLE)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import floats, ints, matrix
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, kernel
+from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
 
@@ -12,8 +13,8 @@ from eventnet.engines.compiled.tables import Ints
 @kernel
 def sum_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
     """sum_i amounts_i * weights[i, :] in the order of the spikes."""
-    neurons = ints(sim, layout.SPIKE_NEURONS)[at : at + n]
-    _sum_rows(matrix(sim, k), neurons, floats(sim, layout.SPIKE_AMOUNTS)[at : at + n], total)
+    neurons = section(ints(sim, layout.SPIKE_NEURONS), at, n)
+    _sum_rows(matrix(sim, k), neurons, section(floats(sim, layout.SPIKE_AMOUNTS), at, n), total)
 
 
 @apart

@@ -9,6 +9,7 @@ from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, floats, ints, trace_table, vector
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, kernel
 from eventnet.engines.compiled.kernels.reading import decay_again
+from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE, SQUARE_LANES
@@ -39,7 +40,7 @@ def decay_trace(sim: Sim, trace: int) -> None:
 def fold_trace(sim: Sim, trace: int) -> None:
     """Take the factor into the values."""
     start = trace_table(sim, trace)[layout.TRACE_OFFSET]
-    scaled = floats(sim, layout.TRACES)[start : start + trace_table(sim, trace)[layout.TRACE_SIZE]]
+    scaled = section(floats(sim, layout.TRACES), start, trace_table(sim, trace)[layout.TRACE_SIZE])
     factor = scaled.dtype.type(doubles(sim, layout.TRACE_FACTORS)[trace])
     zero = scaled.dtype.type(0.0)
     squares = 0.0
@@ -55,8 +56,11 @@ def fold_trace(sim: Sim, trace: int) -> None:
 def add_spikes(sim: Sim, trace: int, at: int, n: int) -> None:
     """A trace takes the n spikes from `at` on."""
     start = trace_table(sim, trace)[layout.TRACE_OFFSET]
-    scaled = floats(sim, layout.TRACES)[start : start + trace_table(sim, trace)[layout.TRACE_SIZE]]
-    neurons, amounts = ints(sim, layout.SPIKE_NEURONS)[at : at + n], floats(sim, layout.SPIKE_AMOUNTS)[at : at + n]
+    scaled = section(floats(sim, layout.TRACES), start, trace_table(sim, trace)[layout.TRACE_SIZE])
+    neurons, amounts = (
+        section(ints(sim, layout.SPIKE_NEURONS), at, n),
+        section(floats(sim, layout.SPIKE_AMOUNTS), at, n),
+    )
     doubles(sim, layout.TRACE_SQUARES)[trace] += _add(
         scaled,
         neurons,
@@ -84,7 +88,7 @@ def _add(
         growth[p] = np.float64(after) * np.float64(after) - np.float64(before[p]) * np.float64(before[p])
     for p in range(n):
         scaled[neurons[p]] = steps[p]
-    return _sum_in_lanes(growth[:n])
+    return _sum_in_lanes(section(growth, 0, n))
 
 
 @kernel
@@ -93,7 +97,7 @@ def _sum_in_lanes(numbers: Doubles) -> float:
     n_rows = numbers.shape[0] // SQUARE_LANES
     a = b = c = d = e = f = g = h = 0.0
     for row in range(n_rows):
-        eight = numbers[row * SQUARE_LANES : (row + 1) * SQUARE_LANES]
+        eight = section(numbers, row * SQUARE_LANES, SQUARE_LANES)
         a, b, c, d = a + eight[0], b + eight[1], c + eight[2], d + eight[3]
         e, f, g, h = e + eight[4], f + eight[5], g + eight[6], h + eight[7]
     total = ((a + e) + (c + g)) + ((b + f) + (d + h))

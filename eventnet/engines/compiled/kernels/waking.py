@@ -26,6 +26,7 @@ from eventnet.engines.compiled.kernels.access import (
 )
 from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, phase, view
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS
+from eventnet.engines.compiled.kernels.slices import rest, section, table
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
 
@@ -38,10 +39,10 @@ def _signal(sim: Sim, offset: Floats, side: int) -> Signal:
     first, n, size, start = row[layout.FIRST_CODE], row[layout.N_CODES], row[layout.SIZE], row[layout.DECODERS]
     return Signal(
         offset,
-        floats(sim, layout.Y)[start : start + n * size].reshape((n, size)),
-        ints(sim, layout.CODES_NS)[first : first + n],
-        doubles(sim, layout.CODE_ALPHAS)[first : first + n],
-        ints(sim, layout.CODE_PERIODS)[first : first + n],
+        table(floats(sim, layout.Y), start, n, size),
+        section(ints(sim, layout.CODES_NS), first, n),
+        section(doubles(sim, layout.CODE_ALPHAS), first, n),
+        section(ints(sim, layout.CODE_PERIODS), first, n),
     )
 
 
@@ -52,10 +53,10 @@ def _drive(sim: Sim, side: int) -> Drive:
     start, size = side_table(sim, i)[layout.OFFSET], side_table(sim, i)[layout.SIZE]
     is_sensor = population(sim, i)[layout.IS_SENSOR] != 0
     gated = not is_sensor and population(sim, i)[layout.NONLINEARITY] == layout.RELU
-    z = _signal(sim, (floats(sim, layout.HELD) if is_sensor else floats(sim, layout.BIAS))[start : start + size], i)
+    z = _signal(sim, section(floats(sim, layout.HELD if is_sensor else layout.BIAS), start, size), i)
     if side == i:
         return Drive(z, z, gated)
-    return Drive(_signal(sim, vector(sim, layout.V_ZERO)[:size], side), z, gated)
+    return Drive(_signal(sim, section(vector(sim, layout.V_ZERO), 0, size), side), z, gated)
 
 
 @kernel
@@ -69,14 +70,13 @@ def _clock(sim: Sim, side: int) -> Clock:
 def settle(sim: Sim, side: int, until_ns: int, neurons: Ints) -> None:
     """Bring neurons over their ticks before `until_ns`, at which they sent nothing."""
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
-    part = slice(start, start + size)
     if neurons.shape[0] < size:
         side_state(sim, side)[layout.ENCODED_TOGETHER] = 0
     bad = catch_up_kernel(
         until_ns,
-        ints(sim, layout.T_LAST)[part],
-        floats(sim, layout.PHI)[part],
-        floats(sim, layout.X_LAST)[part],
+        section(ints(sim, layout.T_LAST), start, size),
+        section(floats(sim, layout.PHI), start, size),
+        section(floats(sim, layout.X_LAST), start, size),
         _clock(sim, side),
         _drive(sim, side),
         neurons,
@@ -92,7 +92,7 @@ def settle_and_mark(sim: Sim, side: int, until_ns: int) -> None:
     row = side_state(sim, side)
     if side_table(sim, side)[layout.SELF_WAKES]:
         if row[layout.UNSETTLED_NS] < until_ns:
-            settle(sim, side, until_ns, ints(sim, layout.EVERYONE)[: side_table(sim, side)[layout.SIZE]])
+            settle(sim, side, until_ns, section(ints(sim, layout.EVERYONE), 0, side_table(sim, side)[layout.SIZE]))
             row[layout.UNSETTLED_NS] = next_tick(sim, side, until_ns)
         mark_stale(sim, side, ALL_NEURONS, ints(sim, layout.EVERYONE))
 
@@ -140,8 +140,8 @@ def take_due(sim: Sim, side: int) -> int:
     """List the neurons whose own spikes are due in `Work.who`, ascending, forget their predictions; how many."""
     row, changing = side_table(sim, side), side_state(sim, side)
     foresee_all(sim, side)
-    tree = ints(sim, layout.TREE)[row[layout.FIRST_NODE] : row[layout.FIRST_NODE] + 2 * row[layout.LEAVES]]
-    who, bounds = ints(sim, layout.WHO), ints(sim, layout.BOUNDS)[row[layout.OFFSET] :]
+    tree = section(ints(sim, layout.TREE), row[layout.FIRST_NODE], 2 * row[layout.LEAVES])
+    who, bounds = ints(sim, layout.WHO), rest(ints(sim, layout.BOUNDS), row[layout.OFFSET])
     now_ns = sim.ints[layout.NOW_NS]
     n = n_bounds = 0
     if tree[1] == now_ns:
@@ -162,8 +162,8 @@ def foresee_all(sim: Sim, side: int) -> None:
     if changing[layout.STALE] != layout.ALL or changing[layout.PREDICTED_NS] != sim.ints[layout.NOW_NS]:
         return
     size, leaves = row[layout.SIZE], row[layout.LEAVES]
-    tree = ints(sim, layout.TREE)[row[layout.FIRST_NODE] : row[layout.FIRST_NODE] + 2 * leaves]
-    _foresee(sim, side, ints(sim, layout.EVERYONE)[:size], tree[leaves:], row[layout.HASTY])
+    tree = section(ints(sim, layout.TREE), row[layout.FIRST_NODE], 2 * leaves)
+    _foresee(sim, side, section(ints(sim, layout.EVERYONE), 0, size), rest(tree, leaves), row[layout.HASTY])
     for place in range(leaves - 1, 0, -1):
         tree[place] = min(tree[2 * place], tree[2 * place + 1])
     changing[layout.STALE] = layout.NO_ONE
@@ -174,14 +174,14 @@ def foresee_all(sim: Sim, side: int) -> None:
 def _predict_bounded(sim: Sim, side: int, n: int, tree: Ints) -> int:
     """Of the n neurons in `Work.who` predict those whose bound has come, and keep those that are due; how many."""
     row, who = side_table(sim, side), ints(sim, layout.WHO)
-    bounds, bounded = ints(sim, layout.BOUNDS)[row[layout.OFFSET] :], ints(sim, layout.BOUNDED)
+    bounds, bounded = rest(ints(sim, layout.BOUNDS), row[layout.OFFSET]), ints(sim, layout.BOUNDED)
     n_bounded = 0
     for p in range(n):
         bounded[n_bounded] = who[p]
         n_bounded += bounds[who[p]]
         bounds[who[p]] = 0
     times_ns = ints(sim, layout.PREDICTED_TIMES)
-    _foresee(sim, side, bounded[:n_bounded], times_ns, EXACTLY)
+    _foresee(sim, side, section(bounded, 0, n_bounded), times_ns, EXACTLY)
     kept, place = 0, 0
     for p in range(n):
         neuron = who[p]
@@ -264,7 +264,7 @@ def renew(sim: Sim) -> None:
         if row[layout.STALE] == layout.NO_ONE:
             continue
         start, n = side_table(sim, side)[layout.OFFSET], row[layout.N_STALE]
-        listed = ints(sim, layout.STALE_NEURONS)[start : start + n]
+        listed = section(ints(sim, layout.STALE_NEURONS), start, n)
         if row[layout.STALE] == layout.ALL:
             row[layout.PREDICTED_NS] = row[layout.UNSETTLED_NS]
         else:
@@ -278,7 +278,7 @@ def renew(sim: Sim) -> None:
 @phase
 def _renew_listed(sim: Sim, side: int, neurons: Ints) -> None:
     row, times_ns = side_table(sim, side), ints(sim, layout.PREDICTED_TIMES)
-    tree = ints(sim, layout.TREE)[row[layout.FIRST_NODE] : row[layout.FIRST_NODE] + 2 * row[layout.LEAVES]]
+    tree = section(ints(sim, layout.TREE), row[layout.FIRST_NODE], 2 * row[layout.LEAVES])
     _foresee(sim, side, neurons, times_ns, row[layout.HASTY])
     places, leaves = ints(sim, layout.WHO), row[layout.LEAVES]
     for p in range(neurons.shape[0]):
@@ -291,17 +291,16 @@ def _renew_listed(sim: Sim, side: int, neurons: Ints) -> None:
 @aside
 def _foresee(sim: Sim, side: int, neurons: Ints, times_ns: Ints, hasty: int) -> None:
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
-    part = slice(start, start + size)
     bad = foresee_kernel(
-        ints(sim, layout.T_LAST)[part],
-        floats(sim, layout.PHI)[part],
-        floats(sim, layout.X_LAST)[part],
+        section(ints(sim, layout.T_LAST), start, size),
+        section(floats(sim, layout.PHI), start, size),
+        section(floats(sim, layout.X_LAST), start, size),
         _clock(sim, side),
         _drive(sim, side),
         neurons,
         times_ns,
         hasty != 0,
-        ints(sim, layout.BOUNDS)[part],
+        section(ints(sim, layout.BOUNDS), start, size),
         doubles(sim, layout.ROOM),
     )
     if bad >= 0:

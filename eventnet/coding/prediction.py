@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from eventnet.compiling import compiled_and_kept
 from eventnet.errors import InputError
+from eventnet.slices import section, table, unsigned
 
 NEVER = int(np.iinfo(np.int64).max)
 """The predicted time of a neuron that does not fire by itself."""
@@ -699,22 +700,20 @@ def room_for(n_codes: int) -> int:
 def _new_work(drive: Drive, period_ns: int, room: NDArray[np.float64]) -> _Work:
     n_codes, n_gate_codes = drive.signal.alphas.shape[0], drive.gate.alphas.shape[0]
     size = 1 + max(n_codes, n_gate_codes)
-    rows = room[: size * _N_ROWS].reshape((_N_ROWS, size))
-    turns = rows[8:].view(np.int64)
     work = _Work(
-        rows[0, :n_codes],
-        rows[1, :n_codes],
-        rows[2, :n_codes],
-        rows[3, :n_gate_codes],
-        rows[4, :n_codes],
-        rows[5, :n_gate_codes],
-        rows[6, :n_codes],
-        rows[7, :n_codes],
-        rows[8],
-        rows[9],
-        room[size * _N_ROWS : size * (_N_ROWS + size)].reshape((size, size)),
-        turns[2],
-        turns[3],
+        section(room, 0, n_codes),
+        section(room, size, n_codes),
+        section(room, 2 * size, n_codes),
+        section(room, 3 * size, n_gate_codes),
+        section(room, 4 * size, n_codes),
+        section(room, 5 * size, n_gate_codes),
+        section(room, 6 * size, n_codes),
+        section(room, 7 * size, n_codes),
+        section(room, 8 * size, size),
+        section(room, 9 * size, size),
+        table(room, _N_ROWS * size, size, size),
+        section(room.view(np.int64), 10 * size, size),
+        section(room.view(np.int64), 11 * size, size),
     )
     _log_decays(drive.signal, period_ns, work.rates)
     _log_decays(drive.gate, period_ns, work.gate_rates)
@@ -758,9 +757,9 @@ def foresee_kernel(
     work = _new_work(drive, clock.period_ns, room)
     first_ns, last, decay, together_ns = NEVER, 0, 0.0, NEVER
     for place in range(neurons.shape[0]):
-        i = neurons[place]
-        if i < 0 or i >= t_last.shape[0]:
+        if neurons[place] < 0 or neurons[place] >= t_last.shape[0]:
             return place
+        i = unsigned(neurons[place])
         if t_last[i] != together_ns:  # mostly as for the neuron before
             together_ns, first_ns = t_last[i], _first_tick(t_last[i], clock)
             if first_ns != NEVER:
@@ -804,9 +803,9 @@ def catch_up_kernel(
     work = _new_work(drive, clock.period_ns, room)
     first_ns, last, decay, together_ns = NEVER, 0, 0.0, NEVER
     for place in range(neurons.shape[0]):
-        i = neurons[place]
-        if i < 0 or i >= t_last.shape[0]:
+        if neurons[place] < 0 or neurons[place] >= t_last.shape[0]:
             return place
+        i = unsigned(neurons[place])
         if t_last[i] != together_ns:  # mostly as for the neuron before
             together_ns, first_ns = t_last[i], _first_tick(t_last[i], clock)
             if first_ns < until_ns:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.compiling import Sim, view
-from eventnet.engines.compiled.kernels.slices import rest, section, table
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.precision import AREAS_KEPT
+from eventnet.slices import rest, section, table
 
 
 @view

@@ -7,8 +7,6 @@ each row has learned from.
 
 from __future__ import annotations
 
-import numpy as np
-
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
     areas_of,
@@ -24,11 +22,11 @@ from eventnet.engines.compiled.kernels.access import (
 )
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, view
 from eventnet.engines.compiled.kernels.recording import emit_one
-from eventnet.engines.compiled.kernels.slices import rest, section
 from eventnet.engines.compiled.kernels.tracing import decay_trace, decay_until, fold_trace
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Ints
 from eventnet.engines.precision import AREAS_KEPT, SMALLEST_ACCRUAL_FACTOR, SMALLEST_TRACE
+from eventnet.slices import rest, section, unsigned
 from eventnet.trace.events import Kind
 
 ACCRUE, SETTLE = constant(Kind.ACCRUE), constant(Kind.SETTLE)
@@ -207,7 +205,7 @@ def _renew_and_sum(
 ) -> int:
     n, m, n_renewed = neurons.shape[0], weights.shape[1], 0
     for p in range(n):
-        renewed[p] = seen[neurons[p]] != latest
+        renewed[p] = seen[unsigned(neurons[p])] != latest
         n_renewed += renewed[p]
     i, amount = neurons[0], amounts[0]
     step, then = eta * scaled[i], seen[i]
@@ -239,7 +237,7 @@ def _renew_and_sum(
             total[j] += w * amount
         p += 1
     for p in range(n):
-        seen[neurons[p]] = latest
+        seen[unsigned(neurons[p])] = latest
     return n_renewed
 
 
@@ -254,9 +252,9 @@ def sum_owing_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
     now, columns, sent = areas[latest], section(neurons, at, n), section(amounts, at, n)
     for i in range(weights.shape[0]):
         row, then, step = weights[i], areas[seen[i]], eta * scaled[i]
-        j = np.uint64(columns[0])
+        j = unsigned(columns[0])
         held = (row[j] - step * (now[j] - then[j])) * sent[0]
         for p in range(1, n):
-            j = np.uint64(columns[p])
+            j = unsigned(columns[p])
             held += (row[j] - step * (now[j] - then[j])) * sent[p]
         total[i] = held

@@ -17,7 +17,7 @@ from numba.core.compiler import Flags
 from numba.core.cpu import CPUTargetOptions
 from numpy.typing import NDArray
 
-from eventnet import compiling
+from eventnet import compiling, slices
 from eventnet.coding import prediction, signal
 from eventnet.engines import precision
 
@@ -43,7 +43,7 @@ def _digest() -> str:
     files = [
         *sorted(here.glob("*.py")),
         here.parent / "layout.py",
-        *map(Path, (prediction.__file__, signal.__file__, precision.__file__, compiling.__file__)),
+        *map(Path, (prediction.__file__, signal.__file__, precision.__file__, compiling.__file__, slices.__file__)),
     ]
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=16).hexdigest()
 

@@ -22,11 +22,11 @@ from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, ke
 from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_backward, deliver_forward, send
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, decay_again, read_error, values_of
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
-from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, settle, take_due
 from eventnet.engines.compiled.state import BYTES, Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.divergence import LARGEST_SPIKE
+from eventnet.slices import section, unsigned
 from eventnet.trace.events import Kind, Phase
 
 FORWARD_PHASE, BACKWARD_PHASE = constant(Phase.FORWARD), constant(Phase.BACKWARD)
@@ -169,7 +169,7 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
         elapsed_ns = -1
         r = x.dtype.type(0.0)
         for p in range(n):
-            j = p if n_who == ALL_NEURONS else who[p]
+            j = unsigned(p if n_who == ALL_NEURONS else who[p])
             if now_ns - t_last[j] != elapsed_ns:  # mostly as for the neuron before
                 elapsed_ns = now_ns - t_last[j]
                 r = x.dtype.type(decay(alpha, elapsed_ns, period_ns))
@@ -184,7 +184,7 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
     small = _take_sizes(s, places, section(sizes, start, fired), amounts, scale)
     if n_who != ALL_NEURONS:
         for p in range(start, start + fired):
-            neurons[p] = who[neurons[p]]
+            neurons[p] = who[unsigned(neurons[p])]
     return fired if small else -1
 
 
@@ -208,7 +208,7 @@ def _take_sizes(s: Floats, places: Ints, sizes: Doubles, amounts: Floats, scale:
     """What s is in these places, and what a receiver takes it for; False where one is too large to count."""
     bad = 0
     for p in range(places.shape[0]):
-        size = np.float64(s[places[p]])
+        size = np.float64(s[unsigned(places[p])])
         sizes[p], amounts[p] = size, size * scale
         bad |= not abs(size) <= LARGEST_SPIKE
     return bad == 0

@@ -31,10 +31,10 @@ from eventnet.engines.compiled.kernels.accruing import (
 from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel
 from eventnet.engines.compiled.kernels.reading import decay_code
 from eventnet.engines.compiled.kernels.recording import OWN_CAUSES, emit_spikes
-from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.kernels.summing import sum_columns, sum_rows
 from eventnet.engines.compiled.kernels.waking import settle_and_mark, touch
 from eventnet.engines.compiled.state import Floats
+from eventnet.slices import section
 from eventnet.trace.events import Kind, Phase
 
 BACKWARD_ARRIVAL = constant(Phase.BACKWARD_ARRIVAL)

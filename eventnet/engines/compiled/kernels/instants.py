@@ -42,10 +42,10 @@ from eventnet.engines.compiled.kernels.losing import take_target
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_z, values_of
 from eventnet.engines.compiled.kernels.recording import NONE, begin, emit_one, emit_values
 from eventnet.engines.compiled.kernels.sampling import is_ready, list_samples, make_ready, next_sample
-from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.kernels.waking import foresee_all, mark_stale, renew, settle, touch
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
+from eventnet.slices import section, unsigned
 from eventnet.trace.events import NO_CAUSE, Kind, Phase
 
 SAMPLE_PHASE, ADAPT_PHASE, PROBE_PHASE = constant(Phase.SAMPLE), constant(Phase.ADAPT), constant(Phase.PROBE)
@@ -238,7 +238,7 @@ def _take_sample(sim: Sim, stream: int) -> None:
             settle(sim, i, sim.ints[layout.NOW_NS], channels)
             mark_stale(sim, i, n, channels)
         for p in range(n):
-            held[channels[p]] = values[p]
+            held[unsigned(channels[p])] = values[p]
     first = begin(sim, SAMPLE_PHASE, SAMPLE, i, n, 1.0)
     if sim.ints[layout.RECORDING] == layout.EVENTS_TOO:
         for p in range(n):

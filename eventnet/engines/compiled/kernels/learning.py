@@ -24,12 +24,12 @@ from eventnet.engines.compiled.kernels.access import (
 from eventnet.engines.compiled.kernels.accruing import accrue
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, phase
 from eventnet.engines.compiled.kernels.recording import NONE, OWN_CAUSES, emit_chosen_spikes, emit_one, emit_spikes
-from eventnet.engines.compiled.kernels.slices import rest, section
 from eventnet.engines.compiled.kernels.tracing import add_spikes, decay_trace
 from eventnet.engines.compiled.kernels.waking import touch
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Ints
 from eventnet.engines.precision import SMALLEST_TRACE
+from eventnet.slices import rest, section, unsigned
 from eventnet.trace.events import Kind, Phase
 
 UPDATE = constant(Phase.UPDATE)
@@ -141,7 +141,7 @@ def _meets_errors(sim: Sim, sink: int, errors_at: int, n_errors: int) -> bool:
     if n_errors == 0:
         return some
     for q in range(errors_at, errors_at + n_errors):
-        e_hat[neurons[q]] += amounts[q]
+        e_hat[unsigned(neurons[q])] += amounts[q]
     some = False
     for j in range(side_table(sim, sink)[layout.SIZE]):
         some |= e_hat[j] != 0.0
@@ -191,7 +191,7 @@ def _learn_future(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: i
 @kernel
 def _step_columns(weights: Floats, factor: Number, columns: Ints, steps: Floats) -> None:
     for q in range(columns.shape[0]):
-        weights[columns[q]] -= factor * steps[q]
+        weights[unsigned(columns[q])] -= factor * steps[q]
 
 
 @kernel
@@ -350,4 +350,4 @@ def _subtract(values: Floats, steps: Floats) -> None:
 @apart
 def _subtract_at(values: Floats, places: Ints, steps: Floats) -> None:
     for p in range(places.shape[0]):
-        values[places[p]] -= steps[p]
+        values[unsigned(places[p])] -= steps[p]

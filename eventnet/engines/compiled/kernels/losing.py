@@ -23,8 +23,8 @@ from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, ke
 from eventnet.engines.compiled.kernels.delivering import ask_backward
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, activate, multiply_by_slope, read_z
 from eventnet.engines.compiled.kernels.recording import NONE, emit_one, emit_outcome
-from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.state import Floats
+from eventnet.slices import section
 from eventnet.trace.events import Kind, Phase
 
 TARGET = constant(Phase.TARGET)

@@ -13,8 +13,8 @@ import numpy as np
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, floats, ints, population, side_table, vector
 from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, view
-from eventnet.engines.compiled.kernels.slices import rest, section
 from eventnet.engines.compiled.state import Floats
+from eventnet.slices import rest, section, unsigned
 
 ALL_NEURONS = constant(-1)
 
@@ -67,7 +67,7 @@ def add_decoders(sim: Sim, side: int, n_who: int, total: Floats) -> None:
                 total[j] += r * y[j]
         else:
             for p in range(n_who):
-                total[p] += r * y[who[p]]
+                total[p] += r * y[unsigned(who[p])]
 
 
 @view
@@ -82,7 +82,7 @@ def read_z(sim: Sim, i: int, n_who: int, z: Floats) -> None:
             z[j] = first[j]
     else:
         for p in range(n_who):
-            z[p] = first[who[p]]
+            z[p] = first[unsigned(who[p])]
     if not is_sensor:
         add_decoders(sim, i, n_who, z)
 

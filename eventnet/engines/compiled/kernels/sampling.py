@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import ints, part_of, sample_of, stream_of, values_from
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, view
-from eventnet.engines.compiled.kernels.slices import rest, section
 from eventnet.engines.compiled.tables import Ints
+from eventnet.slices import rest, section
 
 VALUES_AT_ONCE = 512
 BYTES_OF_SINGLE = 4

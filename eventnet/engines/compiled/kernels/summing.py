@@ -5,9 +5,9 @@ from __future__ import annotations
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import floats, ints, matrix
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, kernel
-from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
+from eventnet.slices import section, unsigned
 
 
 @kernel
@@ -45,7 +45,7 @@ def sum_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
     weights, amounts = matrix(sim, k), floats(sim, layout.SPIKE_AMOUNTS)
     neurons = ints(sim, layout.SPIKE_NEURONS)
     for i in range(weights.shape[0]):
-        held = weights[i, neurons[at]] * amounts[at]
+        held = weights[i, unsigned(neurons[at])] * amounts[at]
         for p in range(at + 1, at + n):
-            held += weights[i, neurons[p]] * amounts[p]
+            held += weights[i, unsigned(neurons[p])] * amounts[p]
         total[i] = held

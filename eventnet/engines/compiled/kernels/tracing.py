@@ -9,10 +9,10 @@ from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, floats, ints, trace_table, vector
 from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, kernel
 from eventnet.engines.compiled.kernels.reading import decay_again
-from eventnet.engines.compiled.kernels.slices import section
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE, SQUARE_LANES
+from eventnet.slices import section, unsigned
 
 
 @kernel
@@ -81,13 +81,13 @@ def _add(
     for p in range(n):
         steps[p] = amounts[p] / factor
     for p in range(n):
-        before[p] = scaled[neurons[p]]
+        before[p] = scaled[unsigned(neurons[p])]
     for p in range(n):
         after = before[p] + steps[p]
         steps[p] = after
         growth[p] = np.float64(after) * np.float64(after) - np.float64(before[p]) * np.float64(before[p])
     for p in range(n):
-        scaled[neurons[p]] = steps[p]
+        scaled[unsigned(neurons[p])] = steps[p]
     return _sum_in_lanes(section(growth, 0, n))
 
 

@@ -26,9 +26,9 @@ from eventnet.engines.compiled.kernels.access import (
 )
 from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, phase, view
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS
-from eventnet.engines.compiled.kernels.slices import rest, section, table
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
+from eventnet.slices import rest, section, table, unsigned
 
 EXACTLY = constant(0)
 
@@ -148,7 +148,7 @@ def take_due(sim: Sim, side: int) -> int:
         n = take_earliest(tree, row[layout.LEAVES], who, ints(sim, layout.PREDICTED_TIMES))
     if row[layout.HASTY]:
         for p in range(n):
-            n_bounds += bounds[who[p]]
+            n_bounds += bounds[unsigned(who[p])]
     if n_bounds > 0:
         n = _predict_bounded(sim, side, n, tree)
     changing[layout.PREDICTED_NS] = tree[1]
@@ -165,7 +165,7 @@ def foresee_all(sim: Sim, side: int) -> None:
     tree = section(ints(sim, layout.TREE), row[layout.FIRST_NODE], 2 * leaves)
     _foresee(sim, side, section(ints(sim, layout.EVERYONE), 0, size), rest(tree, leaves), row[layout.HASTY])
     for place in range(leaves - 1, 0, -1):
-        tree[place] = min(tree[2 * place], tree[2 * place + 1])
+        _put_right(tree, place)
     changing[layout.STALE] = layout.NO_ONE
     changing[layout.PREDICTED_NS] = tree[1]
 
@@ -178,8 +178,8 @@ def _predict_bounded(sim: Sim, side: int, n: int, tree: Ints) -> int:
     n_bounded = 0
     for p in range(n):
         bounded[n_bounded] = who[p]
-        n_bounded += bounds[who[p]]
-        bounds[who[p]] = 0
+        n_bounded += bounds[unsigned(who[p])]
+        bounds[unsigned(who[p])] = 0
     times_ns = ints(sim, layout.PREDICTED_TIMES)
     _foresee(sim, side, section(bounded, 0, n_bounded), times_ns, EXACTLY)
     kept, place = 0, 0
@@ -207,20 +207,21 @@ def take_earliest(tree: Ints, leaves: int, neurons: Ints, places: Ints) -> int:
     while level < leaves:
         below = 0
         for p in range(n):
-            below += tree[2 * neurons[p]] == earliest_ns
-            below += tree[2 * neurons[p] + 1] == earliest_ns
+            place = unsigned(2 * neurons[p])
+            below += tree[place] == earliest_ns
+            below += tree[place | 1] == earliest_ns
         q = below
         for p in range(n - 1, -1, -1):  # from the end, since each has one below it at least
-            place = 2 * neurons[p]
-            if tree[place + 1] == earliest_ns:
+            place = unsigned(2 * neurons[p])
+            if tree[place | 1] == earliest_ns:
                 q -= 1
-                neurons[q] = place + 1
+                neurons[unsigned(q)] = place | 1
             if tree[place] == earliest_ns:
                 q -= 1
-                neurons[q] = place
+                neurons[unsigned(q)] = place
         n, level = below, 2 * level
     for p in range(n):
-        tree[neurons[p]] = layout.NEVER_NS
+        tree[unsigned(neurons[p])] = layout.NEVER_NS
         places[p] = neurons[p]
         neurons[p] -= leaves
     _carry_up(tree, places, n)
@@ -233,10 +234,10 @@ def _carry_up(tree: Ints, places: Ints, n: int) -> None:
     while n > 0 and places[0] > 1:
         above = 0
         for p in range(n):
-            place = places[p] // 2
-            if above == 0 or places[above - 1] != place:
-                tree[place] = min(tree[2 * place], tree[2 * place + 1])
-                places[above] = place
+            place = places[p] >> 1
+            if above == 0 or places[unsigned(above - 1)] != place:
+                _put_right(tree, place)
+                places[unsigned(above)] = place
                 above += 1
         n = above
 
@@ -245,12 +246,18 @@ def _carry_up(tree: Ints, places: Ints, n: int) -> None:
 def predict_at(tree: Ints, leaves: int, neuron: int, time_ns: int) -> None:
     """Set or replace the prediction of a neuron."""
     place = leaves + neuron
-    if tree[place] == time_ns:
+    if tree[unsigned(place)] == time_ns:
         return
-    tree[place] = time_ns
+    tree[unsigned(place)] = time_ns
     while place > 1:
-        place //= 2
-        tree[place] = min(tree[2 * place], tree[2 * place + 1])
+        place >>= 1
+        _put_right(tree, place)
+
+
+@kernel
+def _put_right(tree: Ints, place: int) -> None:
+    """The earlier of the two below a place stands there."""
+    tree[unsigned(place)] = min(tree[unsigned(2 * place)], tree[unsigned(2 * place + 1)])
 
 
 @kernel
@@ -283,7 +290,7 @@ def _renew_listed(sim: Sim, side: int, neurons: Ints) -> None:
     places, leaves = ints(sim, layout.WHO), row[layout.LEAVES]
     for p in range(neurons.shape[0]):
         places[p] = leaves + neurons[p]
-        tree[places[p]] = times_ns[p]
+        tree[unsigned(places[p])] = times_ns[p]
     _carry_up(tree, places, neurons.shape[0])
     side_state(sim, side)[layout.PREDICTED_NS] = tree[1]
 

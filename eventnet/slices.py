@@ -7,21 +7,24 @@ for here, except where Numba compiles nothing: there a part that does not lie wi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
 import numba
 import numpy as np
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
-
-from eventnet.engines.compiled.kernels.compiling import view
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 class _Section(Protocol):
     def __call__(self, array: NDArray[_Scalar], first: int, n: int, /) -> NDArray[_Scalar]: ...
+
+
+class _Rest(Protocol):
+    def __call__(self, array: NDArray[_Scalar], first: int, /) -> NDArray[_Scalar]: ...
 
 
 class _Table(Protocol):
@@ -46,6 +49,10 @@ def _typed_table(_context: Any, array: Any, first: Any, n_rows: Any, n_columns: 
     return array.copy(ndim=2)(array, types.intp, types.intp, types.intp), _take
 
 
+def _typed_unsigned(_context: Any, _number: Any) -> Any:
+    return types.uintp(types.intp), lambda _context, _builder, _signature, arguments: arguments[0]
+
+
 def _take(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """LLVM's code for a part, in rows of as many columns as are given, of an array of one dimension without gaps."""
     # only here, since it makes Numba ready to compile
@@ -64,13 +71,17 @@ def _take(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 _COMPILES = not cast(Any, numba).config.DISABLE_JIT  # else what is known to Numba alone cannot be called
 
+unsigned = cast(Callable[[int], int], intrinsic(_typed_unsigned) if _COMPILES else int)
+"""The same number as an index that does not count from the end, which Numba need not look for; for nothing else."""
 section = cast(_Section, intrinsic(_typed_section) if _COMPILES else _checked_section)
 """`section(array, first, n)`: n entries from `first` on."""
 table = cast(_Table, intrinsic(_typed_table) if _COMPILES else _checked_table)
 """`table(array, first, n_rows, n_columns)`: the same, row after row."""
 
 
-@view
-def rest(array: NDArray[_Scalar], first: int) -> NDArray[_Scalar]:
-    """All entries from `first` on."""
+def _rest(array: NDArray[_Scalar], first: int) -> NDArray[_Scalar]:
     return section(array, first, array.shape[0] - first)
+
+
+rest = cast(_Rest, cast(Any, njit)(inline="always", error_model="numpy", _nrt=False)(_rest))
+"""`rest(array, first)`: all entries from `first` on."""

@@ -7,28 +7,23 @@ for here, except where Numba compiles nothing: there a part that does not lie wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 import numba
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
-class _Section(Protocol):
-    def __call__(self, array: NDArray[_Scalar], first: int, n: int, /) -> NDArray[_Scalar]: ...
+class _Cut(Protocol):
+    def __call__(self, array: NDArray[_Scalar], /, *numbers: int) -> NDArray[_Scalar]: ...
 
 
-class _Rest(Protocol):
-    def __call__(self, array: NDArray[_Scalar], first: int, /) -> NDArray[_Scalar]: ...
-
-
-class _Table(Protocol):
-    def __call__(self, array: NDArray[_Scalar], first: int, n_rows: int, n_columns: int, /) -> NDArray[_Scalar]: ...
+# What is done where Numba compiles nothing
 
 
 def _checked_section(array: NDArray[_Scalar], first: int, n: int) -> NDArray[_Scalar]:
@@ -37,29 +32,68 @@ def _checked_section(array: NDArray[_Scalar], first: int, n: int) -> NDArray[_Sc
     return array[first : first + n]
 
 
+def _checked_rest(array: NDArray[_Scalar], first: int) -> NDArray[_Scalar]:
+    return _checked_section(array, first, len(array) - first)
+
+
+def _checked_table_row(array: NDArray[_Scalar], first: int, k: int, n: int) -> NDArray[_Scalar]:
+    return _checked_section(array, first + k * n, n)
+
+
 def _checked_table(array: NDArray[_Scalar], first: int, n_rows: int, n_columns: int) -> NDArray[_Scalar]:
     return _checked_section(array, first, n_rows * n_columns).reshape(n_rows, n_columns)
 
 
+# What Numba compiles: the type of a call, and what generates LLVM's code for it
+
+
 def _typed_section(_context: Any, array: Any, first: Any, n: Any) -> Any:
-    return array(array, types.intp, types.intp), _take
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole, first, n = arguments
+        return _part(context, builder, signature, whole, first, [n])
+
+    return array(array, types.intp, types.intp), generate
+
+
+def _typed_rest(_context: Any, array: Any, first: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole, first = arguments
+        n = builder.sub(context.make_array(array)(context, builder, whole).nitems, first)
+        return _part(context, builder, signature, whole, first, [n])
+
+    return array(array, types.intp), generate
+
+
+def _typed_table_row(_context: Any, array: Any, first: Any, k: Any, n: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole, first, k, n = arguments
+        return _part(context, builder, signature, whole, builder.add(first, builder.mul(k, n)), [n])
+
+    return array(array, types.intp, types.intp, types.intp), generate
 
 
 def _typed_table(_context: Any, array: Any, first: Any, n_rows: Any, n_columns: Any) -> Any:
-    return array.copy(ndim=2)(array, types.intp, types.intp, types.intp), _take
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole, first, *lengths = arguments
+        return _part(context, builder, signature, whole, first, lengths)
+
+    return array.copy(ndim=2)(array, types.intp, types.intp, types.intp), generate
 
 
 def _typed_unsigned(_context: Any, _number: Any) -> Any:
-    return types.uintp(types.intp), lambda _context, _builder, _signature, arguments: arguments[0]
+    def generate(_context: Any, _builder: Any, _signature: Any, arguments: Any) -> Any:
+        return arguments[0]
+
+    return types.uintp(types.intp), generate
 
 
-def _take(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """LLVM's code for a part, in rows of as many columns as are given, of an array of one dimension without gaps."""
+def _part(context: Any, builder: Any, signature: Any, whole: Any, first: Any, lengths: Sequence[Any]) -> Any:
+    """A part with so many entries, or rows and columns, of an array of one dimension without gaps."""
     # only here, since it makes Numba ready to compile
     from numba.core import cgutils
     from numba.np import arrayobj
 
-    (of, *_), (whole, first, *lengths) = signature.args, arguments
+    of = signature.args[0]
     array = context.make_array(of)(context, builder, whole)
     strides = [array.itemsize]
     for length in reversed(lengths[1:]):
@@ -71,17 +105,18 @@ def _take(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 _COMPILES = not cast(Any, numba).config.DISABLE_JIT  # else what is known to Numba alone cannot be called
 
+
+def _cut(typed: Callable[..., Any], checked: Callable[..., Any]) -> _Cut:
+    return cast(_Cut, intrinsic(typed) if _COMPILES else checked)
+
+
+section = _cut(_typed_section, _checked_section)
+"""`section(array, first, n)`: n entries from `first` on."""
+rest = _cut(_typed_rest, _checked_rest)
+"""`rest(array, first)`: all entries from `first` on."""
+table_row = _cut(_typed_table_row, _checked_table_row)
+"""`table_row(array, first, k, n)`: those of row k of a table with rows of n that begins at `first`."""
+table = _cut(_typed_table, _checked_table)
+"""`table(array, first, n_rows, n_columns)`: such a table, of two dimensions."""
 unsigned = cast(Callable[[int], int], intrinsic(_typed_unsigned) if _COMPILES else int)
 """The same number as an index that does not count from the end, which Numba need not look for; for nothing else."""
-section = cast(_Section, intrinsic(_typed_section) if _COMPILES else _checked_section)
-"""`section(array, first, n)`: n entries from `first` on."""
-table = cast(_Table, intrinsic(_typed_table) if _COMPILES else _checked_table)
-"""`table(array, first, n_rows, n_columns)`: the same, row after row."""
-
-
-def _rest(array: NDArray[_Scalar], first: int) -> NDArray[_Scalar]:
-    return section(array, first, array.shape[0] - first)
-
-
-rest = cast(_Rest, cast(Any, njit)(inline="always", error_model="numpy", _nrt=False)(_rest))
-"""`rest(array, first)`: all entries from `first` on."""

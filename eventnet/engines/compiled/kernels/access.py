@@ -11,7 +11,7 @@ from eventnet.engines.compiled.kernels.compiling import Sim, view
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.precision import AREAS_KEPT
-from eventnet.slices import rest, section, table
+from eventnet.slices import rest, table, table_row
 
 
 @view
@@ -35,9 +35,7 @@ def floats(sim: Sim, name: int) -> Floats:
 @view
 def vector(sim: Sim, which: int) -> Floats:
     """Working space for a value of every neuron of the largest population."""
-    size = sim.ints[layout.LARGEST_SIZE]
-    start = sim.ints[layout.VECTORS] + which * size
-    return section(sim.floats, start, size)
+    return table_row(sim.floats, sim.ints[layout.VECTORS], which, sim.ints[layout.LARGEST_SIZE])
 
 
 @view
@@ -68,99 +66,85 @@ def areas_of(sim: Sim, k: int) -> Floats:
 @view
 def row_of(sim: Sim, name: int, row: int, width: int) -> Ints:
     """One row of a table of integers."""
-    start = sim.ints[name] + row * width
-    return section(sim.ints, start, width)
+    return table_row(sim.ints, sim.ints[name], row, width)
 
 
 @view
 def side_table(sim: Sim, side: int) -> Ints:
     """What does not change of a side."""
-    start = sim.ints[layout.SIDE_TABLE] + side * layout.SIDE_TABLE_WIDTH
-    return section(sim.ints, start, layout.SIDE_TABLE_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.SIDE_TABLE], side, layout.SIDE_TABLE_WIDTH)
 
 
 @view
 def side_state(sim: Sim, side: int) -> Ints:
     """What changes of a side."""
-    start = sim.ints[layout.SIDE_STATE] + side * layout.SIDE_STATE_WIDTH
-    return section(sim.ints, start, layout.SIDE_STATE_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.SIDE_STATE], side, layout.SIDE_STATE_WIDTH)
 
 
 @view
 def population(sim: Sim, i: int) -> Ints:
     """A population."""
-    start = sim.ints[layout.POPULATION_TABLE] + i * layout.POPULATION_TABLE_WIDTH
-    return section(sim.ints, start, layout.POPULATION_TABLE_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.POPULATION_TABLE], i, layout.POPULATION_TABLE_WIDTH)
 
 
 @view
 def projection(sim: Sim, k: int) -> Ints:
     """A projection: what does not change of it."""
-    start = sim.ints[layout.PROJECTION_TABLE] + k * layout.PROJECTION_TABLE_WIDTH
-    return section(sim.ints, start, layout.PROJECTION_TABLE_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.PROJECTION_TABLE], k, layout.PROJECTION_TABLE_WIDTH)
 
 
 @view
 def synapse(sim: Sim, k: int) -> Ints:
     """What changes of a projection."""
-    start = sim.ints[layout.SYNAPSE_STATE] + k * layout.SYNAPSE_STATE_WIDTH
-    return section(sim.ints, start, layout.SYNAPSE_STATE_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.SYNAPSE_STATE], k, layout.SYNAPSE_STATE_WIDTH)
 
 
 @view
 def ring_of(sim: Sim, ring: int) -> Ints:
     """A ring."""
-    start = sim.ints[layout.RINGS] + ring * layout.RINGS_WIDTH
-    return section(sim.ints, start, layout.RINGS_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.RINGS], ring, layout.RINGS_WIDTH)
 
 
 @view
 def trace_table(sim: Sim, trace: int) -> Ints:
     """A trace."""
-    start = sim.ints[layout.TRACE_TABLE] + trace * layout.TRACE_TABLE_WIDTH
-    return section(sim.ints, start, layout.TRACE_TABLE_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.TRACE_TABLE], trace, layout.TRACE_TABLE_WIDTH)
 
 
 @view
 def probe_table(sim: Sim, probe: int) -> Ints:
     """A probe."""
-    start = sim.ints[layout.PROBE_TABLE] + probe * layout.PROBE_TABLE_WIDTH
-    return section(sim.ints, start, layout.PROBE_TABLE_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.PROBE_TABLE], probe, layout.PROBE_TABLE_WIDTH)
 
 
 @view
 def stream_of(sim: Sim, stream: int) -> Ints:
     """The window of a stream."""
-    start = sim.ints[layout.STREAMS] + stream * layout.STREAMS_WIDTH
-    return section(sim.ints, start, layout.STREAMS_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.STREAMS], stream, layout.STREAMS_WIDTH)
 
 
 @view
 def side_constants(sim: Sim, side: int) -> Doubles:
     """Numbers that do not change of a side."""
-    start = sim.ints[layout.SIDE_CONSTANTS] + side * layout.SIDE_CONSTANTS_WIDTH
-    return section(sim.doubles, start, layout.SIDE_CONSTANTS_WIDTH)
+    return table_row(sim.doubles, sim.ints[layout.SIDE_CONSTANTS], side, layout.SIDE_CONSTANTS_WIDTH)
 
 
 @view
 def side_numbers(sim: Sim, side: int) -> Doubles:
     """Numbers that change of a side."""
-    start = sim.ints[layout.SIDE_NUMBERS] + side * layout.SIDE_NUMBERS_WIDTH
-    return section(sim.doubles, start, layout.SIDE_NUMBERS_WIDTH)
+    return table_row(sim.doubles, sim.ints[layout.SIDE_NUMBERS], side, layout.SIDE_NUMBERS_WIDTH)
 
 
 @view
 def part_of(sim: Sim, part: int) -> Ints:
     """A part of a stream's window."""
-    start = sim.ints[layout.PARTS] + part * layout.PARTS_WIDTH
-    return section(sim.ints, start, layout.PARTS_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.PARTS], part, layout.PARTS_WIDTH)
 
 
 @view
 def sample_of(sim: Sim, stream: int) -> Ints:
     """The sample of a stream that comes next."""
-    start = sim.ints[layout.SAMPLES] + stream * layout.SAMPLES_WIDTH
-    return section(sim.ints, start, layout.SAMPLES_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.SAMPLES], stream, layout.SAMPLES_WIDTH)
 
 
 @view
@@ -176,12 +160,10 @@ def values_from(sim: Sim, divisor: int, first: int) -> Floats:
 @view
 def traveller(sim: Sim, place: int) -> Ints:
     """A spike on its way."""
-    start = sim.ints[layout.TRAVELLING] + place * layout.TRAVELLING_WIDTH
-    return section(sim.ints, start, layout.TRAVELLING_WIDTH)
+    return table_row(sim.ints, sim.ints[layout.TRAVELLING], place, layout.TRAVELLING_WIDTH)
 
 
 @view
 def traveller_numbers(sim: Sim, place: int) -> Doubles:
     """What it carries."""
-    start = sim.ints[layout.TRAVELLING_NUMBERS] + place * layout.TRAVELLING_NUMBERS_WIDTH
-    return section(sim.doubles, start, layout.TRAVELLING_NUMBERS_WIDTH)
+    return table_row(sim.doubles, sim.ints[layout.TRAVELLING_NUMBERS], place, layout.TRAVELLING_NUMBERS_WIDTH)

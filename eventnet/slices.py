@@ -91,6 +91,7 @@ def _part(context: Any, builder: Any, signature: Any, whole: Any, first: Any, le
     """A part with so many entries, or rows and columns, of an array of one dimension without gaps."""
     # only here, since it makes Numba ready to compile
     from numba.core import cgutils
+    from numba.core.imputils import impl_ret_borrowed
     from numba.np import arrayobj
 
     of = signature.args[0]
@@ -100,7 +101,7 @@ def _part(context: Any, builder: Any, signature: Any, whole: Any, first: Any, le
         strides.insert(0, builder.mul(strides[0], length))
     data = cast(Any, cgutils).gep_inbounds(builder, array.data, first)
     part = cast(Any, arrayobj).make_view(context, builder, of, array, signature.return_type, data, lengths, strides)
-    return part._getvalue()
+    return cast(Any, impl_ret_borrowed)(context, builder, signature.return_type, part._getvalue())
 
 
 _COMPILES = not cast(Any, numba).config.DISABLE_JIT  # else what is known to Numba alone cannot be called

@@ -239,6 +239,17 @@ def test_whatever_became_of_accounts(compiled: Path, other: Path, data: st.DataO
         assert accounts_of(path) == accounts_of(compiled)
 
 
+def test_what_is_worked_out_goes_on_where_parts_together_end(compiled: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(compiled, path)
+    for name in accounts_of(path):
+        if not name.endswith(f"-{TOGETHER - 1:06d}.account"):
+            (path / FOLDER / name).unlink()
+    assert {name.partition("-")[0] for name in accounts_of(path)} == {"sums", "shares"}
+    assert asked(open_run(path)) == expected_of(compiled)
+    assert accounts_of(path) == accounts_of(compiled)
+
+
 def expected_of(path: Path) -> dict[str, Sums]:
     """`by_loop`, once for each run."""
     if path not in _EXPECTED:

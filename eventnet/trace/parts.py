@@ -37,7 +37,7 @@ from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.files import replacing
 from eventnet.trace.footers import RANGED, Footer, add_footer, footer_of, keep_footers, known_footers, mark_of, noted_ns
 from eventnet.trace.layout import NUMBER, PLACE, ROW_GROUP_ROWS, by_place, has_places, in_order, row_groups_with
-from eventnet.trace.places import part_name, part_path
+from eventnet.trace.places import PartPaths, part_name, part_path
 from eventnet.trace.schema import SCHEMAS, names_of, with_plain_names
 
 BATCH_ROWS = 2**16
@@ -190,7 +190,7 @@ class Parts:
     """
 
     name: str
-    parts: tuple[Path, ...]
+    parts: Sequence[Path]
     rows_of_tail: pa.Table | None  # as they lie in the file
     n_rows: int
     damaged: dict[Path, str] = field(default_factory=dict)
@@ -380,7 +380,7 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
     if tail is not None and tail_part in files:
         tail = None  # left behind when its part appeared
     n_expected = max(tail_part, *(k + 1 for k in files), 0)
-    whole: list[Path] = []
+    whole: list[int] = []
     footers: list[Footer] = []
     known, known_ns = ({}, -1) if skip_damaged else (known_footers(directory), noted_ns(directory))
     unchanged = {
@@ -390,21 +390,23 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
     }
     n_rows = 0 if tail is None else tail.num_rows
     for k in range(n_expected):
-        path, footer = part_path(directory, name, k), known.get(k)
-        try:
-            if footer is None or k not in unchanged:
-                footer = _check_part(path, name, footer, read_all=skip_damaged, n_others=n_expected - 1)
-        except InputError as error:
-            if not skip_damaged:
-                raise
-            damaged[path] = error.problem
-            continue
-        whole.append(path)
+        if k in unchanged:
+            footer = known[k]
+        else:
+            path = part_path(directory, name, k)
+            try:
+                footer = _check_part(path, name, known.get(k), read_all=skip_damaged, n_others=n_expected - 1)
+            except InputError as error:
+                if not skip_damaged:
+                    raise
+                damaged[path] = error.problem
+                continue
+        whole.append(k)
         footers.append(footer)
         n_rows += footer.n_rows
     if ended and not damaged and len(unchanged) < len(footers):
         keep_footers(directory, footers)
-    return Parts(name, tuple(whole), tail, n_rows, damaged, tuple(footers))
+    return Parts(name, PartPaths(directory, name, whole), tail, n_rows, damaged, tuple(footers))
 
 
 def _part_files(directory: Path, name: str) -> dict[int, os.stat_result]:

@@ -218,7 +218,7 @@ def _refuse_empty_or_repeated(
             field=f"sample at {format_ns(int(times_ns[np.argmax(widths < 1)]))}",
             remedy="leave it out",
         )
-    rises = np.diff(channels) > 0
+    rises = channels[1:] > channels[:-1]
     rises[offsets[1:-1] - 1] = True  # from one sample to the next
     if rises.all():
         return  # each sample names its channels in order, as most streams do

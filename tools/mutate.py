@@ -106,7 +106,12 @@ MUTATIONS = (
     Mutation("eventnet/trace/parts.py", "known is not None and known.mark == mark", "known is not None", FOOTERS),
     Mutation("eventnet/trace/parts.py", "last_ns >= start_ns and", "last_ns > start_ns and", FOOTERS),
     Mutation("eventnet/trace/parts.py", "first_ns < end_ns]", "first_ns <= end_ns]", FOOTERS),
-    Mutation("eventnet/trace/footers.py", " if checksum == _checksum(text)", "", FOOTERS),
+    Mutation(
+        "eventnet/trace/footers.py",
+        "_checksum(text := line[_TEXT_FROM:]) == line[",
+        "(text := line[_TEXT_FROM:]) and line[",
+        FOOTERS,
+    ),
     Mutation("eventnet/trace/parts.py", "file.st_mtime_ns <= known_ns and ", "", FOOTERS),
     Mutation("eventnet/trace/parts.py", " and file.st_size == known[k].mark.n_bytes", "", FOOTERS),
     Mutation("eventnet/trace/parts.py", "len(unchanged) < len(footers)", "not known", FOOTERS),

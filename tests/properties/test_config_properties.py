@@ -129,7 +129,7 @@ def outcome(path: Path) -> str:
 
 
 LIMITS = settings(
-    max_examples=700,
+    max_examples=400,
     deadline=None,
     derandomize=True,
     phases=[

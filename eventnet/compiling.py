@@ -4,6 +4,9 @@ Numba numbers the files of a function's compiled forms, one for each set of type
 once, for float64 and for float32 say, both take the same number: then one finds the other's code under its own types.
 Here a file is named by what was compiled, so the worst that happens is that it is compiled again.
 
+To tell whether what it kept still holds Numba looks at the file that a function is written in, and not at those of the
+functions it calls. Here a digest of those is part of what a kept function is looked up by.
+
 Beside the machine's code Numba keeps what LLVM needs to write a function into others. Where only Python calls a
 function, no more than the names in it are kept of that: it is the larger part, and takes the longest to read.
 
@@ -13,9 +16,10 @@ loaded without, where all that its code needs from outside can be found.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from llvmlite.binding import ModuleRef, address_of_symbol, parse_assembly, parse_bitcode
@@ -24,13 +28,20 @@ from numba import njit
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def compiled_and_kept(function: _Function, only_from_python: bool = False, **options: Any) -> _Function:
+def compiled_and_kept(
+    function: _Function, made_of: Sequence[str] = (), only_from_python: bool = False, **options: Any
+) -> _Function:
     """`function`, compiled by Numba when it is called first and kept for later processes; `options`: those of njit.
 
-    `only_from_python`: no other compiled function calls it.
+    `made_of`: the files of other modules whose functions it calls or whose constants it reads. `only_from_python`: no
+    other compiled function calls it.
     """
     dispatcher = cast(Any, njit)(cache=True, **options)(function)
-    cache = getattr(dispatcher, "_cache", None)  # none where Numba compiles nothing
+    cache: Any = getattr(dispatcher, "_cache", None)  # none where Numba compiles nothing
+    if hasattr(cache, "_index_key"):
+        _look_up_by_digest(cache, _digest_of((__file__, *made_of)))
+    elif hasattr(cache, "disable"):
+        cache.disable()  # better compiled each time than code of files that have changed
     file, kept = getattr(cache, "_cache_file", None), getattr(cache, "_impl", None)
     if hasattr(file, "_data_name_pattern"):
         _name_by_key(file, only_from_python)
@@ -38,6 +49,15 @@ def compiled_and_kept(function: _Function, only_from_python: bool = False, **opt
     if hasattr(cache, "_load_overload") and hasattr(kept, "rebuild"):
         _load_alone(cache, kept)
     return cast(_Function, dispatcher)
+
+
+def _digest_of(files: Sequence[str]) -> str:
+    return blake2b(b"".join(Path(file).read_bytes() for file in files), digest_size=16).hexdigest()
+
+
+def _look_up_by_digest(cache: Any, digest: str) -> None:
+    make_key = cache._index_key
+    cache._index_key = lambda signature, codegen: (*make_key(signature, codegen), digest)
 
 
 def _load_alone(cache: Any, kept: Any) -> None:

@@ -36,6 +36,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from eventnet import slices
 from eventnet.compiling import compiled_and_kept
 from eventnet.errors import InputError
 from eventnet.slices import section, table, unsigned
@@ -204,7 +205,7 @@ def _kernel(function: _Function) -> _Function:
     Kernels borrow every array, working space too, from their caller and allocate none. Without `_nrt=False` Numba
     would count references on each pass of a tuple of arrays, which takes five times as long as the arithmetic.
     """
-    return compiled_and_kept(function, error_model="numpy", _nrt=False)
+    return compiled_and_kept(function, made_of=(slices.__file__,), error_model="numpy", _nrt=False)
 
 
 def _view(function: _Function) -> _Function:

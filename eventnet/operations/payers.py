@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from eventnet.compiling import compiled_and_kept
 from eventnet.network.graph import Graph
+from eventnet.operations import shares
 from eventnet.operations.bills import COUNTS, IS_COUNTED, BillTable
 from eventnet.operations.charges import Batches, TableReader
 from eventnet.operations.conventions import N_WAYS, SUMMED, way_of_kinds
@@ -63,8 +64,8 @@ def share_bills(batches: Iterable[pa.RecordBatch], networks: Sequence[NetworkInF
     """
     names = payers_of(networks[0][1])
     sums = no_sums(len(names))
-    for block, shares in shares_of_events(batches, networks):
-        sums += weighed(block, shares)
+    for block, shared in shares_of_events(batches, networks):
+        sums += weighed(block, shared)
     return SharedBills(names, sums)
 
 
@@ -390,7 +391,7 @@ def _wiring(graph: Graph) -> _Wiring:
 
 def _kernel(function: _Function) -> _Function:
     """Compile serially and cached. Kernels borrow their arrays and allocate none, so nothing need be counted."""
-    return compiled_and_kept(function, error_model="numpy", nogil=True, _nrt=False)
+    return compiled_and_kept(function, made_of=(shares.__file__,), error_model="numpy", nogil=True, _nrt=False)
 
 
 @_kernel

@@ -1,4 +1,4 @@
-"""What is compiled by two processes at once is kept by its own types."""
+"""Compiled functions that are kept: by their types and by what they are made of, loaded without what is not needed."""
 
 from __future__ import annotations
 
@@ -58,6 +58,32 @@ kernel = compiling.compiled_and_kept(total, only_from_python=sys.argv[2] == "alo
 refresh, times = kernel.targetctx.refresh, []
 kernel.targetctx.refresh = lambda: (times.append(1), refresh())
 print(kernel(np.array([1.5, 2.5])), sum(kernel.stats.cache_hits.values()), bool(times))
+"""
+
+IN_TWO_FILES = """
+import numpy as np
+import parts
+
+from eventnet.compiling import compiled_and_kept
+
+
+def first(values):
+    return parts.scaled(values[0])
+
+
+kernel = compiled_and_kept(first, made_of=(parts.__file__,))
+print(kernel(np.array([1.5, 2.5])), sum(kernel.stats.cache_hits.values()))
+"""
+
+PART = """
+from numba import njit
+
+FACTOR = {}
+
+
+@njit
+def scaled(value):
+    return FACTOR * value
 """
 
 KERNEL = """
@@ -159,3 +185,17 @@ def test_what_was_kept_is_loaded_without_making_ready_for_compiling(tmp_path: Pa
     assert run("whole", "called") == "4.0 0 True"
     assert run("whole", "called") == "4.0 1 False"
     assert run("lacking", "called") == "4.0 1 True"
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_what_was_kept_is_compiled_anew_once_another_file_that_it_is_made_of_has_changed(tmp_path: Path) -> None:
+    script = tmp_path / "kernel.py"
+    script.write_text(IN_TWO_FILES, encoding="utf-8")
+
+    def run(factor: float) -> str:
+        (tmp_path / "parts.py").write_text(PART.format(factor), encoding="utf-8")
+        command, paths = [sys.executable, str(script)], f"{Path(__file__).parents[2]}{os.pathsep}{tmp_path}"
+        environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment).stdout.strip()
+
+    assert [run(2.0), run(2.0), run(4.0), run(4.0), run(2.0)] == ["3.0 0", "3.0 1", "6.0 0", "6.0 1", "3.0 1"]

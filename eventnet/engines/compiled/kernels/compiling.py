@@ -1,13 +1,12 @@
 """How kernels are compiled: serially, without reordering, and without counting references.
 
 Kernels borrow every array and allocate none, so nothing needs counting; counting would cost more than the arithmetic.
-Only the outermost kernel is cached, with all it calls inside.
+Only the outermost kernel is kept, with all it calls inside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -19,7 +18,10 @@ from numpy.typing import NDArray
 
 from eventnet import compiling, slices
 from eventnet.coding import prediction, signal
-from eventnet.engines import precision
+from eventnet.engines import divergence, precision
+from eventnet.engines.compiled import layout, state
+from eventnet.operations import bills
+from eventnet.trace import events
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -37,24 +39,9 @@ def _option_of_arrays_apart() -> dict[str, bool]:
 _APART = _option_of_arrays_apart()
 
 
-def _digest() -> str:
-    """A digest of every file that kernels are made of, and of what says how they are kept."""
-    here = Path(__file__).parent
-    files = [
-        *sorted(here.glob("*.py")),
-        here.parent / "layout.py",
-        *map(Path, (prediction.__file__, signal.__file__, precision.__file__, compiling.__file__, slices.__file__)),
-    ]
-    return blake2b(b"".join(file.read_bytes() for file in files), digest_size=16).hexdigest()
-
-
 def constant(value: int) -> int:
     """An integer to pass to kernels: for each literal argument Numba would compile a kernel anew."""
     return cast(int, np.int64(value))
-
-
-SOURCES = _digest()
-"""Part of the cache's key."""
 
 
 class Sim(NamedTuple):
@@ -66,6 +53,18 @@ class Sim(NamedTuple):
     doubles: NDArray[np.float64]
     floats: NDArray[np.floating]
     given: NDArray[np.floating]
+
+
+def outermost(function: _Function) -> _Function:
+    """The kernel that Python calls, compiled when it is called first and kept, with all it calls inside."""
+    return compiling.compiled_and_kept(function, made_of=_files(), only_from_python=True, nogil=True, **OPTIONS)
+
+
+def _files() -> list[str]:
+    """Every file of whose functions and constants kernels are made."""
+    here = Path(__file__).parent
+    elsewhere = (layout, state, prediction, signal, divergence, precision, bills, events, slices)
+    return [*map(str, sorted(here.glob("*.py"))), *(cast(str, each.__file__) for each in elsewhere)]
 
 
 def kernel(function: _Function) -> _Function:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from eventnet.coding import adapt_step
 from eventnet.coding.signal import MEAN_LANES
-from eventnet.compiling import compiled_and_kept
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
     doubles,
@@ -34,7 +33,7 @@ from eventnet.engines.compiled.kernels.access import (
     values_from,
     vector,
 )
-from eventnet.engines.compiled.kernels.compiling import OPTIONS, SOURCES, Sim, apart, aside, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import OPTIONS, Sim, apart, aside, constant, kernel, outermost, phase
 from eventnet.engines.compiled.kernels.deciding import decide_backward, decide_forward, is_due
 from eventnet.engines.compiled.kernels.delivering import arrive, ask_forward
 from eventnet.engines.compiled.kernels.learning import update
@@ -67,36 +66,27 @@ class Ahead(NamedTuple):
     probes: bool
 
 
-def _make_run() -> Callable[[Sim, int], int]:
-    """The outermost kernel, compiled when it is first called and cached for later processes.
-
-    Numba looks at one file to tell whether its cache still holds, so what all the others hold is made part of the key.
-    """
-    sources = SOURCES
-
-    def run(sim: Sim, until_ns: int) -> int:
-        """Let everything happen that happens before `until_ns`; returns why it stopped."""
-        _ = sources
-        sim.ints[layout.FAULT] = -1
-        list_samples(sim)
+@outermost
+def run(sim: Sim, until_ns: int) -> int:
+    """Let everything happen that happens before `until_ns`; returns why it stopped."""
+    sim.ints[layout.FAULT] = -1
+    list_samples(sim)
+    renew(sim)
+    while sim.ints[layout.FAULT] < 0:
+        ahead = _look_ahead(sim)
+        if ahead.time_ns >= until_ns:
+            return layout.DONE
+        needed = _lacking(sim, ahead)
+        if needed != layout.DONE:
+            return needed
+        sim.ints[layout.NOW_NS] = ahead.time_ns
+        diverged = _instant(sim, ahead)
+        if diverged >= 0:
+            sim.ints[layout.FAULT] = diverged
+            return layout.DIVERGED
         renew(sim)
-        while sim.ints[layout.FAULT] < 0:
-            ahead = _look_ahead(sim)
-            if ahead.time_ns >= until_ns:
-                return layout.DONE
-            needed = _lacking(sim, ahead)
-            if needed != layout.DONE:
-                return needed
-            sim.ints[layout.NOW_NS] = ahead.time_ns
-            diverged = _instant(sim, ahead)
-            if diverged >= 0:
-                sim.ints[layout.FAULT] = diverged
-                return layout.DIVERGED
-            renew(sim)
-            _end_instant(sim)
-        return layout.MISPREDICTED
-
-    return compiled_and_kept(run, only_from_python=True, nogil=True, **OPTIONS)
+        _end_instant(sim)
+    return layout.MISPREDICTED
 
 
 @phase
@@ -348,6 +338,3 @@ def _look(sim: Sim, probe: int) -> None:
         seen = floats(sim, layout.X_LAST)[side_table(sim, n + i)[layout.OFFSET] :]
     for j in range(size):
         doubles(sim, layout.TOLD_VALUES)[place + j] = seen[j]
-
-
-run = _make_run()

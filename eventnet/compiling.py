@@ -7,9 +7,6 @@ Here a file is named by what was compiled, so the worst that happens is that it 
 To tell whether what it kept still holds Numba looks at the file that a function is written in, and not at those of the
 functions it calls. Here a digest of those is part of what a kept function is looked up by.
 
-Beside the machine's code Numba keeps what LLVM needs to write a function into others. Where only Python calls a
-function, no more than the names in it are kept of that: it is the larger part, and takes the longest to read.
-
 Before Numba loads what was kept, it makes ready for compiling, which takes longer than all the rest. Here a function is
 loaded without, where all that its code needs from outside can be found.
 """
@@ -22,19 +19,18 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from llvmlite.binding import ModuleRef, address_of_symbol, parse_assembly, parse_bitcode
+from llvmlite.binding import address_of_symbol, parse_bitcode
 from numba import njit
+
+from eventnet.machine_code import needed_by
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def compiled_and_kept(
-    function: _Function, made_of: Sequence[str] = (), only_from_python: bool = False, **options: Any
-) -> _Function:
+def compiled_and_kept(function: _Function, made_of: Sequence[str] = (), **options: Any) -> _Function:
     """`function`, compiled by Numba when it is called first and kept for later processes; `options`: those of njit.
 
-    `made_of`: the files of other modules whose functions it calls or whose constants it reads. `only_from_python`: no
-    other compiled function calls it.
+    `made_of`: the files of other modules whose functions it calls or whose constants it reads.
     """
     dispatcher = cast(Any, njit)(cache=True, **options)(function)
     cache: Any = getattr(dispatcher, "_cache", None)  # none where Numba compiles nothing
@@ -44,7 +40,7 @@ def compiled_and_kept(
         cache.disable()  # better compiled each time than code of files that have changed
     file, kept = getattr(cache, "_cache_file", None), getattr(cache, "_impl", None)
     if hasattr(file, "_data_name_pattern"):
-        _name_by_key(file, only_from_python)
+        _name_by_key(file)
         _pass_over_damage(file)
     if hasattr(cache, "_load_overload") and hasattr(kept, "rebuild"):
         _load_alone(cache, kept)
@@ -76,13 +72,13 @@ def _load_alone(cache: Any, kept: Any) -> None:
     cache.load_overload, kept.rebuild = load, rebuild
 
 
-def _name_by_key(file: Any, only_from_python: bool) -> None:
+def _name_by_key(file: Any) -> None:
     save, pattern = file.save, file._data_name_pattern
 
     def save_by_key(key: Any, data: Any) -> None:
         digest = blake2b(repr(key).encode(), digest_size=8).hexdigest()
         file._data_name_pattern = pattern.replace("{number:d}", f"{digest}.{{number:d}}")
-        save(key, _with_names_only(data) if only_from_python else data)
+        save(key, data)
 
     file.save = save_by_key
 
@@ -104,31 +100,12 @@ def _pass_over_damage(file: Any) -> None:
     file.load = load_whole
 
 
-def _with_names_only(data: Any) -> Any:
-    """What Numba keeps of a function, but of the module to write into others no more than the names in it."""
-    match data:
-        case ((name, "object", (bytes() as code, bytes() as bitcode)), *others):
-            module = parse_bitcode(bitcode)
-            defined = [each.name for each in (*module.functions, *module.global_variables) if not each.is_declaration]
-            names = [f'@"{each}" = global i8 0' for each in defined]
-            names += [f'declare void @"{each}"()' for each in _needed_by(module)]
-            return ((name, "object", (code, parse_assembly("\n".join(names)).as_bitcode())), *others)
-    return data  # of a Numba that keeps it otherwise
-
-
 def _finds_all(data: Any) -> bool:
     """Whether the names that the code of a kept function needs are known by now: else to load it would be the end of
     the process.
     """
     match data:
         case ((_, "object", (bytes(), bytes() as bitcode)), *_):
-            needed = _needed_by(parse_bitcode(bitcode))
+            needed = needed_by(parse_bitcode(bitcode))
             return bool(needed) and all(address_of_symbol(each) is not None for each in needed)
     return False
-
-
-def _needed_by(module: ModuleRef) -> list[str]:
-    """What the code of a module needs from outside."""
-    named = (*module.functions, *module.global_variables)
-    # those of LLVM itself are instructions
-    return [each.name for each in named if each.is_declaration and not each.name.startswith("llvm.")]

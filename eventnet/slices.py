@@ -87,6 +87,24 @@ def _typed_unsigned(_context: Any, _number: Any) -> Any:
     return types.uintp(types.intp), generate
 
 
+def _typed_array_at(_context: Any, pointer: Any, n: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # only here, since it makes Numba ready to compile
+        from numba.core import cgutils
+        from numba.np import arrayobj
+
+        data, n = arguments
+        array = cast(Any, arrayobj).make_array(signature.return_type)(context, builder)
+        item_bytes = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(pointer.dtype)))
+        pack = cast(Any, cgutils).pack_array
+        shape, strides = pack(builder, [n]), pack(builder, [item_bytes])
+        fill = cast(Any, arrayobj).populate_array
+        fill(array, data=data, shape=shape, strides=strides, itemsize=item_bytes, meminfo=None)
+        return array._getvalue()
+
+    return types.Array(pointer.dtype, 1, "C")(pointer, types.intp), generate
+
+
 def _part(context: Any, builder: Any, signature: Any, whole: Any, first: Any, lengths: Sequence[Any]) -> Any:
     """A part with so many entries, or rows and columns, of an array of one dimension without gaps."""
     # only here, since it makes Numba ready to compile
@@ -119,5 +137,7 @@ table_row = _cut(_typed_table_row, _checked_table_row)
 """`table_row(array, first, k, n)`: those of row k of a table with rows of n that begins at `first`."""
 table = _cut(_typed_table, _checked_table)
 """`table(array, first, n_rows, n_columns)`: such a table, of two dimensions."""
+array_at = cast(Callable[[Any, int], NDArray[Any]], intrinsic(_typed_array_at))
+"""`array_at(pointer, n)`: an array of n entries that begins where a pointer points to; for what is compiled only."""
 unsigned = cast(Callable[[int], int], intrinsic(_typed_unsigned) if _COMPILES else int)
 """The same number as an index that does not count from the end, which Numba need not look for; for nothing else."""

@@ -24,6 +24,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Compile what most tests need."""
     number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if number.isdecimal() and int(number) < len(DTYPES) and len(session.items) > MANY_TESTS:
-        from eventnet.engines.compiled import load_kernels  # only here: a few tests need not wait for Numba to load
+        from eventnet.engines.compiled import entry  # only here: a few tests need not wait for it
 
-        load_kernels(DTYPES[int(number)])
+        entry(DTYPES[int(number)])

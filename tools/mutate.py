@@ -75,7 +75,7 @@ MUTATIONS = (
         "self._pending.pop(neuron)",
         WAKE,
     ),
-    Mutation("eventnet/coding/prediction.py", "THRESHOLD = 0.5", "THRESHOLD = 0.499", WAKE),
+    Mutation("eventnet/coding/prediction_kernels.py", "THRESHOLD = 0.5", "THRESHOLD = 0.499", WAKE),
     Mutation("eventnet/engines/actor/scheduler.py", "EventPriority(2)", "EventPriority(0)", ACTOR),
     Mutation("eventnet/engines/actor/engine.py", 'self._next_event = state["next_event"]', "pass", ACTOR),
     Mutation(
@@ -136,7 +136,9 @@ MUTATIONS = (
     Mutation("eventnet/engines/compiled/feeding.py", "[:, start:end].ravel", "[:, : end - start].ravel", COMPILED),
     Mutation("eventnet/engines/compiled/kernels/sampling.py", "N_FINITE] = end", "N_FINITE] = end + 1", COMPILED),
     Mutation("eventnet/engines/compiled/kernels/sampling.py", "] == part[layout.N_SAMPLES]:", "] < 0:", COMPILED),
-    Mutation("eventnet/coding/prediction.py", "_on_ramp(phi, slope, last)", "_on_ramp(phi, slope, last) + 1", WAKE),
+    Mutation(
+        "eventnet/coding/prediction_kernels.py", "_on_ramp(phi, slope, last)", "_on_ramp(phi, slope, last) + 1", WAKE
+    ),
     Mutation("eventnet/compiling.py", "if not each.is_declaration", "if False", "tests/unit/test_compiling.py"),
     Mutation("eventnet/engines/compiled/state.py", "FIRST_LISTED] = 0", "FIRST_LISTED] += 0", COMPILED),
     Mutation(

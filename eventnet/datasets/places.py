@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib.resources import files
 from pathlib import Path
 
+from eventnet.caches import cache_folder
 from eventnet.errors import InputError
 
 DATA_VARIABLE = "EVENTNET_DATA"
@@ -15,27 +15,14 @@ DATA_VARIABLE = "EVENTNET_DATA"
 def data_folder() -> Path:
     """The folder of fetched data sets: what `EVENTNET_DATA` says, else `cache_folder()`."""
     told = os.environ.get(DATA_VARIABLE)
-    return Path(told).expanduser() if told else cache_folder()
-
-
-def cache_folder() -> Path:
-    """eventnet's folder among the user's caches: under XDG_CACHE_HOME where that is set, else where the platform
-    keeps caches (~/.cache, ~/Library/Caches, %LOCALAPPDATA%).
-    """
-    told = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(told):  # the XDG specification says to ignore a relative one
-        return Path(told) / "eventnet"
+    if told:
+        return Path(told).expanduser()
     try:
-        home = Path.home()
+        return cache_folder()
     except RuntimeError as error:
         raise InputError(
             f"there is no folder for data sets: {error}", remedy=f"give one, or set {DATA_VARIABLE}"
         ) from error
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "eventnet" / "Cache"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "eventnet"
-    return home / ".cache" / "eventnet"
 
 
 def shipped_folder() -> Path:

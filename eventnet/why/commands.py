@@ -68,8 +68,7 @@ def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bo
 
     told = "replaying the run; the first time ever, kernels are compiled, which takes a minute"
     with reading_beside(partial(open_traced, run_dir), event) as reading, err.status(told), no_collection():
-        load_without("numba", "coverage")
-        from eventnet.engines.compiled import load_kernels
+        from eventnet.engines.compiled import entry
         from eventnet.network.graph import DTYPES
         from eventnet.reports.why import spike_document, write_spike
         from eventnet.why.effects import effects
@@ -79,7 +78,7 @@ def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bo
         with suppress(InputError):  # who reads the run says what is wrong with it
             dtype = read_json(run_dir / "provenance.json").get("dtype")
             if dtype in DTYPES:
-                load_kernels(dtype)
+                entry(dtype)
         past = past_from(reading())
         lineage, came_of_it = trace_back(past, event, depth, breadth), effects(past, event, breadth)
     if as_json:

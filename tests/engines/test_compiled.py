@@ -242,7 +242,7 @@ def test_bounds_come_due_in_these_comparisons():
 
 COUNT_PREDICTIONS = """
 import numpy as np
-from eventnet.coding import prediction
+from eventnet.coding import prediction_kernels
 from eventnet.network import Code, Network, Population, Projection, Sensor, Wake
 from tests.engines.test_compiled import ActorEngine, CompiledEngine, MS, Samples
 
@@ -257,14 +257,14 @@ def network(wake):
 
 times_ns = np.arange(500) * MS
 streams = {"s": Samples(times_ns, np.sin(times_ns[:, None] / 3e7 + np.arange(4)))}
-foresee, predicted = prediction._first_spike, 0
+foresee, predicted = prediction_kernels._first_spike, 0
 
 def counted(*arguments):
     global predicted
     predicted += 1
     return foresee(*arguments)
 
-prediction._first_spike = counted
+prediction_kernels._first_spike = counted
 for engine in (ActorEngine, CompiledEngine):
     predicted = 0
     run = engine(network(Wake.EXACT), streams)

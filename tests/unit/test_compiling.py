@@ -27,7 +27,7 @@ def third(values):
     return below(values, 2)
 
 
-kernel = compiled_and_kept(third, only_from_python=True)
+kernel = compiled_and_kept(third)
 print(kernel(np.array([1.5, 2.5, 3.5])))
 try:
     kernel(np.array([1.5]))
@@ -54,7 +54,7 @@ def total(values):
     return found
 
 
-kernel = compiling.compiled_and_kept(total, only_from_python=sys.argv[2] == "alone", _nrt=False)
+kernel = compiling.compiled_and_kept(total, _nrt=False)
 refresh, times = kernel.targetctx.refresh, []
 kernel.targetctx.refresh = lambda: (times.append(1), refresh())
 print(kernel(np.array([1.5, 2.5])), sum(kernel.stats.cache_hits.values()), bool(times))
@@ -134,26 +134,6 @@ def test_two_processes_that_compile_at_once_keep_what_each_compiled(tmp_path: Pa
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
-def test_what_only_python_calls_is_kept_without_what_llvm_would_write_into_others(tmp_path: Path) -> None:
-    script = tmp_path / "kernel.py"
-    script.write_text(LONE_KERNEL, encoding="utf-8")
-
-    def run() -> list[str]:
-        command = [sys.executable, str(script)]
-        return subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]).stdout.split()
-
-    assert run() == ["3.5", "no", "such", "place", "0"]
-    assert run() == ["3.5", "no", "such", "place", "1"]
-    (file,) = (tmp_path / "__pycache__").glob("*.nbc")
-    small = file.stat().st_size
-    file.unlink()
-    script.write_text(LONE_KERNEL.replace("True", "False"), encoding="utf-8")
-    assert run()[-1] == "0"
-    (file,) = (tmp_path / "__pycache__").glob("*.nbc")
-    assert small < file.stat().st_size
-
-
-@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
 @pytest.mark.parametrize("suffix", ["nbc", "nbi"])
 def test_what_was_kept_and_is_cut_short_is_compiled_anew(suffix: str, tmp_path: Path) -> None:
     script = tmp_path / "kernel.py"
@@ -172,19 +152,16 @@ def test_what_was_kept_and_is_cut_short_is_compiled_anew(suffix: str, tmp_path: 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
 def test_what_was_kept_is_loaded_without_making_ready_for_compiling(tmp_path: Path) -> None:
+    script = tmp_path / "kernel.py"
+    script.write_text(MADE_READY, encoding="utf-8")
+
     def run(*arguments: str) -> str:
-        script = tmp_path / arguments[1] / "kernel.py"
-        script.parent.mkdir(exist_ok=True)
-        script.write_text(MADE_READY, encoding="utf-8")
         command = [sys.executable, str(script), *arguments]
         return subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]).stdout.strip()
 
-    assert run("whole", "alone") == "4.0 0 True"  # compiled
-    assert run("whole", "alone") == "4.0 1 False"
-    assert run("lacking", "alone") == "4.0 1 True"  # else the process would end where a name is missing
-    assert run("whole", "called") == "4.0 0 True"
-    assert run("whole", "called") == "4.0 1 False"
-    assert run("lacking", "called") == "4.0 1 True"
+    assert run("whole") == "4.0 0 True"  # compiled
+    assert run("whole") == "4.0 1 False"
+    assert run("lacking") == "4.0 1 True"  # else the process would end where a name is missing
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")

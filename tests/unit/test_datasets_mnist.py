@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eventnet.caches import cache_folder
 from eventnet.datasets.mnist import FILES, load_mnist, load_mnist_subset
-from eventnet.datasets.places import cache_folder, data_folder
+from eventnet.datasets.places import data_folder
 from eventnet.errors import InputError
 from tests.unit.test_datasets_idx import idx_bytes
 

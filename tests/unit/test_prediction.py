@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eventnet.coding.prediction import NEVER, Clock, Drive, Signal, catch_up, drive_at, predict
+from eventnet.coding.prediction import NEVER, Clock, Drive, Signal, catch_up, predict
+from eventnet.coding.prediction_kernels import drive_at
 from eventnet.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -275,7 +276,7 @@ def test_the_same_without_the_compiler() -> None:
 
 COUNT_EVALUATIONS = """
 import numpy as np
-from eventnet.coding import prediction
+from eventnet.coding import prediction, prediction_kernels
 from tests.unit.test_prediction import relu, signal, state
 
 calls = 0
@@ -288,7 +289,7 @@ def counted(function):
     return count
 
 for name in ("_residue", "signal_at", "_level_is_positive", "_probe"):
-    setattr(prediction, name, counted(getattr(prediction, name)))
+    setattr(prediction_kernels, name, counted(getattr(prediction_kernels, name)))
 for ticks in (1e3, 1e6, 1e9):
     # two codes that turn phi and the gate's z before the ramp crosses after about `ticks`
     drive = relu(signal(1.0 / ticks, (0.2, 0.9), (-0.1, 0.99)))

@@ -6,6 +6,7 @@ kernels (`kernels/`) run many instants at once over them, in the order of the ac
 they refuse.
 """
 
-from eventnet.engines.compiled.engine import CompiledEngine, load_kernels
+from eventnet.engines.compiled.engine import CompiledEngine
+from eventnet.engines.compiled.entry import entry
 
-__all__ = ["CompiledEngine", "load_kernels"]
+__all__ = ["CompiledEngine", "entry"]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
 
 import numpy as np
-from numba import typeof
 from numpy.typing import NDArray
 
 from eventnet.engines.areas import convert
 from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_blocks, hearing_events
 from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.entry import entry
 from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed, with_room
-from eventnet.engines.compiled.kernels.compiling import Sim
-from eventnet.engines.compiled.kernels.instants import run
-from eventnet.engines.compiled.pools import pooled, repooled
+from eventnet.engines.compiled.pools import Sim, pooled, repooled
 from eventnet.engines.compiled.recording import drain, make_out
 from eventnet.engines.compiled.state import (
     Arrays,
@@ -33,16 +30,6 @@ from eventnet.engines.streams import check_streams
 from eventnet.errors import RunError
 from eventnet.network import Network, derive
 from eventnet.operations.bills import Totals
-
-
-def load_kernels(dtype: str) -> None:
-    """Have the kernels for numbers of a type loaded, or compiled where they never were, before an engine runs.
-
-    Nothing is done where Numba compiles nothing.
-    """
-    if hasattr(run, "compile"):
-        pools = Sim(np.zeros(0, np.int64), np.zeros(0), *(np.zeros(0, dtype),) * 2)
-        run.compile(tuple(cast(Any, typeof)(each) for each in (pools, 0)))
 
 
 class CompiledEngine:
@@ -104,7 +91,7 @@ class CompiledEngine:
         if self._feeder.begin():
             self._lay_out()
             self._feeder.check_first(self._pools.feed)
-        ended = layout.NEEDS_ROOM
+        run, ended = entry(self.graph.network.dtype), layout.NEEDS_ROOM
         while ended != layout.DONE:
             ended = run(Sim(self._pools.ints, self._pools.doubles, self._pools.floats, self._feeder.given), until_ns)
             # before anything is raised, so that recorders have all that came before

@@ -22,6 +22,17 @@ LINE_BYTES = 64
 """Arrays begin where a line of the processor's cache does: to read what lies across two lines takes longer."""
 
 
+class Sim(NamedTuple):
+    """All that kernels work on: the pools, and values of a sensor where its stream has them. More arrays
+    would be more to hand over at every call.
+    """
+
+    ints: NDArray[np.int64]
+    doubles: NDArray[np.float64]
+    floats: NDArray[np.floating]
+    given: NDArray[np.floating]
+
+
 class Pools(NamedTuple):
     """The pools, and what they hold as views."""
 

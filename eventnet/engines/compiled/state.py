@@ -85,7 +85,7 @@ class Work(NamedTuple):
     lanes: Doubles  # [MEAN_LANES] sums of sizes
     faded_ns: Ints  # [sides, traces, codes] the time over which each faded last
     fades: Doubles  # what was left of it
-    room: Doubles  # for the kernels of `eventnet.coding.prediction`
+    room: Doubles  # for the kernels of `eventnet.coding.prediction_kernels`
     vectors: Floats  # [9, largest population]
 
 

@@ -7,7 +7,8 @@ of the network's dtype another, and the places of what they hold stand at the he
 from __future__ import annotations
 
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.kernels.compiling import Sim, view
+from eventnet.engines.compiled.kernels.compiling import view
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.precision import AREAS_KEPT

@@ -20,9 +20,10 @@ from eventnet.engines.compiled.kernels.access import (
     synapse,
     trace_table,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, view
+from eventnet.engines.compiled.kernels.compiling import apart, aside, constant, kernel, view
 from eventnet.engines.compiled.kernels.recording import emit_one
 from eventnet.engines.compiled.kernels.tracing import decay_trace, decay_until, fold_trace
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Ints
 from eventnet.engines.precision import AREAS_KEPT, SMALLEST_ACCRUAL_FACTOR, SMALLEST_TRACE

@@ -7,21 +7,12 @@ Only the outermost kernel is kept, with all it calls inside.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numba.core.compiler import Flags
 from numba.core.cpu import CPUTargetOptions
-from numpy.typing import NDArray
-
-from eventnet import compiling, slices
-from eventnet.coding import prediction, signal
-from eventnet.engines import divergence, precision
-from eventnet.engines.compiled import layout, state
-from eventnet.operations import bills
-from eventnet.trace import events
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -44,27 +35,12 @@ def constant(value: int) -> int:
     return cast(int, np.int64(value))
 
 
-class Sim(NamedTuple):
-    """All that kernels work on: three pools (`pools.py`), and values of a sensor where its stream has them. More arrays
-    would be more to hand over at every call.
-    """
-
-    ints: NDArray[np.int64]
-    doubles: NDArray[np.float64]
-    floats: NDArray[np.floating]
-    given: NDArray[np.floating]
-
-
 def outermost(function: _Function) -> _Function:
-    """The kernel that Python calls, compiled when it is called first and kept, with all it calls inside."""
-    return compiling.compiled_and_kept(function, made_of=_files(), only_from_python=True, nogil=True, **OPTIONS)
-
-
-def _files() -> list[str]:
-    """Every file of whose functions and constants kernels are made."""
-    here = Path(__file__).parent
-    elsewhere = (layout, state, prediction, signal, divergence, precision, bills, events, slices)
-    return [*map(str, sorted(here.glob("*.py"))), *(cast(str, each.__file__) for each in elsewhere)]
+    """The kernel that others of this folder are compiled into, and that is called from outside as machine code: of what
+    Numba makes to call a function from Python or C nothing is needed.
+    """
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **OPTIONS}
+    return cast(_Function, cast(Any, njit)(**options)(function))
 
 
 def kernel(function: _Function) -> _Function:

@@ -18,11 +18,12 @@ from eventnet.engines.compiled.kernels.access import (
     side_table,
     vector,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import apart, constant, kernel, phase
 from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_backward, deliver_forward, send
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, decay_again, read_error, values_of
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
 from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, settle, take_due
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import BYTES, Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.divergence import LARGEST_SPIKE

@@ -28,11 +28,12 @@ from eventnet.engines.compiled.kernels.accruing import (
     sum_renewed_rows,
     take_due,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel
+from eventnet.engines.compiled.kernels.compiling import aside, constant, kernel
 from eventnet.engines.compiled.kernels.reading import decay_code
 from eventnet.engines.compiled.kernels.recording import OWN_CAUSES, emit_spikes
 from eventnet.engines.compiled.kernels.summing import sum_columns, sum_rows
 from eventnet.engines.compiled.kernels.waking import settle_and_mark, touch
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats
 from eventnet.slices import section
 from eventnet.trace.events import Kind, Phase

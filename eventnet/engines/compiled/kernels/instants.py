@@ -33,7 +33,7 @@ from eventnet.engines.compiled.kernels.access import (
     values_from,
     vector,
 )
-from eventnet.engines.compiled.kernels.compiling import OPTIONS, Sim, apart, aside, constant, kernel, outermost, phase
+from eventnet.engines.compiled.kernels.compiling import OPTIONS, apart, aside, constant, kernel, outermost, phase
 from eventnet.engines.compiled.kernels.deciding import decide_backward, decide_forward, is_due
 from eventnet.engines.compiled.kernels.delivering import arrive, ask_forward
 from eventnet.engines.compiled.kernels.learning import update
@@ -42,9 +42,10 @@ from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_
 from eventnet.engines.compiled.kernels.recording import NONE, begin, emit_one, emit_values
 from eventnet.engines.compiled.kernels.sampling import is_ready, list_samples, make_ready, next_sample
 from eventnet.engines.compiled.kernels.waking import foresee_all, mark_stale, renew, settle, touch
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
-from eventnet.slices import section, unsigned
+from eventnet.slices import array_at, section, unsigned
 from eventnet.trace.events import NO_CAUSE, Kind, Phase
 
 SAMPLE_PHASE, ADAPT_PHASE, PROBE_PHASE = constant(Phase.SAMPLE), constant(Phase.ADAPT), constant(Phase.PROBE)
@@ -67,6 +68,14 @@ class Ahead(NamedTuple):
 
 
 @outermost
+def run_at(ints: Any, doubles: Any, floats: Any, given: Any, sizes: Any, until_ns: int) -> int:
+    """`run`, of arrays that begin where pointers point to, and that are of these sizes."""
+    n = array_at(sizes, 4)
+    sim = Sim(array_at(ints, n[0]), array_at(doubles, n[1]), array_at(floats, n[2]), array_at(given, n[3]))
+    return run(sim, until_ns)
+
+
+@phase
 def run(sim: Sim, until_ns: int) -> int:
     """Let everything happen that happens before `until_ns`; returns why it stopped."""
     sim.ints[layout.FAULT] = -1

@@ -22,10 +22,11 @@ from eventnet.engines.compiled.kernels.access import (
     vector,
 )
 from eventnet.engines.compiled.kernels.accruing import accrue
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import apart, aside, constant, kernel, phase
 from eventnet.engines.compiled.kernels.recording import NONE, OWN_CAUSES, emit_chosen_spikes, emit_one, emit_spikes
 from eventnet.engines.compiled.kernels.tracing import add_spikes, decay_trace
 from eventnet.engines.compiled.kernels.waking import touch
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Ints
 from eventnet.engines.precision import SMALLEST_TRACE

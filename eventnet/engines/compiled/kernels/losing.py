@@ -19,10 +19,11 @@ from eventnet.engines.compiled.kernels.access import (
     vector,
 )
 from eventnet.engines.compiled.kernels.accruing import accrue
-from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, phase
+from eventnet.engines.compiled.kernels.compiling import aside, constant, kernel, phase
 from eventnet.engines.compiled.kernels.delivering import ask_backward
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, activate, multiply_by_slope, read_z
 from eventnet.engines.compiled.kernels.recording import NONE, emit_one, emit_outcome
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats
 from eventnet.slices import section
 from eventnet.trace.events import Kind, Phase

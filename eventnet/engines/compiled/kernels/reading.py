@@ -12,7 +12,8 @@ import numpy as np
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, floats, ints, population, side_table, vector
-from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, view
+from eventnet.engines.compiled.kernels.compiling import aside, constant, kernel, view
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats
 from eventnet.slices import rest, section, unsigned
 

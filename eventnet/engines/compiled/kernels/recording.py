@@ -9,7 +9,8 @@ import numpy as np
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, ints, row_of
-from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, view
+from eventnet.engines.compiled.kernels.compiling import aside, constant, kernel, view
+from eventnet.engines.compiled.pools import Sim
 from eventnet.operations.bills import COUNTED
 from eventnet.slices import section
 from eventnet.trace.events import NO_CAUSE, NO_NEURON

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import ints, part_of, sample_of, stream_of, values_from
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, constant, kernel, view
+from eventnet.engines.compiled.kernels.compiling import apart, aside, constant, kernel, view
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.tables import Ints
 from eventnet.slices import rest, section
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import floats, ints, matrix
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, kernel
+from eventnet.engines.compiled.kernels.compiling import apart, kernel
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
 from eventnet.slices import section, unsigned

@@ -7,8 +7,9 @@ import numpy as np
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import doubles, floats, ints, trace_table, vector
-from eventnet.engines.compiled.kernels.compiling import Sim, apart, aside, kernel
+from eventnet.engines.compiled.kernels.compiling import apart, aside, kernel
 from eventnet.engines.compiled.kernels.reading import decay_again
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.precision import SMALLEST_FACTOR, SMALLEST_TRACE, SQUARE_LANES

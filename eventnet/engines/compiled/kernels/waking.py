@@ -11,7 +11,8 @@ the next prediction of a side is at 1, and a changed one is carried up in O(log 
 
 from __future__ import annotations
 
-from eventnet.coding.prediction import Clock, Drive, Signal, catch_up_kernel, foresee_kernel
+from eventnet.coding.prediction import Clock, Drive, Signal
+from eventnet.coding.prediction_kernels import catch_up_kernel, foresee_kernel
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
     doubles,
@@ -24,8 +25,9 @@ from eventnet.engines.compiled.kernels.access import (
     side_table,
     vector,
 )
-from eventnet.engines.compiled.kernels.compiling import Sim, aside, constant, kernel, phase, view
+from eventnet.engines.compiled.kernels.compiling import aside, constant, kernel, phase, view
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS
+from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
 from eventnet.slices import rest, section, table, unsigned

@@ -25,7 +25,6 @@ from eventnet.command_line import (
     SkipDamagedOption,
     StartOption,
     err,
-    load_without,
     open_traced,
     out,
     screenful,
@@ -35,6 +34,7 @@ from eventnet.datasets.commands import data_app
 from eventnet.errors import InputError, RunError
 from eventnet.experiments.commands import reproduce_app
 from eventnet.exports.commands import diff, export, sql
+from eventnet.loading import load_arrow
 from eventnet.operations.commands import ops
 from eventnet.reports.html.commands import report
 from eventnet.why.commands import why
@@ -243,7 +243,7 @@ def spikes(
       eventnet spikes RUN --population hidden --start "2 s" --end "2.1 s"
       eventnet spikes RUN --kind backward --format csv > errors.csv
     """
-    load_without("pyarrow.dataset", "pandas")
+    load_arrow()
     from eventnet.reports.rows import Format, rows_of, write_spikes
 
     found = open_traced(run_dir, skip_damaged).spikes(

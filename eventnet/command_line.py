@@ -5,12 +5,7 @@ Everything heavy is imported where it is used, so that `eventnet --help` stays f
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from importlib import import_module
-from importlib.abc import MetaPathFinder
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -19,6 +14,7 @@ import typer
 from rich.console import Console
 
 from eventnet.errors import InputError
+from eventnet.loading import load_arrow
 from eventnet.units import NS_PER, duration_ns
 
 if TYPE_CHECKING:
@@ -60,67 +56,13 @@ def time_option(text: str | None, option: str) -> int | None:
 
 
 def open_traced(run_dir: Path, skip_damaged: bool = False) -> Run:
-    """A run of which events can be listed. With `skip_damaged`, says which files are left out.
+    """A run of which events can be listed, as `open_trace` opens it; says which files are left out."""
+    load_arrow()
+    from eventnet.trace.queries import open_trace
 
-    Raises InputError as `open_run` does, and for the run of a dense network, which has no events.
-    """
-    load_without("pyarrow.dataset", "pandas")
-    from eventnet.trace.queries import open_run
-
-    run = open_run(run_dir, skip_damaged)
-    if run.provenance.get("engine") == "dense":
-        raise InputError(
-            "nothing in a dense network is an event, so there is none to list",
-            place=str(run_dir),
-            remedy="what it cost is in its summary.json",
-        )
+    run = open_trace(run_dir, skip_damaged)
     say_what_is_damaged(run)
     return run
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Let Python not look for unreachable cycles: while libraries are loaded there are none, and looking takes time.
-
-    Nor does it look through what was made meanwhile afterwards, which it would do at once.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.freeze()
-            gc.enable()
-
-
-class _Absent(MetaPathFinder):
-    """Lets modules seem not to be installed."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = names
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Look for a module, as Python asks."""
-        if fullname in self._names:
-            raise ModuleNotFoundError(f"{fullname} is not needed here", name=fullname)
-
-
-def load_without(module: str, *optional: str) -> None:
-    """Load a module as if these others, which it would only load to be ready for them, were not installed.
-
-    Arrow loads pandas, which takes longer than itself, to recognise data frames; Numba loads coverage to tell it of
-    kernels. For the start of a command that has neither; where the module's package is loaded already, nothing is done.
-    """
-    if module.partition(".")[0] in sys.modules:
-        return
-    absent = _Absent(optional)
-    sys.meta_path.insert(0, absent)
-    try:
-        with no_collection():
-            import_module(module)
-    finally:
-        sys.meta_path.remove(absent)
 
 
 def say_what_is_damaged(run: Run) -> None:

@@ -18,7 +18,6 @@ from eventnet.command_line import (
     SkipDamagedOption,
     StartOption,
     err,
-    load_without,
     open_traced,
     out,
     say_what_is_damaged,
@@ -26,6 +25,7 @@ from eventnet.command_line import (
     time_option,
 )
 from eventnet.errors import InputError
+from eventnet.loading import load_arrow
 
 
 class ExportFormat(StrEnum):
@@ -97,7 +97,7 @@ def sql(
       eventnet sql RUN "from bills order by macs desc" --limit 5
       eventnet sql RUN "from outcomes" --format csv > outcomes.csv
     """
-    load_without("pyarrow.dataset", "pandas")
+    load_arrow()
     from eventnet.reports.answers import write_answer
     from eventnet.trace.queries import open_run
     from eventnet.trace.sql import ask

@@ -13,13 +13,12 @@ from eventnet.command_line import (
     RunArgument,
     SkipDamagedOption,
     err,
-    load_without,
-    no_collection,
     open_traced,
     out,
 )
 from eventnet.errors import InputError
 from eventnet.exports.commands import AnswerFormat
+from eventnet.loading import load_arrow, load_without, no_collection
 
 
 class CostsBy(StrEnum):
@@ -92,7 +91,7 @@ def ops(
       eventnet ops RUN --by event --format csv > bills.csv
     """
     with no_collection():
-        load_without("pyarrow.dataset", "pandas")
+        load_arrow()
         from eventnet.operations.conventions import Convention
         from eventnet.operations.energy import load_energy_table
         from eventnet.reports.costs import costs_of, write_costs

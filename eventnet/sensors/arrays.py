@@ -164,3 +164,19 @@ def unreadable(file: Path, form: str, error: Exception) -> InputError:
         place=str(file),
         remedy="it may be cut short; copy it again",
     )
+
+
+def columns_of(n_columns: int, columns: tuple[str | int, ...], place: str) -> tuple[int, ...]:
+    """Check column numbers of a two-dimensional array; none means all."""
+    for column in columns:
+        if not isinstance(column, int) or not 0 <= column < n_columns:
+            raise InputError(
+                "no such column",
+                place=place,
+                field="columns",
+                value=column,
+                remedy=f"use 0 to {n_columns - 1}",
+            )
+    if n_columns == 0:
+        raise InputError("the array has no columns", place=place, field="columns")
+    return tuple(int(column) for column in columns) or tuple(range(n_columns))

@@ -32,13 +32,14 @@ from eventnet.sensors.spec import (
     Sampling,
     SensorSpec,
     SensorTarget,
+    TableLabels,
     TableSource,
     TargetSpec,
 )
-from eventnet.sensors.tables import open_table
 
 if TYPE_CHECKING:
     from eventnet.datasets.streams import ImageStream, LabelStream
+    from eventnet.sensors.tables import Table
 
 ALL = ("all",)
 
@@ -74,7 +75,7 @@ def build_target(spec: TargetSpec, seed: int) -> SampledTarget | PlaylistTarget 
         return SampledTarget(
             rows, Sampling(policies=spec.policies), 0, seed, spec.name, is_class, True, source.group_names
         )
-    table = open_table(source)
+    table = _open_table(source)
     sampling = Sampling(period_ns=source.period_ns, phase_ns=source.phase_ns, policies=spec.policies)
     check_sampling(sampling, table.rows, place)
     return SampledTarget(table.rows, sampling, 0, seed, spec.name, table.is_integer, False, ALL)
@@ -248,13 +249,19 @@ class PlaylistTarget:
             yield TargetBlock(times, self._labels[line.recording[piece]], group, learn[group])
 
 
+def _open_table(source: TableSource | TableLabels) -> Table:
+    from eventnet.sensors.tables import open_table  # only here, since it loads Arrow
+
+    return open_table(source)
+
+
 def _open(
     source: ArraySource | TableSource | GeneratorSource | PlaylistSource, seed: int, name: str, place: str
 ) -> RowSource | Signal:
     if isinstance(source, ArraySource):
         return rows_of_arrays(source.times_ns, source.values, source.partial, place)
     if isinstance(source, TableSource):
-        return open_table(source).rows
+        return _open_table(source).rows
     if isinstance(source, GeneratorSource):
         return open_signal(source, seed, name, place)
     return open_playlist(source, seed)

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.errors import InputError
-from eventnet.sensors.arrays import as_floats, load_arrays
+from eventnet.sensors.arrays import as_floats, columns_of, load_arrays
 from eventnet.sensors.draws import generator
 from eventnet.sensors.samples import CHUNK_ROWS, RawRows
 from eventnet.sensors.spec import Playlist, PlaylistGroup, PlaylistSource, Recordings
-from eventnet.sensors.tables import columns_of
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from eventnet.errors import InputError
-from eventnet.sensors.arrays import ArrayRows, as_floats, check_is_file, load_arrays, to_ns, unreadable
+from eventnet.sensors.arrays import ArrayRows, as_floats, check_is_file, columns_of, load_arrays, to_ns, unreadable
 from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows
 from eventnet.sensors.spec import TableLabels, TableSource
 from eventnet.units import NS_PER
@@ -178,22 +178,6 @@ def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:
     values = np.stack([as_floats(a, place, name) for a, name in zip(chosen, named, strict=True)], axis=1)
     is_integer = len(chosen) == 1 and bool(np.issubdtype(chosen[0].dtype, np.integer))
     return Table(ArrayRows(times, values, named, place, partial, first_row=1), is_integer)
-
-
-def columns_of(n_columns: int, columns: tuple[str | int, ...], place: str) -> tuple[int, ...]:
-    """Check column numbers of a two-dimensional array; none means all."""
-    for column in columns:
-        if not isinstance(column, int) or not 0 <= column < n_columns:
-            raise InputError(
-                "no such column",
-                place=place,
-                field="columns",
-                value=column,
-                remedy=f"use 0 to {n_columns - 1}",
-            )
-    if n_columns == 0:
-        raise InputError("the array has no columns", place=place, field="columns")
-    return tuple(int(column) for column in columns) or tuple(range(n_columns))
 
 
 def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:

@@ -7,7 +7,6 @@ the memory of two parts, and comes in the order of events.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,13 +22,14 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from eventnet.errors import InputError
-from eventnet.network.graph import Graph, derive
+from eventnet.network.graph import Graph
 from eventnet.operations.accounts import Accounted, Accounts
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.charges import Answers, StretchSums, TableReader, summed
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, way_of_kinds
 from eventnet.trace.events import IN_PROJECTION, PROJECTION_KINDS, Kind
 from eventnet.trace.files import read_json
+from eventnet.trace.networks import config_of, networks_of
 from eventnet.trace.parts import Parts, open_parts
 from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS
 from eventnet.trace.store import read_provenance
@@ -143,30 +143,14 @@ class Run:
 
     @cached_property
     def _config(self) -> Config:
-        from eventnet.config import load_config  # only here: most questions need no configuration
-
-        return load_config(self.path / "config.yaml")
+        return config_of(self.path)
 
     def networks(self) -> tuple[tuple[int, Graph], ...]:
         """The network that ran, or those that did, each with the time in ns from which on it holds.
 
-        There are several where codes or rates change between the epochs of a run, and only those it has come to. Raises
-        InputError as `config` does.
+        Raises InputError as `config` does.
         """
-        from eventnet.training import EPOCHS_FILE, stages
-
-        config = self.config()
-        training = config.training
-        records, epoch_ns = [], 0
-        if training is not None:
-            records = _epochs(self.path / EPOCHS_FILE)
-            # the images of an epoch, as its record has them, since the data themselves may have gone
-            epoch_ns = records[0]["images"] * training.image_ns if records else 0
-        return tuple(
-            ((each.epoch - 1) * epoch_ns, derive(each.network))
-            for each in stages(config.network, training)
-            if each.epoch <= len(records) + 1
-        )
+        return networks_of(self.path, self.config())
 
     def bills(self, by: str = "kind", target: str | None = None) -> Iterator[dict[str, Any]]:
         """What events cost, summed as `sums` sums them, or event by event.
@@ -386,6 +370,18 @@ def open_run(path: Path | str, skip_damaged: bool = False) -> Run:
     )
 
 
+def open_trace(path: Path | str, skip_damaged: bool = False) -> Run:
+    """The same, of a run of which events can be listed: InputError for that of a dense network, which has none."""
+    run = open_run(path, skip_damaged)
+    if run.provenance.get("engine") == "dense":
+        raise InputError(
+            "nothing in a dense network is an event, so there is none to list",
+            place=str(path),
+            remedy="what it cost is in its summary.json",
+        )
+    return run
+
+
 def _filter(
     population: str | None,
     projection: str | None,
@@ -463,12 +459,3 @@ def _in_order(sums: dict[Any, Sums], names: Sequence[Any] | None = None) -> dict
     if names is None:
         names = (*sorted(name for name in sums if name is not None), None)
     return {name: sums[name] for name in names if name in sums}
-
-
-def _epochs(file: Path) -> list[dict[str, Any]]:
-    """The records of the epochs that have ended; InputError where the file is damaged."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        return [json.loads(line) for line in lines]
-    except (OSError, ValueError) as error:
-        raise InputError(f"is damaged: {error}", place=str(file), remedy="restore it from a copy") from error

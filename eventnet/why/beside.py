@@ -1,12 +1,15 @@
 """A run that is read by a process of its own, while this one loads what replays it.
 
-    with reading_beside(lambda: open_run(path), event) as reading:
-        ...                                  # load Numba and all that needs it
-        past = past_from(reading())
+    begin()                                  # where it is known that a run will be asked about, but not yet which
+    ...
+    with reading_beside(path, event) as reading:
+        ...                                  # load all that replays a run
+        past = past_from(reading(), regimes)
 
-Reading needs Arrow and the run's configuration, replaying needs Numba and its kernels. Each takes some tenths of a
-second to load, and Python loads one thing at a time. So where a process can be forked and there is a processor for it,
-it reads the run and answers questions through a pipe, one after the other. Elsewhere everything is done here.
+Reading needs Arrow, replaying the run's configuration and the kernels. Each takes some tenths of a second to load, and
+so does what reads a command line; Python loads one thing at a time. So where a process can be forked and there is a
+processor for it, it loads what reads a run, and answers questions through a pipe, one after the other. Elsewhere
+everything is done here.
 """
 
 from __future__ import annotations
@@ -24,24 +27,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, cast
 
 from eventnet.errors import InputError, RunError
+from eventnet.loading import load_arrow, no_collection
 
 if TYPE_CHECKING:
-    from eventnet.trace.queries import Run
-    from eventnet.why.driving import Regime
     from eventnet.why.log import EventLog
     from eventnet.why.reading import Reading
 
 
+def begin() -> None:
+    """Have a process load what reads a run; the first `reading_beside` that follows asks that one.
+
+    It ends when this process does, whatever happens.
+    """
+    if _has_room_beside():
+        _begun.append(_fork())
+
+
 @contextmanager
-def reading_beside(open_run: Callable[[], Run], event: int) -> Iterator[Callable[[], Reading]]:
+def reading_beside(path: Path, event: int) -> Iterator[Callable[[], Reading]]:
     """Begin to read a run; what is given waits until it can be asked, which is possible inside of the context.
 
-    `open_run` is called there, `event` is looked up first. What goes wrong is raised where it was asked for.
+    `event` is looked up first. What goes wrong is raised where it was asked for.
     """
-    if not _has_room_beside():
-        yield lambda: _read(open_run)
+    if not _begun and not _has_room_beside():
+        yield lambda: _read(path)
         return
-    reader = _fork(open_run, event)
+    reader = _begun.pop() if _begun else _fork()
+    reader.tell((path, event))
     try:
         yield lambda: _far(reader)
     finally:
@@ -53,10 +65,13 @@ def _has_room_beside() -> bool:
     return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1 and threading.active_count() == 1
 
 
-def _read(open_run: Callable[[], Run]) -> Reading:
-    from eventnet.why.reading import read  # only here, since it loads Arrow
+def _read(path: Path) -> Reading:
+    # only here, since it loads Arrow
+    load_arrow()
+    from eventnet.trace.queries import open_trace
+    from eventnet.why.reading import read
 
-    return read(open_run())
+    return read(open_trace(path))
 
 
 class _Opening(NamedTuple):
@@ -66,7 +81,6 @@ class _Opening(NamedTuple):
     place: str
     n_events: int
     n_populations: int
-    regimes: tuple[Regime, ...]
     targets: tuple[str, ...]
 
 
@@ -80,13 +94,17 @@ class _Reader:
         self._pid, self._questions, self._answers = pid, questions, answers
         self._lock = threading.Lock()
 
+    def tell(self, what: object) -> None:
+        """Send something."""
+        # one that has ended asked for nothing more, or told why: that is read next
+        with suppress(BrokenPipeError):
+            pickle.dump(what, self._questions, pickle.HIGHEST_PROTOCOL)
+            self._questions.flush()
+
     def ask(self, what: str, name: str, *given: Any) -> Any:
         """A method of the log (`what`: "log"), or the samples of a target ("target")."""
         with self._lock:
-            # one that has ended asked for nothing more, or told why: that is read next
-            with suppress(BrokenPipeError):
-                pickle.dump((what, name, given), self._questions, pickle.HIGHEST_PROTOCOL)
-                self._questions.flush()
+            self.tell((what, name, given))
             return self.answer()
 
     def answer(self) -> Any:
@@ -126,36 +144,50 @@ def _far(reader: _Reader) -> Reading:
 
     opening: _Opening = reader.answer()
     targets = {name: RecordedTarget(partial(reader.ask, "target", name)) for name in opening.targets}
-    return Reading(opening.path, cast("EventLog", _FarLog(reader, opening)), opening.regimes, targets)
+    return Reading(opening.path, cast("EventLog", _FarLog(reader, opening)), targets)
+
+
+_begun: list[_Reader] = []
+"""One that has not been asked yet."""
 
 
 # --- there
 
 
-def _fork(open_run: Callable[[], Run], event: int) -> _Reader:
+def _fork() -> _Reader:
     asked, asking = os.pipe()
     heard, telling = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(asking)
         os.close(heard)
-        _work(open_run, event, os.fdopen(asked, "rb"), os.fdopen(telling, "wb"))
+        _work(os.fdopen(asked, "rb"), os.fdopen(telling, "wb"))
     os.close(asked)
     os.close(telling)
     return _Reader(pid, os.fdopen(asking, "wb"), os.fdopen(heard, "rb"))
 
 
-def _work(open_run: Callable[[], Run], event: int, questions: BinaryIO, answers: BinaryIO) -> NoReturn:
+def _work(questions: BinaryIO, answers: BinaryIO) -> NoReturn:
     """What the process that reads does: it ends when nobody can ask any more."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks is interrupted too, and ends it
-        _answer_all(open_run, event, questions, answers)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):  # nobody waits for what it prints once the other process has ended
+            os.dup2(nowhere, stream)
+        with no_collection():
+            _answer_all(questions, answers)
     finally:
         os._exit(0)  # what the other process has opened, buffered or registered is its own to close
 
 
-def _answer_all(open_run: Callable[[], Run], event: int, questions: BinaryIO, answers: BinaryIO) -> None:
-    is_open, reading = _tried(partial(_read, open_run))
+def _answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
+    with suppress(Exception):  # it is raised again where it can be told
+        _load()
+    try:
+        path, event = pickle.load(questions)
+    except EOFError:
+        return
+    is_open, reading = _tried(partial(_read, path))
     _tell(answers, is_open, _opening(reading) if is_open else reading)
     if not is_open:
         return
@@ -172,9 +204,17 @@ def _answer_all(open_run: Callable[[], Run], event: int, questions: BinaryIO, an
         _tell(answers, *_tried(partial(method, *given)))
 
 
+def _load() -> None:
+    """Load all that `_read` will need."""
+    load_arrow()
+    import eventnet.trace.queries
+    import eventnet.why.log
+    import eventnet.why.targets  # noqa: F401
+
+
 def _opening(reading: Reading) -> _Opening:
     log = reading.log
-    return _Opening(reading.path, log.place, log.n_events, log.n_populations, reading.regimes, tuple(reading.targets))
+    return _Opening(reading.path, log.place, log.n_events, log.n_populations, tuple(reading.targets))
 
 
 def _tried(find: Callable[[], Any]) -> tuple[bool, Any]:

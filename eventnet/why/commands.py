@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eventnet.command_line import RunArgument, err, load_without, no_collection, open_traced, out
+from eventnet.command_line import RunArgument, err, open_traced, out
 from eventnet.errors import InputError
-from eventnet.trace.files import read_json
+from eventnet.loading import load_arrow, no_collection
 from eventnet.why.limits import check_limits
+
+if TYPE_CHECKING:
+    from eventnet.why.driving import Regime
 
 
 def why(
@@ -51,7 +53,7 @@ def why(
 
 def _tell_weight(run_dir: Path, weight: tuple[str, int, int], breadth: int, as_json: bool) -> None:
     with no_collection():
-        load_without("pyarrow.dataset", "pandas")
+        load_arrow()
         from eventnet.reports.weight import history_document, write_history
         from eventnet.why.weight_history import weight_history
 
@@ -67,21 +69,29 @@ def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bo
     from eventnet.why.beside import reading_beside
 
     told = "replaying the run; the first time ever, kernels are compiled, which takes a minute"
-    with reading_beside(partial(open_traced, run_dir), event) as reading, err.status(told), no_collection():
-        from eventnet.engines.compiled import entry
-        from eventnet.network.graph import DTYPES
+    with reading_beside(run_dir, event) as reading, err.status(told), no_collection():
         from eventnet.reports.why import spike_document, write_spike
         from eventnet.why.effects import effects
         from eventnet.why.lineage import trace_back
         from eventnet.why.past import past_from
 
+        regimes = None
         with suppress(InputError):  # who reads the run says what is wrong with it
-            dtype = read_json(run_dir / "provenance.json").get("dtype")
-            if dtype in DTYPES:
-                entry(dtype)
-        past = past_from(reading())
+            regimes = _make_ready(run_dir)
+        past = past_from(reading(), regimes or _make_ready(run_dir))
         lineage, came_of_it = trace_back(past, event, depth, breadth), effects(past, event, breadth)
     if as_json:
         print(json.dumps(spike_document(lineage, came_of_it, breadth)))
     else:
         write_spike(lineage, came_of_it, breadth, out)
+
+
+def _make_ready(run_dir: Path) -> tuple[Regime, ...]:
+    """Load what replays a run; the networks that it had."""
+    from eventnet.engines.compiled import entry
+    from eventnet.trace.networks import config_of
+    from eventnet.why.regimes import regimes_of
+
+    regimes = regimes_of(run_dir, config_of(run_dir))
+    entry(regimes[0].network.dtype)
+    return regimes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from eventnet.why.shelf import Shelf
 
 if TYPE_CHECKING:
     from eventnet.trace.queries import Run
+    from eventnet.why.driving import Regime
     from eventnet.why.log import EventLog
     from eventnet.why.reading import Reading
 
@@ -65,10 +67,11 @@ def open_past(path: Path | str) -> Past:
 def past_of(run: Run) -> Past:
     """The same for a run that is open."""
     from eventnet.why.reading import read
+    from eventnet.why.regimes import regimes_of
 
-    return past_from(read(run))
+    return past_from(read(run), regimes_of(run.path, run.config()))
 
 
-def past_from(reading: Reading) -> Past:
-    """The past of a run that is being read."""
-    return Past(reading.log, Replay(reading.log, reading.regimes, reading.targets, Shelf(reading.path)))
+def past_from(reading: Reading, regimes: Sequence[Regime]) -> Past:
+    """The past of a run that is being read, and that had these networks."""
+    return Past(reading.log, Replay(reading.log, regimes, reading.targets, Shelf(reading.path)))

@@ -12,15 +12,14 @@ import pyarrow.compute as pc
 
 from eventnet.engines.base import TargetBlock, TargetStream
 from eventnet.engines.streams import target_stream
-from eventnet.network import Network
 from eventnet.trace.queries import Run
 from eventnet.why.driving import RecordedTarget
 
 
-def recorded_targets(run: Run, network: Network) -> dict[str, RecordedTarget]:
+def recorded_targets(run: Run) -> dict[str, RecordedTarget]:
     """The target samples of a run, by target. Raises InputError where they have to be made anew and cannot be."""
     has_ended = run.status.get("state") != "running"  # else the last outcomes may not have been written yet
-    names = [each.name for each in network.targets]
+    names = [each["name"] for each in run.provenance["targets"]]
     if has_ended and all(_has_classes(run, name) for name in names):
         return {name: RecordedTarget(partial(_labels, run, name)) for name in names}
     # only here, since it loads everything that a run may need

@@ -260,7 +260,7 @@ class _Reading:
 def _losses(run: Run, graph: Graph, end_ns: int) -> tuple[Ints, Bools]:
     """When targets were compared with their outputs, and whether that was learned from."""
     if run.status.get("state") == "running":  # the last outcomes may not have been written yet
-        targets = [each.read(0, end_ns) for each in recorded_targets(run, graph.network).values()]
+        targets = [each.read(0, end_ns) for each in recorded_targets(run).values()]
         times_ns = np.concatenate([each.times_ns for each in targets])
         learn = np.concatenate([each.learn for each in targets])
     else:

@@ -156,12 +156,62 @@ def is_running(pid: int) -> bool:
     return state != "Z"  # one that nobody has waited for yet
 
 
+BEGUN = """
+import os
+import sys
+from eventnet import __main__ as command
+forked = []
+fork = os.fork
+def noting():
+    pid = fork()
+    forked.append(pid)
+    return pid
+os.fork = noting
+try:
+    command.main()
+finally:
+    print(len(forked), *forked)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "n_forked"),
+    [(("why", "RUN", "SPIKE"), 1), (("why", "RUN", "--weight", "hidden->output", "0", "0"), 0), (("spikes", "RUN"), 0)],
+)
+def test_the_command_has_the_run_read_before_it_knows_which(
+    arguments: tuple[str, ...], n_forked: int, run: Path
+) -> None:
+    spike = str(spikes(run)[-1])
+    words = [{"RUN": str(run), "SPIKE": spike}.get(each, each) for each in arguments]
+    done = subprocess.run([sys.executable, "-c", BEGUN, *words], capture_output=True, text=True, timeout=300)
+    *told, last = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert last.split()[0] == str(n_forked)
+    assert not any(map(is_running, map(int, last.split()[1:])))
+    if n_forked:
+        assert "\n".join(told) == ask(run, spike, before=HERE, n_forked=0).stdout.rstrip("\n")
+
+
+@pytest.mark.parametrize("arguments", [("why", "--help"), ("why",), ("why", "RUN", "three"), ("why", "RUN", "1", "2")])
+def test_what_asks_nothing_leaves_nobody_behind(arguments: tuple[str, ...], run: Path) -> None:
+    words = [str(run) if each == "RUN" else each for each in arguments]
+    done = subprocess.run([sys.executable, "-c", BEGUN, *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == (0 if "--help" in words else 2)
+    assert "Traceback" not in done.stderr
+    (n_forked, pid) = map(int, done.stdout.splitlines()[-1].split())
+    assert n_forked == 1
+    deadline_s = time.monotonic() + 20
+    while is_running(pid):  # it may be loading something at that time
+        assert time.monotonic() < deadline_s, "it is still there"
+        time.sleep(0.05)
+
+
 def test_it_ends_with_who_asked(run: Path) -> None:
     """Also where that one is killed."""
     script = f"""{PRELUDE}
 import time
-from eventnet.trace.queries import open_run
-with beside.reading_beside(lambda: open_run({str(run)!r}), 0):
+from pathlib import Path
+with beside.reading_beside(Path({str(run)!r}), 0):
     print(forked[0], flush=True)
     time.sleep(60)
 """

@@ -61,7 +61,7 @@ app = typer.Typer(
       eventnet report RUN --out a.html   a page to look at it
 
     [bold]Handwritten digits[/bold]
-      eventnet run digits                a thousand of them, in a minute
+      eventnet run digits                a thousand of them, in seconds
       eventnet data fetch mnist          all of them
       eventnet run mnist                 learn them, in epochs
 
@@ -275,6 +275,8 @@ def configs() -> None:
 
 def main() -> None:
     """Run the command line and turn what can go wrong into one line and an exit code."""
+    if sys.stdout is None:  # closed by who started us
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (it stays open)
     try:
         code = _invoke(sys.argv[1:] or ["--help"])
         sys.stdout.flush()  # here, where a broken pipe can be caught
@@ -288,11 +290,21 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("stopped", 130)
     except (BrokenPipeError, SystemExit):  # rich makes the second out of the first
-        # whoever read our output has seen enough; keep the interpreter from complaining at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # whoever read our output has seen enough
         code = 0
+    except UnicodeEncodeError as error:
+        letters = error.object[error.start : error.end]
+        _fail(f"the output's encoding, {error.encoding}, lacks {letters!a}; set PYTHONIOENCODING=utf-8", 1)
+    except OSError as error:
+        _write_no_more()
+        _fail(f"{error.filename or 'cannot write the output'}: {error.strerror or error}", 1)
     gc.freeze()  # else Python looks through all that was loaded before it ends
     sys.exit(code)
+
+
+def _write_no_more() -> None:
+    """Keep the interpreter from complaining at exit of what it cannot write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _invoke(arguments: list[str]) -> int:

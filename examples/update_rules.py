@@ -1,4 +1,4 @@
-"""The four learning rules on the same spikes: they book at different times and agree once the traces have died away.
+"""Four of the five learning rules on the same spikes: they book at different times and agree once traces are gone.
 
     python examples/update_rules.py
 

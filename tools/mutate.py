@@ -139,7 +139,7 @@ MUTATIONS = (
     Mutation(
         "eventnet/coding/prediction_kernels.py", "_on_ramp(phi, slope, last)", "_on_ramp(phi, slope, last) + 1", WAKE
     ),
-    Mutation("eventnet/compiling.py", "if not each.is_declaration", "if False", "tests/unit/test_compiling.py"),
+    Mutation("eventnet/machine_code.py", "== _digest(object_file)", "!= ''", "tests/unit/test_machine_code.py"),
     Mutation("eventnet/engines/compiled/state.py", "FIRST_LISTED] = 0", "FIRST_LISTED] += 0", COMPILED),
     Mutation(
         "eventnet/engines/actor/accrual.py", "due, self.due = self.due, np.zeros_like(self.due)", "due = self.due", DUE

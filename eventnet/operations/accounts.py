@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from eventnet.operations.payers import Sharing
 
 FOLDER = "accounts"
-ACCOUNTS_VERSION = 3
+ACCOUNTS_VERSION = 4
 """How bills are summed and shared: raised whenever that changes, or what an account holds, and only then, so that
 accounts which a run has left serve until they would mislead (tests/golden says when).
 """
@@ -123,6 +123,9 @@ class Accounts:
     def keep_sums(self, piece: Piece, sums: StretchSums) -> bool:
         """Keep the sums of a file of the trace, which must be there; returns whether it is."""
         is_there = self._keep("sums", piece, {**vars(sums)})
+        if isinstance(piece, int) and not sums.is_final:
+            with suppress(OSError):  # what stands for many parts would hide it, and was of no use
+                self._file("sums", _together_with(piece)).unlink(missing_ok=True)
         self._put_together("sums", piece, self.sums, sums_together, self.keep_sums)
         return is_there
 
@@ -182,7 +185,8 @@ class Accounts:
         if not all(self._file(what, each).exists() for each in reversed(parts)):
             return
         each_alone = [known for part in parts if (known := load(part)) is not None]
-        if len(each_alone) == len(parts):
+        # whether those that are not final are still good is found out of each by itself
+        if len(each_alone) == len(parts) and all(getattr(each, "is_final", True) for each in each_alone):
             keep(parts, together(each_alone))
             if load(parts) is not None:
                 for part in parts:
@@ -222,13 +226,15 @@ def _name(piece: Piece) -> str:
 class Accounted:
     """A trace and what is known of its costs.
 
-    `accounts` None: nothing is known, and nothing is kept. `read_answers`: gives those of all targets.
+    `accounts` None: nothing is known, and nothing is kept. `read_answers`: gives the recorded ones of all targets;
+    `answered_until`: the time in ns before which none is missing.
     """
 
     trace: Parts
     accounts: Accounts | None
     reader: TableReader
     read_answers: Callable[[], Answers]
+    answered_until: Callable[[], int]
 
     @cached_property
     def answers(self) -> Answers:
@@ -354,6 +360,8 @@ class Accounted:
         ledger = Ledger(Answers(0) if answers is None else answers)
         ledger.add(self.reader.runs(table))
         sums = ledger.close()
+        if answers is not None:
+            sums = replace(sums, is_final=self.answered_until() >= sums.last_ns)
         if answers is not None and self.accounts is not None and self._is_still_there(piece):
             self.accounts.keep_sums(piece, sums)
         return sums

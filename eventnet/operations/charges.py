@@ -210,7 +210,8 @@ class StretchSums:
     | `labels` | target, class of the answer that comes next, way: where it came before the stretch ended |
     | `open` | target, number of the answer that comes next, way: where it had not come when the sums were made |
 
-    `n_answers`: how many samples of each target came before `last_ns`, the time of the last event.
+    `n_answers`: how many samples of each target came before `last_ns`, the time of the last event, as far as was known
+    when the sums were made; `is_final`: nothing was missing.
     """
 
     n_events: int
@@ -221,6 +222,7 @@ class StretchSums:
     seconds: _Ints
     labels: _Ints
     open: _Ints
+    is_final: bool = True
 
 
 class Ledger:
@@ -271,7 +273,7 @@ class Ledger:
 
 
 def sums_together(stretches: Sequence[StretchSums]) -> StretchSums:
-    """Consecutive stretches, at least one, as one. What was open at the end of one stays so."""
+    """Consecutive stretches, at least one, as one; all must be final. What was open at the end of one stays so."""
 
     def every(rows: Sequence[_Ints], n_keys: int) -> _Ints:
         table = np.concatenate(rows)

@@ -29,6 +29,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+import eventnet.trace.events as trace_events
 from eventnet.compiling import compiled_and_kept
 from eventnet.network.graph import Graph
 from eventnet.operations import shares
@@ -391,7 +392,9 @@ def _wiring(graph: Graph) -> _Wiring:
 
 def _kernel(function: _Function) -> _Function:
     """Compile serially and cached. Kernels borrow their arrays and allocate none, so nothing need be counted."""
-    return compiled_and_kept(function, made_of=(shares.__file__,), error_model="numpy", nogil=True, _nrt=False)
+    return compiled_and_kept(
+        function, made_of=(shares.__file__, trace_events.__file__), error_model="numpy", nogil=True, _nrt=False
+    )
 
 
 @_kernel

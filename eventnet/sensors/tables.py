@@ -249,7 +249,7 @@ def _batches(file: Path, names: tuple[str, ...]) -> Iterator[Any]:
                         yield batch
             return
         options = pa.csv.ConvertOptions(
-            include_columns=list(names),
+            include_columns=list(dict.fromkeys(names)),  # one of them may be wanted twice
             column_types={name: pa.string() for name in names},
             null_values=[""],
             strings_can_be_null=True,

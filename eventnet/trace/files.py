@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,8 @@ def replacing(path: Path, flush: bool = True) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror or error}; make room there, or check permissions"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong with the disk has been told
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -271,7 +271,7 @@ class Parts:
             raise _damage(path, error, len(self.parts) - 1) from error
 
     def first_ns(self, k: int) -> int:
-        """The least `time_ns` of the k-th piece, which the footer of a part says."""
+        """The least `time_ns` of the k-th piece, which has rows; the footer of a part says it."""
         if k == len(self.parts):
             assert self.rows_of_tail is not None
             return int(pc.min(self.rows_of_tail["time_ns"]).as_py())

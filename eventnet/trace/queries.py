@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 SPIKES = ("forward", "backward")
 """The kinds of event that are spikes."""
 BILLS_BY = ("kind", "population", "projection", "direction", "sensor", "second", "label", "event")
+NEVER_NS = 2**63 - 1
 Sums = NDArray[Any]
 """Of some events, int [n_ways, n_summed]: their number and their bills, by `WAYS` and `SUMMED`."""
 
@@ -290,7 +291,8 @@ class Run:
         if not self.damaged:
             with suppress(OSError):
                 accounts = Accounts(self.path, [footer.mark for footer in trace.footers])
-        return Accounted(trace, accounts, TableReader(self.populations, self.projections), self._answers)
+        reader = TableReader(self.populations, self.projections)
+        return Accounted(trace, accounts, reader, self._answers, self._answered_until)
 
     def _answers(self) -> Answers:
         """The answers of all targets. Raises InputError where the outcomes cannot be read."""
@@ -299,6 +301,13 @@ class Run:
             of_target = self._of_target(self.answered, name)
             answers.add(k, of_target["time_ns"].to_numpy(), of_target["label"].to_numpy())
         return answers
+
+    def _answered_until(self) -> int:
+        """The time in ns before which no answer is missing: a run that goes on records them now and then, in order."""
+        if self.status.get("state") != "running" or not self._target_names:
+            return NEVER_NS
+        latest_ns = pc.max(self.answered["time_ns"]).as_py()
+        return -1 if latest_ns is None else int(latest_ns)
 
     def _bill_of_each_event(self) -> Iterator[dict[str, Any]]:
         columns = ["event", "time_ns", "kind", "population", "projection", "neuron", "value", *COUNTS]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -140,7 +141,7 @@ class RunWriter:
                 remedy="start the run anew in another directory, or go on with the version that began it",
             )
         for temporary in path.rglob(".*.tmp"):
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)  # it may be of one that only asks the run, and be gone by now
         if writer._trace:
             writer._event_parts.go_back_to(saved["event_rows"])
         writer._outcome_parts.go_back_to(saved["outcome_rows"])
@@ -217,7 +218,12 @@ class RunWriter:
             raise ValueError("close as interrupted or failed, or as complete with a summary")
         self._closed = True
         try:
-            self._write_tails()
+            try:
+                self._write_tails()
+            except RunError as error:
+                with suppress(RunError):  # a few bytes may fit where the tail does not
+                    self._write_status("failed", time_ns, str(error))
+                raise
             self._write_status(status, time_ns, message)
             if summary is not None:
                 write_json(self.path / "summary.json", summary)

@@ -83,7 +83,7 @@ class EventLog:
 
     def first_at(self, time_ns: int) -> int:
         """The number of the first event at or after `time_ns`; that of the last and one, if there is none."""
-        part = bisect_left(range(self._trace.n_pieces), time_ns, key=self._start_ns) - 1
+        part = bisect_left(self._parts_of(0, self.n_events), time_ns, key=self._start_ns) - 1
         if part < 0:
             return 0
         # times never fall, so as many events come before it as have an earlier one
@@ -103,8 +103,8 @@ class EventLog:
         return None
 
     def part_starts_ns(self) -> list[int]:
-        """The time of the first event of each part, and of the tail."""
-        return [self._start_ns(part) for part in range(self._trace.n_pieces)]
+        """The time of the first event of each part, and of the tail where it has any."""
+        return [self._start_ns(part) for part in self._parts_of(0, self.n_events)]
 
     def samples(self, first: int, end: int) -> Events:
         """What sensors took: the events of kind `sample` with first <= number < end."""

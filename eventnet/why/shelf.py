@@ -53,7 +53,8 @@ class Shelf:
             if (time_ns := self._time_of(file)) is None:
                 self._others.append(file)
             else:
-                self._bytes[time_ns] = file.stat().st_size
+                with suppress(FileNotFoundError):  # another process may have done away with it by now
+                    self._bytes[time_ns] = file.stat().st_size
         for file in sorted(self._folder.glob("asked-*.npz"), key=_last_used_ns):
             if (time_ns := self._time_of(file)) is None:
                 self._others.append(file)

@@ -50,7 +50,7 @@ STATES = {
         "float32": "d8f1af71cd5ff5f5",
     }
 }
-ACCOUNTS = {3: "c8701d4111a56c4b"}
+ACCOUNTS = {4: "db43def63e02e7f3"}
 MS = 10**6
 UNTIL_NS = 400 * MS
 CASES: dict[str, tuple[Rule, Wake, str]] = {

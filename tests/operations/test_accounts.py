@@ -286,6 +286,29 @@ def test_a_run_that_was_killed(n_parts: int, n_outcomes: float, compiled: Path, 
     assert asked(run) == expected
 
 
+def test_who_asks_while_a_run_goes_on_spoils_nothing(compiled: Path, tmp_path: Path) -> None:
+    """Answers are recorded more rarely than parts of the trace: what was summed without them is put right."""
+    path = tmp_path / "run"
+    shutil.copytree(compiled, path)
+    shutil.rmtree(path / FOLDER)
+    (path / "summary.json").unlink()
+    status = json.loads((path / "status.json").read_text(encoding="utf-8"))
+    (path / "status.json").write_text(json.dumps(status | {"state": "running"}), encoding="utf-8")
+    for part in sorted((path / "trace").glob("events-*.parquet"))[TOGETHER - 1 :]:
+        part.unlink()
+    (path / "trace" / "tail.parquet").unlink()
+    answers = pq.read_table(path / "outcomes" / "tail.parquet")
+    pq.write_table(answers.slice(0, 3), path / "outcomes" / "tail.parquet")
+    assert asked(open_run(path)) == by_loop(open_run(path))
+    # it goes on, and ends
+    for folder in ("trace", "outcomes"):
+        shutil.copytree(compiled / folder, path / folder, dirs_exist_ok=True)
+    for file in ("summary.json", "status.json"):
+        shutil.copy(compiled / file, path / file)
+    open_run(path).sums("kind")
+    assert asked(open_run(path)) == expected_of(compiled)
+
+
 @pytest.mark.parametrize("engine", ["compiled", "actor"])
 @pytest.mark.parametrize("without", ["", "shares", "all"])
 def test_a_run_that_was_resumed(engine: str, without: str, compiled: Path, tmp_path: Path) -> None:

@@ -84,6 +84,13 @@ def test_without_columns_all_but_the_time_are_channels(tmp_path, form):
 
 
 @pytest.mark.parametrize("form", [".csv", ".parquet"])
+def test_a_column_may_be_several_channels_and_the_time_may_be_one(tmp_path, form):
+    path = write(tmp_path / f"log{form}", {"t": [0, 1], "a": [1.5, 2.5]})
+    stream = sensor(path, columns=("a", "t", "a"))
+    assert samples_of(stream.blocks()) == [(0, {0: 1.5, 1: 0.0, 2: 1.5}), (10**9, {0: 2.5, 1: 1.0, 2: 2.5})]
+
+
+@pytest.mark.parametrize("form", [".csv", ".parquet"])
 def test_an_empty_cell_is_a_channel_left_out_only_in_partial_tables(tmp_path, form):
     path = write(tmp_path / f"log{form}", {"t": [0, 1, 2], "a": [1.5, None, 3.0], "b": [None, 2.0, 4.0]})
     stream = sensor(path, partial=True, time_unit="ns")

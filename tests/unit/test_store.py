@@ -21,6 +21,7 @@ from eventnet.errors import InputError, RunError
 from eventnet.operations.bills import COUNTS, Totals, price
 from eventnet.trace.events import PROJECTION_KINDS, EventBatch, Kind, Phase
 from eventnet.trace.files import replacing, write_text
+from eventnet.trace.parts import PartWriter
 from eventnet.trace.queries import open_run
 from eventnet.trace.schema import EVENT_FIELDS
 from eventnet.trace.state import load_state, save_state
@@ -370,6 +371,23 @@ def test_a_disk_that_refuses_is_a_run_error(tmp_path: Path, monkeypatch: pytest.
     events = open_run(tmp_path / "run").events(columns=["event"])["event"].to_pylist()
     assert events == list(range(len(events)))
     assert len(events) > 30_000
+
+
+def test_where_the_last_rows_do_not_fit_the_run_says_that_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = new_writer(tmp_path / "run", small_graph())
+    record(writer, random_batches(small_graph(), 400, seed=1))
+
+    def full(_: object) -> None:
+        raise RunError("No space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartWriter, "write_tail", full)
+        with pytest.raises(RunError, match="No space left"):
+            writer.close("complete", 10**9, summary={})
+    run = open_run(tmp_path / "run")
+    assert (run.status["state"], run.status["message"], run.summary) == ("failed", "No space left", None)
 
 
 def test_damaged_states_name_the_file(tmp_path: Path) -> None:

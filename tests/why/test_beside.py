@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from eventnet.config import dump, find_config, load_config, with_overrides
+from eventnet.engines.actor import ActorEngine
+from eventnet.network import derive
+from eventnet.running import groups_of, open_streams
+from eventnet.trace.store import RunWriter
 from tests.recorded import two_rates
 
 pytestmark = pytest.mark.skipif(
@@ -204,6 +209,24 @@ def test_what_asks_nothing_leaves_nobody_behind(arguments: tuple[str, ...], run:
     while is_running(pid):  # it may be loading something at that time
         assert time.monotonic() < deadline_s, "it is still there"
         time.sleep(0.05)
+
+
+def test_a_run_of_whole_parts_only(tmp_path: Path) -> None:
+    """Its tail has no rows."""
+    config = with_overrides(load_config(find_config("two_rates")), until_ns=10**9)
+    graph, n_events = derive(config.network), 10**6
+    for _ in range(2):
+        streams, path = open_streams(config), tmp_path / str(n_events)
+        groups = groups_of(graph, streams)
+        with RunWriter.create(
+            path, graph, config_text=dump(config), config_name="", engine="actor", groups=groups, part_events=n_events
+        ) as writer:
+            engine = ActorEngine(config.network, streams, [writer])
+            engine.run(10**9)
+            n_events = int(engine.totals.events.sum())
+            writer.close("interrupted", 10**9)
+    spike = str(spikes(path)[-1])
+    assert ask(path, spike).stdout == ask(tmp_path / str(10**6), spike).stdout != ""
 
 
 def test_it_ends_with_who_asked(run: Path) -> None:

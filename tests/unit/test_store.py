@@ -386,8 +386,9 @@ def test_where_the_last_rows_do_not_fit_the_run_says_that_it_failed(
         patch.setattr(PartWriter, "write_tail", full)
         with pytest.raises(RunError, match="No space left"):
             writer.close("complete", 10**9, summary={})
-    run = open_run(tmp_path / "run")
-    assert (run.status["state"], run.status["message"], run.summary) == ("failed", "No space left", None)
+    status = json.loads((tmp_path / "run" / "status.json").read_text(encoding="utf-8"))
+    assert (status["state"], status["message"]) == ("failed", "No space left")
+    assert not (tmp_path / "run" / "summary.json").exists()
 
 
 def test_damaged_states_name_the_file(tmp_path: Path) -> None:

@@ -23,11 +23,9 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="no process is forked here"
 )
 
-PRELUDE = """
+NOTING = """
 import os
 import sys
-import eventnet.why.beside as beside
-from eventnet.cli import main
 forked = []
 fork = os.fork
 def noting():
@@ -35,6 +33,11 @@ def noting():
     forked.append(pid)
     return pid
 os.fork = noting
+"""
+PRELUDE = f"""
+import eventnet.why.beside as beside
+from eventnet.cli import main
+{NOTING}
 """
 ENDING = """
 try:
@@ -161,17 +164,9 @@ def is_running(pid: int) -> bool:
     return state != "Z"  # one that nobody has waited for yet
 
 
-BEGUN = """
-import os
-import sys
+BEGUN = f"""
 from eventnet import __main__ as command
-forked = []
-fork = os.fork
-def noting():
-    pid = fork()
-    forked.append(pid)
-    return pid
-os.fork = noting
+{NOTING}
 try:
     command.main()
 finally:

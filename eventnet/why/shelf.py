@@ -1,8 +1,9 @@
 """States of a run kept in its directory by their times, so that a look at the run begins near its goal.
 
 They are a cache under `replay/`: what is missing, damaged, foreign or out of date is made anew, and all of it
-may be deleted. Together they stay small beside the trace: where states are large, fewer are kept. Besides, those from
-which the latest questions began are kept whatever their size, since whoever asks of a time asks of it again.
+may be deleted. Together they take twice as much as the trace at most, and a little more: where states are large, fewer
+are kept. Besides, those from which the latest questions began are kept whatever their size, since whoever asks of a
+time asks of it again.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from eventnet.errors import InputError, RunError
 from eventnet.trace.places import part_path
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
 
-SHARE_OF_TRACE = 1.0
+SHARE_OF_TRACE = 2.0
 """How large all states may be beside the whole parts of the trace, and those that a run leaves at any time of it."""
+BYTES_BESIDES = 2**25
+"""How much more they may take: the first large states have their room before the trace is as large as they are."""
 ASKED_KEPT = 3
 """How many states are kept for the latest questions."""
 _NAME = re.compile(r"(?:state|asked)-([0-9a-f]{16})-([0-9]{20})\.npz")
@@ -141,9 +144,13 @@ class Shelf:
         earlier = sum(each for each_ns, each in self._bytes.items() if each_ns <= time_ns)
         return (
             time_ns not in self._bytes
-            and earlier + size <= SHARE_OF_TRACE * self._trace_bytes(n_parts)
-            and sum(self._bytes.values()) + size <= SHARE_OF_TRACE * self._trace_bytes(None)
+            and earlier + size <= self._room(n_parts)
+            and sum(self._bytes.values()) + size <= self._room(None)
         )
+
+    def _room(self, n_parts: int | None) -> float:
+        """How much states may take beside the first `n_parts` parts of the trace (None: all of them)."""
+        return SHARE_OF_TRACE * self._trace_bytes(n_parts) + BYTES_BESIDES
 
     def _trace_bytes(self, n_parts: int | None) -> int:
         """The size of the first `n_parts` parts of the trace (None: of all), as far as they are there."""

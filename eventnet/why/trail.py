@@ -4,7 +4,8 @@
     trail.pass_by(engine)       # now and then, between two calls of engine.run
 
 They are states of the compiled engine, which replays every run; those of an actor run are put in its terms
-(`from_actor.py`). A state is kept where there is room for it on the shelf (`shelf.py`), which is a share of the trace.
+(`from_actor.py`). A state is kept where there is room for it on the shelf (`shelf.py`): that depends on the size of the
+trace.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from eventnet.network import Graph
 if TYPE_CHECKING:
     from eventnet.why.shelf import Shelf
 
-EVENTS_APART = 2**15
+EVENTS_APART = 2**18
 """A replay goes through so many events in some hundredths of a second: states need not lie closer."""
 
 

@@ -166,7 +166,7 @@ def test_many_looks_need_little_memory(tmp_path):
 def test_parts_that_are_passed_leave_no_copies(tmp_path):
     """Where nothing is kept on disk, the engine goes on from part to part as it is."""
     network, streams = varied(104)
-    with patch("eventnet.why.shelf.SHARE_OF_TRACE", 0):
+    with patch("eventnet.why.shelf.SHARE_OF_TRACE", 0), patch("eventnet.why.shelf.BYTES_BESIDES", 0):
         _, past = record(tmp_path / "run", network, streams, DURATION_NS, part_events=300)
         n_parts = len(past.log.part_starts_ns())
         with (
@@ -198,7 +198,7 @@ def test_a_second_look_begins_where_the_first_left_its_states(tmp_path):
     small_parts(path)
     past = open_past(path)
     last = spikes_of(past)[-1]
-    with patch("eventnet.why.shelf.SHARE_OF_TRACE", 0.25):
+    with patch("eventnet.why.shelf.SHARE_OF_TRACE", 0.25), patch("eventnet.why.shelf.BYTES_BESIDES", 0):
         told = explain(past, last)
     kept_ns = Shelf(path).times_ns()
     starts_ns = past.log.part_starts_ns()
@@ -237,7 +237,11 @@ def test_the_latest_questions_keep_their_states_whatever_their_size(tmp_path):
             explain(open_past(path), spike_in[part])
         return min(run_from)
 
-    with patch("eventnet.why.shelf.SHARE_OF_TRACE", 0), patch("eventnet.why.shelf.ASKED_KEPT", 2):
+    with (
+        patch("eventnet.why.shelf.SHARE_OF_TRACE", 0),
+        patch("eventnet.why.shelf.BYTES_BESIDES", 0),
+        patch("eventnet.why.shelf.ASKED_KEPT", 2),
+    ):
         assert begun_ns(5) == 0
         assert begun_ns(5) == starts_ns[5]
         assert begun_ns(3) == 0

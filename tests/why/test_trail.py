@@ -39,7 +39,7 @@ SAVED = ("bias", "held", "x_last", "phi", "t_last", "y", "codes_ns", "traces", "
 
 
 @contextmanager
-def many_states(share: float = 1e6) -> Iterator[None]:
+def many_states(share: float = 1e6, besides: int = 0) -> Iterator[None]:
     """Parts and slices so short that a run of seconds leaves many states, and room for them; however long it takes."""
     clock_s = count(step=SLICE_S)
     with (
@@ -49,6 +49,7 @@ def many_states(share: float = 1e6) -> Iterator[None]:
         patch.object(eventnet.running, "time", SimpleNamespace(monotonic=lambda: next(clock_s))),
         patch("eventnet.why.trail.EVENTS_APART", 300),
         patch("eventnet.why.shelf.SHARE_OF_TRACE", share),
+        patch("eventnet.why.shelf.BYTES_BESIDES", besides),
     ):
         yield
 
@@ -193,6 +194,14 @@ def test_states_stay_a_share_of_the_trace(run: Path, tmp_path: Path) -> None:
     assert left.items() <= files().items()
     assert sum(files().values()) <= SHARE_OF_TRACE * sum(sizes)
     assert len(list((folder / REPLAY_FOLDER).iterdir())) <= len(files()) + ASKED_KEPT
+
+
+def test_the_first_large_states_have_room(run: Path, tmp_path: Path) -> None:
+    """Before the trace is as large as they are."""
+    size = max(each.stat().st_size for each in replay_files(run))
+    with many_states(share=0, besides=3 * size):
+        folder = record(tmp_path, run.name.partition("-")[0], run.name.partition("-")[2])
+    assert 2 <= len(replay_files(folder)) <= 4
 
 
 def test_no_state_where_the_codes_change(name: str, run: Path) -> None:

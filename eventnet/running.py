@@ -83,6 +83,8 @@ def _compiled(network: Network, streams: Streams, recorders: Sequence[OutcomeRec
 
 
 ENGINES: dict[str, Callable[..., Engine]] = {"actor": ActorEngine, "compiled": _compiled, "dense": DenseEngine}
+CHECKPOINT_VERSION = 100 * STATES_VERSION + 1
+"""Of what a checkpoint holds: the engine's state, and from 1 on what stands beside it."""
 SLICE_S = 0.1
 FIRST_SLICE_NS = 10**7
 CHECKPOINT_EVERY_S = 10.0
@@ -130,7 +132,7 @@ class _Ongoing:
 
     def state(self) -> State:
         return {
-            "version": STATES_VERSION,
+            "version": CHECKPOINT_VERSION,
             "engine": self.engine.state(),
             "scores": self.scores.state(),
             "watch": self.watch.state(),
@@ -186,7 +188,7 @@ def resume(path: Path, console: Console, live: bool = False) -> dict[str, Any]:
     name = _engine_name(read_provenance(path).get("engine"), str(path / "provenance.json"))
     config = load_config(path / "config.yaml")
     streams = open_streams(config)
-    writer, state = RunWriter.resume(path, derive(config.network), STATES_VERSION)
+    writer, state = RunWriter.resume(path, derive(config.network), CHECKPOINT_VERSION)
     return _play(config, name, streams, writer, state, console, live)
 
 
@@ -540,7 +542,6 @@ def _compile(engine: Engine, until_ns: int, console: Console) -> None:
 def _summary(ongoing: _Ongoing) -> dict[str, Any]:
     engine = ongoing.engine
     is_dense = isinstance(engine, DenseEngine)
-    forward = engine.passes
     return summary(
         derive(ongoing.config.network),
         engine.totals,
@@ -550,7 +551,7 @@ def _summary(ongoing: _Ongoing) -> dict[str, Any]:
         simulated_ns=engine.now_ns,
         wall_s=ongoing.wall_s,
         run_dir=ongoing.writer.path,
-        dense_passes=(forward, ongoing.scores.n_learned),
+        dense_passes=engine.passes,
         dense_run=engine.counts() if isinstance(engine, DenseEngine) else None,
         streams={} if is_dense else ongoing.stream_counts(),
         test=ongoing.epochs.records[-1]["test"] if ongoing.epochs is not None else None,

@@ -16,7 +16,8 @@ from eventnet.experiments.ordinary import read_epochs
 from eventnet.experiments.paper import HIDDEN_SIZE, ROWS, Row, published
 from eventnet.network import derive
 from eventnet.operations.bills import COUNTS
-from eventnet.operations.energy import DIRECTIONS, dense_cost, energy, footprint, load_energy_table
+from eventnet.operations.dense import dense_cost
+from eventnet.operations.energy import DIRECTIONS, energy, footprint, load_energy_table
 from eventnet.trace.files import read_json
 from eventnet.training import EPOCHS_FILE
 
@@ -159,7 +160,7 @@ def _ordinary(out: Path, row: Row, seed: int, epochs: int) -> Result | None:
     if len(done) < epochs:
         return None
     graph = derive(load_config(config_file(out, row)).network)
-    cost = dense_cost(graph, 1, 1)
+    cost = dense_cost(graph, 1, {(0,): 1})
     operations = {way: float(cost[way]["adds_unit"]) for way in DIRECTIONS}
     counts = {name: sum(cost[way][name] for way in DIRECTIONS) for name in COUNTS}
     tests = [epoch.test_percent for epoch in done]

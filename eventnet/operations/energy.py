@@ -19,7 +19,6 @@ import yaml
 
 from eventnet.errors import InputError
 from eventnet.network.graph import Graph
-from eventnet.operations.bills import COUNTS
 
 ARITHMETIC = ("int_add", "int_multiply", "float_add", "float_multiply")
 DEFAULT_TABLE = "horowitz2014"
@@ -159,42 +158,6 @@ def _levels_of(table: EnergyTable, words: Footprint | None) -> tuple[MemoryLevel
     if words is None:
         return table.levels[-1], table.levels[-1]
     return table.level_for(words.weight_words), table.level_for(words.state_words)
-
-
-def dense_cost(graph: Graph, n_forward_passes: int, n_backward_passes: int) -> dict[str, dict[str, int]]:
-    """What a dense network of the same shape would cost: `COUNTS` for each of forward, backward and update.
-
-    Every projection costs 2 d_in d_out operations a pass, one multiply and one add a weight: d_in d_out
-    `macs`, and 2 d_in d_out in `adds_unit`, the column in which operations are compared. The backward pass
-    goes through the projections that deliver errors (none into a sensor), the update through those that
-    learn; each backward pass has one of both. Neuron operations: bias and nonlinearity forward, the
-    derivative backward, bias and rate in the update.
-    """
-    dense = {direction: dict.fromkeys(COUNTS, 0) for direction in DIRECTIONS}
-    for k in range(len(graph.projections)):
-        d_in, d_out = graph.size_of_source(k), graph.size_of_target(k)
-        _add_layer(dense["forward"], d_in * d_out, d_in, d_out, n_forward_passes)
-        if graph.delivers_error[k]:
-            _add_layer(dense["backward"], d_in * d_out, d_out, d_in, n_backward_passes)
-        if graph.learns[k]:
-            _add_layer(dense["update"], d_in * d_out, d_in + d_out, 0, n_backward_passes)
-            dense["update"]["weight_writes"] += d_in * d_out * n_backward_passes
-    for k, population in enumerate(graph.populations):
-        if k not in graph.sensor_of:
-            dense["forward"]["neuron_ops"] += 2 * population.size * n_forward_passes
-        if graph.carries_error[k]:
-            dense["backward"]["neuron_ops"] += population.size * n_backward_passes
-            if population.learns_bias:
-                dense["update"]["neuron_ops"] += 2 * population.size * n_backward_passes
-    return dense
-
-
-def _add_layer(counts: dict[str, int], n_weights: int, n_read: int, n_written: int, n_passes: int) -> None:
-    counts["adds_unit"] += 2 * n_weights * n_passes
-    counts["macs"] += n_weights * n_passes
-    counts["weight_reads"] += n_weights * n_passes
-    counts["state_reads"] += n_read * n_passes
-    counts["state_writes"] += n_written * n_passes
 
 
 class _Reader:

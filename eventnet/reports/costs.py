@@ -26,7 +26,8 @@ from eventnet.errors import InputError
 from eventnet.network.graph import Graph
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, Convention, Measure, measures, way_of_kinds
-from eventnet.operations.energy import EnergyTable, costs_pj, dense_cost, energy, footprint
+from eventnet.operations.dense import Learned, dense_cost
+from eventnet.operations.energy import EnergyTable, costs_pj, energy, footprint
 from eventnet.reports.answers import write_answer
 from eventnet.reports.grid import grid
 from eventnet.reports.numbers import count, joules
@@ -220,7 +221,7 @@ def _network_rows(run: Run, pricing: _Pricing) -> list[Row]:
     graph = run.networks()[0][1]
     whole = sum(run.sums().values(), np.zeros((N_WAYS, len(SUMMED)), np.int64))
     n_all, of_sensors = _instants(run, graph)
-    n_learned = int(pc.sum(run.outcomes(("learned",))["learned"]).as_py() or 0)
+    learned = _learned(run, graph)
     passes = {f"{DENSE}each sample": n_all}
     if of_sensors:
         passes[f"{DENSE}slowest sensor"] = min(of_sensors.values())
@@ -229,11 +230,26 @@ def _network_rows(run: Run, pricing: _Pricing) -> list[Row]:
     own: Row = {"network": "this run", "passes": None, "learning_passes": None}
     rows = [own | pricing.row(whole, pricing.answers)]
     for name, n_forward in passes.items():
-        cost = dense_cost(graph, n_forward, n_learned)
+        cost = dense_cost(graph, n_forward, learned)
         sums = np.array([[0, *(cost[way][name] for name in COUNTS)] if way else [0] * len(SUMMED) for way in WAYS])
-        known = {"network": name, "passes": n_forward, "learning_passes": n_learned}
+        known = {"network": name, "passes": n_forward, "learning_passes": sum(learned.values())}
         rows.append(known | pricing.row(sums, pricing.answers))
     return rows
+
+
+def _learned(run: Run, graph: Graph) -> Learned:
+    """At how many instants which targets were learned from."""
+    outcomes = run.outcomes(("time_ns", "target", "learned"))
+    outcomes = outcomes.filter(outcomes["learned"])
+    _, instants = np.unique(outcomes["time_ns"].to_numpy(), return_inverse=True)
+    names = [target.name for target in graph.network.targets]
+    asked = np.zeros((instants.max(initial=-1) + 1, len(names)), np.bool_)
+    for target, name in enumerate(names):
+        asked[instants[pc.equal(outcomes["target"], name).to_numpy(zero_copy_only=False)], target] = True
+    return {
+        tuple(np.flatnonzero(targets).tolist()): int(n)
+        for targets, n in zip(*np.unique(asked, axis=0, return_counts=True), strict=True)
+    }
 
 
 def _instants(run: Run, graph: Graph) -> tuple[int, dict[str, int]]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.base import State
+from eventnet.operations.dense import Learned
 from eventnet.trace.events import Outcome
 
 MAX_CHUNKS = 512
@@ -46,7 +47,9 @@ class ScoreKeeper:
         self._first = np.concatenate(([0], np.cumsum(sizes))).astype(int).tolist()
         self._series = [_Series() for _ in self._names]
         self._latest: int | None = None
-        self._n_learned = 0
+        self._learned: dict[tuple[int, ...], int] = {}
+        self._learned_at_ns = -1
+        self._learned_from: tuple[int, ...] = ()
 
     @property
     def n_samples(self) -> int:
@@ -54,15 +57,25 @@ class ScoreKeeper:
         return sum(series.score().samples for series in self._series)
 
     @property
-    def n_learned(self) -> int:
-        """Those of them that were learned from."""
-        return self._n_learned
+    def learned(self) -> Learned:
+        """At how many instants which targets were learned from."""
+        return {targets: n for targets, n in self._learned.items() if n}
 
     def outcome(self, outcome: Outcome) -> None:
-        """Count one outcome."""
+        """Count one outcome; they come in the order of time."""
         self._latest = self._first[outcome.target] + outcome.group
-        self._n_learned += outcome.learned
+        if outcome.learned:
+            self._count_learned(outcome)
         self._series[self._latest].add(outcome)
+
+    def _count_learned(self, outcome: Outcome) -> None:
+        targets: tuple[int, ...] = ()
+        if outcome.time_ns == self._learned_at_ns:
+            targets = self._learned_from
+            self._learned[targets] -= 1
+        targets = tuple(sorted((*targets, outcome.target)))
+        self._learned[targets] = self._learned.get(targets, 0) + 1
+        self._learned_at_ns, self._learned_from = outcome.time_ns, targets
 
     def scores(self) -> dict[str, dict[str, tuple[Score, Score]]]:
         """By target and group (those with samples): the score over all, and over the last quarter of the
@@ -86,7 +99,8 @@ class ScoreKeeper:
         return {
             "series": [[series.chunk_size, series.chunks.copy()] for series in self._series],
             "latest": self._latest,
-            "n_learned": self._n_learned,
+            "learned": list(self._learned.items()),
+            "learned_last": (self._learned_at_ns, self._learned_from),
         }
 
     def load_state(self, state: State) -> None:
@@ -94,7 +108,8 @@ class ScoreKeeper:
         for series, (chunk_size, chunks) in zip(self._series, state["series"], strict=True):
             series.chunk_size, series.chunks = chunk_size, chunks.copy()
         self._latest = state["latest"]
-        self._n_learned = state["n_learned"]
+        self._learned = dict(state["learned"])
+        self._learned_at_ns, self._learned_from = state["learned_last"]
 
 
 class _Series:

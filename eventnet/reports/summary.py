@@ -12,14 +12,8 @@ from numpy.typing import NDArray
 
 from eventnet.network.graph import Graph
 from eventnet.operations.bills import ADDS, COUNTS, DIRECTION, Totals, price
-from eventnet.operations.energy import (
-    DIRECTIONS,
-    EnergyTable,
-    dense_cost,
-    energy,
-    footprint,
-    load_energy_table,
-)
+from eventnet.operations.dense import dense_cost
+from eventnet.operations.energy import DIRECTIONS, EnergyTable, energy, footprint, load_energy_table
 from eventnet.reports.scores import Score, ScoreKeeper
 from eventnet.trace.events import Kind
 
@@ -35,7 +29,7 @@ def summary(
     wall_s: float,
     run_dir: Path | str,
     table: EnergyTable | None = None,
-    dense_passes: tuple[int, int] | None = None,
+    dense_passes: int | None = None,
     dense_run: Mapping[str, Mapping[str, int]] | None = None,
     streams: Mapping[str, Any] | None = None,
     test: Mapping[str, float | None] | None = None,
@@ -43,9 +37,9 @@ def summary(
     """Everything there is to say of a run, as plain JSON values (None for what is not finite).
 
     `spikes` counts spike events (a spike of size 2 is one spike; sizes are in `adds_unit`). `table` None:
-    Horowitz 2014. `dense_passes`: forward and backward passes of the dense network it is compared with; None:
-    one that answers every target sample and learns where this one did, or without targets one that runs at
-    the fastest sensor's rate. `dense_run`: what a dense engine that was run counted, by direction, in place of
+    Horowitz 2014. `dense_passes`: forward passes of the dense network it is compared with, which learns where this
+    one did; None: one that answers every target sample, or without targets one that runs at the fastest
+    sensor's rate. `dense_run`: what a dense engine that was run counted, by direction, in place of
     bills, whose `by_kind` counts passes instead of events. `streams`: what the streams say of themselves, passed
     through. `test`: right answers to test images in percent, by kind of network; those that are there become
     `accuracy.test`.
@@ -58,13 +52,14 @@ def summary(
     }
     counts = _named(bills.sum(axis=(0, 1)))
     adds = adds_by_direction(graph, totals)
+    n_forward = dense_passes or _dense_passes(graph, scores, simulated_ns)
+    n_backward = sum(scores.learned.values())
     if dense_run is not None:
-        by_kind = _by_direction(dense_run, dense_passes or _dense_passes(graph, scores, simulated_ns))
+        by_kind = _by_direction(dense_run, n_forward, n_backward)
         counts = {name: sum(dense_run[direction][name] for direction in DIRECTIONS) for name in COUNTS}
         adds = {direction: dense_run[direction]["adds_unit"] for direction in DIRECTIONS}
     table = table or load_energy_table()
-    n_forward, n_backward = dense_passes or _dense_passes(graph, scores, simulated_ns)
-    dense = dense_cost(graph, n_forward, n_backward)
+    dense = dense_cost(graph, n_forward, scores.learned)
     dense_counts = {name: sum(dense[direction][name] for direction in DIRECTIONS) for name in COUNTS}
     words = footprint(graph)
     found = scores.scores()
@@ -104,20 +99,22 @@ def summary(
     }
 
 
-def _dense_passes(graph: Graph, scores: ScoreKeeper, simulated_ns: int) -> tuple[int, int]:
+def _dense_passes(graph: Graph, scores: ScoreKeeper, simulated_ns: int) -> int:
     if graph.network.targets:
-        return scores.n_samples, scores.n_learned
+        return scores.n_samples
     periods = [sensor.period_ns for sensor in graph.network.sensors]
-    return (simulated_ns // min(periods) if periods else 0), 0
+    return simulated_ns // min(periods) if periods else 0
 
 
 def _spikes(graph: Graph, totals: Totals, kind: Kind, sends: tuple[bool, ...]) -> dict[str, int]:
     return {population.name: int(totals.events[kind, k]) for k, population in enumerate(graph.populations) if sends[k]}
 
 
-def _by_direction(dense_run: Mapping[str, Mapping[str, int]], passes: tuple[int, int]) -> dict[str, dict[str, int]]:
+def _by_direction(
+    dense_run: Mapping[str, Mapping[str, int]], n_forward: int, n_backward: int
+) -> dict[str, dict[str, int]]:
     """What a dense run's passes cost, and how many there were; each backward pass is followed by an update."""
-    n_passes = dict(zip(DIRECTIONS, (passes[0], passes[1], passes[1]), strict=True))
+    n_passes = dict(zip(DIRECTIONS, (n_forward, n_backward, n_backward), strict=True))
     return {direction: {"passes": n_passes[direction], **dense_run[direction]} for direction in DIRECTIONS}
 
 

@@ -267,7 +267,7 @@ def _cut_checkpoint(folder: Path) -> None:
 
 
 def _of_another_version(folder: Path) -> None:
-    with stopping_at(0.0), patch("eventnet.running.STATES_VERSION", 1):
+    with stopping_at(0.0), patch("eventnet.running.CHECKPOINT_VERSION", 1):
         assert eventnet_here("run", "two_rates", "--out", str(folder)).code == 130
 
 

@@ -17,7 +17,8 @@ import yaml
 from eventnet.config import find_config, load_config
 from eventnet.network import derive
 from eventnet.operations.bills import COUNTS
-from eventnet.operations.energy import dense_cost, footprint, load_energy_table
+from eventnet.operations.dense import dense_cost
+from eventnet.operations.energy import footprint, load_energy_table
 from eventnet.trace.queries import open_run
 from tests.cli.command import assert_only_error, eventnet_here, few_images
 
@@ -306,6 +307,7 @@ def test_beside_a_dense_network(watch: Path) -> None:
             at["all"].add(row["time_ns"])
             at[row["population"]].add(row["time_ns"])
     n_learned = sum(row["learned"] for row in outcomes)
+    assert len({row["target"] for row in outcomes}) == 1
     slowest = min(len(at["accelerometer"]), len(at["gyroscope"]))
     assert len(outcomes) < slowest < len(at["all"]) < sum(row["kind"] in ("sample", "loss") for row in events)
     found = {row["network"]: row for row in ops(watch, "--by", "network")}
@@ -319,7 +321,7 @@ def test_beside_a_dense_network(watch: Path) -> None:
     assert {name: found["this run"][name] for name in COUNTS} == {name: whole[name] for name in COUNTS}
     graph = derive(load_config(watch / "config.yaml").network)
     for name, n_forward in passes.items():
-        cost = dense_cost(graph, n_forward, n_learned)
+        cost = dense_cost(graph, n_forward, {(0,): n_learned})
         row = found[name]
         assert (row["passes"], row["learning_passes"]) == (n_forward, n_learned)
         assert {count: row[count] for count in COUNTS} == {
@@ -333,6 +335,63 @@ def test_beside_a_dense_network(watch: Path) -> None:
     paper = {row["network"]: row for row in ops(watch, "--by", "network", "--convention", "paper")}
     adds = summary["operations"]["adds_unit"]
     assert paper["dense, each sample"]["operations"] == adds["forward"] + adds["update"]
+
+
+TWO_TARGETS = """\
+seed: 3
+sensors:
+  s: {{generator: {{kind: sine, n_channels: 1, wave_period: 1 s}}, period: 10 ms}}
+targets:
+  first:
+    population: a
+    signal: {{generator: {{kind: sine, n_channels: 1, wave_period: 1 s}}, period: 40 ms}}
+  second:
+    population: b
+    signal: {{generator: {{kind: sine, n_channels: 1, wave_period: 2 s}}, period: {period}, phase: {phase}}}
+codes:
+  forward: {{k_alpha: 0.8, k_beta: 0.1}}
+  backward: {{k_alpha: 0.8, k_beta: 0.02}}
+populations:
+  s: {{}}
+  hidden: {{size: 20}}
+  a: {{size: 1, nonlinearity: linear}}
+  b: {{size: 1, nonlinearity: linear}}
+projections:
+  - {{from: s, to: hidden}}
+  - {{from: hidden, to: a}}
+  - {{from: hidden, to: b}}
+learning: {{rule: past, eta: 0.001}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("period", "phase", "n_passes"),
+    [("40 ms", "0 ms", 50), ("40 ms", "10 ms", 100), ("20 ms", "0 ms", 100), ("60 ms", "20 ms", 67)],
+)
+def test_a_dense_network_learns_once_at_an_instant(period: str, phase: str, n_passes: int, tmp_path: Path) -> None:
+    """However many targets ask there, and only what leads to them; so does the dense engine, which counts its own."""
+    config = tmp_path / "two.yaml"
+    config.write_text(TWO_TARGETS.format(period=period, phase=phase), encoding="utf-8")
+
+    def run(engine: str) -> dict[str, Any]:
+        folder = tmp_path / engine
+        asked = ("run", str(config), "--engine", engine, "--until", "2 s", "--out", str(folder))
+        assert eventnet_here(*asked).code == 0
+        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        return summary
+
+    beside, dense = run("actor")["dense"], run("dense")
+    assert (beside["forward_passes"], beside["backward_passes"]) == (200, n_passes)
+    assert {way: each["passes"] for way, each in dense["by_kind"].items()} == {
+        "forward": 200,
+        "backward": n_passes,
+        "update": n_passes,
+    }
+    adds = {way: dense["by_kind"][way]["adds_unit"] for way in ("forward", "backward", "update")}
+    assert beside["operations"]["adds_unit"] == adds
+    rows = {row["network"]: row for row in ops(tmp_path / "actor", "--by", "network")}
+    row = rows["dense, each sample"]
+    assert (row["passes"], row["learning_passes"], row["adds_unit"]) == (200, n_passes, sum(adds.values()))
 
 
 # --- tables

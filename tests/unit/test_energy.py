@@ -21,7 +21,8 @@ from eventnet.network.description import (
 )
 from eventnet.network.graph import derive
 from eventnet.operations.bills import COUNTS
-from eventnet.operations.energy import Footprint, dense_cost, energy, footprint, load_energy_table
+from eventnet.operations.dense import dense_cost
+from eventnet.operations.energy import Footprint, energy, footprint, load_energy_table
 from tests.fake_runs import small_graph
 
 BUILT_IN = yaml.safe_load(
@@ -111,7 +112,7 @@ def mlp(*sizes: int, learns: bool = True) -> Network:
 
 def test_dense_cost_of_the_papers_network() -> None:
     """784-200-200-10: the paper's Appendix F counts 2 d_in d_out a layer; backward skips the first."""
-    dense = dense_cost(derive(mlp(784, 200, 200, 10)), 3, 2)
+    dense = dense_cost(derive(mlp(784, 200, 200, 10)), 3, {(0,): 2})
     layers = [784 * 200, 200 * 200, 200 * 10]
     assert dense["forward"]["adds_unit"] == 3 * 2 * sum(layers) == 3 * 397_600
     assert dense["backward"]["adds_unit"] == 2 * 2 * sum(layers[1:])
@@ -125,7 +126,7 @@ def test_dense_cost_of_the_papers_network() -> None:
 
 
 def test_a_network_that_does_not_learn_pays_for_the_forward_pass_only() -> None:
-    dense = dense_cost(derive(mlp(5, 4, 3, learns=False)), 10, 10)
+    dense = dense_cost(derive(mlp(5, 4, 3, learns=False)), 10, {(0,): 10})
     assert dense["forward"]["macs"] == 10 * (20 + 12)
     assert not any(dense["backward"].values())
     assert not any(dense["update"].values())

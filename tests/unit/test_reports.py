@@ -169,7 +169,7 @@ def test_scores_against_a_list_of_all_outcomes(n: int) -> None:
         assert np.ceil(n / 4) <= last.samples <= np.ceil(n / 4) + n // 100
         assert last.correct == sum(right[n - last.samples :])
         assert last.loss == pytest.approx(np.mean([outcome.loss for outcome in mine[n - last.samples :]]))
-    assert (scores.n_samples, scores.n_learned) == (2 * n, n)
+    assert (scores.n_samples, scores.learned) == (2 * n, {(0,): n})
     assert scores.latest_percent() == scores.scores()["digit"]["unseen"][1].percent
 
 
@@ -184,7 +184,7 @@ def test_a_score_can_be_taken_up_again() -> None:
     for outcome in outcomes[2_900:]:
         second.outcome(outcome)
     assert second.scores() == whole.scores()
-    assert second.n_learned == whole.n_learned == 2_000
+    assert second.learned == whole.learned == {(0,): 2_000}
     assert first.n_samples == 2_900
 
 
@@ -316,7 +316,7 @@ def test_the_summary_takes_a_path(totals: Totals, tmp_path: Path) -> None:
         simulated_ns=1,
         wall_s=0.5,
         run_dir=tmp_path,
-        dense_passes=(7, 0),
+        dense_passes=7,
     )
     assert found["run_dir"] == str(tmp_path)
     assert found["dense"]["forward_passes"] == 7

@@ -646,6 +646,24 @@ def test_float32_counts_what_float64_counts():
     assert abs(right[0] - right[1]) < 0.01
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_float32_samples_are_recorded_as_they_are_held(seed):
+    """By both engines: rounded, whether a sample carries all channels or some."""
+    rng = np.random.default_rng(seed)
+    network = Network((Population("in", 5), Population("out", 2)), (Projection("in", "out"),), (Sensor("s", "in", MS),))
+    network, x = replace(network, dtype="float32"), rng.normal(size=(50, 5))
+    channels = [sorted(rng.choice(5, 2, replace=False).tolist()) for _ in range(50)]
+    some = PartialSamples(5, np.arange(50) * MS, channels, x[:, :2].tolist())
+    for samples, wanted in ((Samples(np.arange(50) * MS, x), x), (some, x[:, :2])):
+        found = []
+        for make in (ActorEngine, CompiledEngine):
+            recording = Recording()
+            make(network, {"s": samples}, [recording]).run(50 * MS)
+            found.append([row for row in recording.rows if row[1] == "sample"])
+        assert found[0] == found[1]
+        assert [row[4] for row in found[0]] == wanted.ravel().astype(np.float32).tolist()
+
+
 class Answers(NamedTuple):
     """Hears outcomes only: whether each answer was right."""
 

@@ -158,7 +158,9 @@ class ActorEngine:
         self._touch(i, time_ns, channels)
         self.neurons[i].hold(channels, values)
         reached = np.arange(self.neurons[i].size) if channels is None else channels
-        first = self._emit(time_ns, Phase.SAMPLE, Kind.SAMPLE, i, reached, values, 1.0, NO_CAUSE)
+        # as the neurons have them, which in float32 is rounded
+        held = self.neurons[i].activation(time_ns)[reached].astype(np.float64)
+        first = self._emit(time_ns, Phase.SAMPLE, Kind.SAMPLE, i, reached, held, 1.0, NO_CAUSE)
         self._reason[i] = first + reached.size - 1
         self._ask_forward(i, time_ns, channels)
 

@@ -16,13 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from llvmlite.binding import address_of_symbol, parse_bitcode
 from numba import njit
 
-from eventnet.machine_code import needed_by
+from eventnet.machine_code import digest_of, needed_by
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -35,7 +34,7 @@ def compiled_and_kept(function: _Function, made_of: Sequence[str] = (), **option
     dispatcher = cast(Any, njit)(cache=True, **options)(function)
     cache: Any = getattr(dispatcher, "_cache", None)  # none where Numba compiles nothing
     if hasattr(cache, "_index_key"):
-        _look_up_by_digest(cache, _digest_of((__file__, *made_of)))
+        _look_up_by_digest(cache, digest_of((__file__, *made_of)))
     elif hasattr(cache, "disable"):
         cache.disable()  # better compiled each time than code of files that have changed
     file, kept = getattr(cache, "_cache_file", None), getattr(cache, "_impl", None)
@@ -45,10 +44,6 @@ def compiled_and_kept(function: _Function, made_of: Sequence[str] = (), **option
     if hasattr(cache, "_load_overload") and hasattr(kept, "rebuild"):
         _load_alone(cache, kept)
     return cast(_Function, dispatcher)
-
-
-def _digest_of(files: Sequence[str]) -> str:
-    return blake2b(b"".join(Path(file).read_bytes() for file in files), digest_size=16).hexdigest()
 
 
 def _look_up_by_digest(cache: Any, digest: str) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -44,10 +44,13 @@ def name_of(function: str, made_of: Sequence[str]) -> str:
     features = binding.get_host_cpu_features().flatten()
     told = sorted(f"{name}={value}" for name, value in os.environ.items() if _tells_how_to_compile(name))
     platform = (binding.get_process_triple(), binding.get_host_cpu_name(), features, llvmlite.__version__)
-    digest = blake2b("\0".join((*platform, *told)).encode(), digest_size=16)
-    for file in (*_version_of_numba(), *made_of):
-        digest.update(Path(file).read_bytes())
-    return f"{function}-{digest.hexdigest()}{SUFFIX}"
+    all_of_it = "\0".join((*platform, *told, digest_of((*_version_of_numba(), *made_of))))
+    return f"{function}-{_digest(all_of_it.encode())}{SUFFIX}"
+
+
+def digest_of(files: Iterable[str]) -> str:
+    """A digest of what files hold."""
+    return _digest(b"".join(Path(file).read_bytes() for file in files))
 
 
 def read_code(name: str) -> MachineCode | None:
@@ -105,8 +108,8 @@ def _tells_how_to_compile(variable: str) -> bool:
     return variable.startswith("NUMBA_") and variable not in ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS")
 
 
-def _digest(object_file: bytes) -> str:
-    return blake2b(object_file, digest_size=16).hexdigest()
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=16).hexdigest()
 
 
 def _version_of_numba() -> Iterator[str]:

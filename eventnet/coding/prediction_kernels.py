@@ -11,8 +11,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from eventnet import slices
-from eventnet.coding import prediction
-from eventnet.coding.prediction import HORIZON_NS, N_ROWS, NEVER, Clock, Drive, Signal
+from eventnet.coding import drive as drive_module
+from eventnet.coding.drive import HORIZON_NS, N_ROWS, NEVER, Clock, Drive, Signal
 from eventnet.compiling import compiled_and_kept
 from eventnet.slices import section, table, unsigned
 
@@ -35,7 +35,9 @@ def _kernel(function: _Function) -> _Function:
     Kernels borrow every array, working space too, from their caller and allocate none. Without `_nrt=False` Numba
     would count references on each pass of a tuple of arrays, which takes five times as long as the arithmetic.
     """
-    return compiled_and_kept(function, made_of=(slices.__file__, prediction.__file__), error_model="numpy", _nrt=False)
+    return compiled_and_kept(
+        function, made_of=(slices.__file__, drive_module.__file__), error_model="numpy", _nrt=False
+    )
 
 
 def _view(function: _Function) -> _Function:

@@ -430,7 +430,7 @@ def _read_tail(path: Path, name: str) -> pa.Table | None:
     except FileNotFoundError:
         return None
     try:
-        # by this thread: one of Arrow's may give back Python's bytes only when Python has ended, which aborts the process
+        # by this thread: one of Arrow's may give back Python's bytes when Python has ended, which aborts the process
         table = _opened(pa.BufferReader(content), name).read(use_threads=False)
         _check_schema(path, name, table.schema, table.schema.metadata)
         return table

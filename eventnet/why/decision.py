@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from eventnet.coding import prediction
+from eventnet.coding.drive import Clock
 from eventnet.coding.prediction import catch_up
 from eventnet.engines.actor.loss import loss_of
 from eventnet.engines.actor.neuron import Array, Axon, Indices, Neurons, slope
@@ -90,7 +90,7 @@ def settle(graph: Graph, population: int, backward: bool, neurons: Neurons, time
         return
     axon = neurons.error_axon if backward else neurons.axon
     drive = error_drive(neurons) if backward else forward_drive(neurons)
-    clock = prediction.Clock(axon.clock.k_alpha, axon.k_beta, axon.clock.period_ns, axon.clock.phase_ns)
+    clock = Clock(axon.clock.k_alpha, axon.k_beta, axon.clock.period_ns, axon.clock.phase_ns)
     catch_up(time_ns, axon.t_last_ns, axon.phi, axon.x_last, clock, drive, who)
 
 

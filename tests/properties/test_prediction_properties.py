@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventnet.coding.prediction import NEVER, Clock, Drive, Signal, catch_up, predict, room_for
+from eventnet.coding.drive import NEVER, Clock, Drive, Signal, room_for
+from eventnet.coding.prediction import catch_up, predict
 from eventnet.coding.prediction_kernels import drive_at, foresee_kernel
 from tests.oracles.prediction import ClockedNeuron, Fading, random_neuron, run_clocked
 

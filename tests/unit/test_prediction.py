@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eventnet.coding.prediction import NEVER, Clock, Drive, Signal, catch_up, predict
+from eventnet.coding.drive import NEVER, Clock, Drive, Signal
+from eventnet.coding.prediction import catch_up, predict
 from eventnet.coding.prediction_kernels import drive_at
 from eventnet.errors import InputError
 
@@ -276,7 +277,7 @@ def test_the_same_without_the_compiler() -> None:
 
 COUNT_EVALUATIONS = """
 import numpy as np
-from eventnet.coding import prediction, prediction_kernels
+from eventnet.coding import drive, prediction, prediction_kernels
 from tests.unit.test_prediction import relu, signal, state
 
 calls = 0
@@ -292,12 +293,12 @@ for name in ("_residue", "signal_at", "_level_is_positive", "_probe"):
     setattr(prediction_kernels, name, counted(getattr(prediction_kernels, name)))
 for ticks in (1e3, 1e6, 1e9):
     # two codes that turn phi and the gate's z before the ramp crosses after about `ticks`
-    drive = relu(signal(1.0 / ticks, (0.2, 0.9), (-0.1, 0.99)))
+    given = relu(signal(1.0 / ticks, (0.2, 0.9), (-0.1, 0.99)))
     axon = state(0, 0.0, 0.1 + 1.0 / ticks)
     calls = 0
-    spike_ns = int(prediction.predict(*axon, prediction.Clock(0.5, 1.0, 10, 0), drive)[0])
+    spike_ns = int(prediction.predict(*axon, drive.Clock(0.5, 1.0, 10, 0), given)[0])
     assert 0.1 < spike_ns / (10 * ticks) < 10, spike_ns
-    prediction.catch_up(spike_ns, *axon, prediction.Clock(0.5, 1.0, 10, 0), drive)
+    prediction.catch_up(spike_ns, *axon, drive.Clock(0.5, 1.0, 10, 0), given)
     print(calls)
 """
 

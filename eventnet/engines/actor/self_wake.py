@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from eventnet.coding import prediction
-from eventnet.coding.prediction import NEVER, Drive, Signal, catch_up, predict
+from eventnet.coding.drive import NEVER, Clock, Drive, Signal
+from eventnet.coding.prediction import catch_up, predict
 from eventnet.engines.actor.neuron import Array, Axon, Dendrite, Indices, Neurons
 from eventnet.engines.actor.spike_queue import Pending, SpikeQueue, What
 from eventnet.network import Nonlinearity
@@ -56,9 +56,9 @@ class SelfWake:
             del self._pending[item.neuron]
             self._next_ns[item.neuron] = NEVER
 
-    def _clock(self) -> prediction.Clock:
+    def _clock(self) -> Clock:
         clock = self._axon.clock
-        return prediction.Clock(clock.k_alpha, self._axon.k_beta, clock.period_ns, clock.phase_ns)
+        return Clock(clock.k_alpha, self._axon.k_beta, clock.period_ns, clock.phase_ns)
 
     def adopt(self, items: list[Pending]) -> None:
         """Take up the predictions found on a queue that was loaded."""

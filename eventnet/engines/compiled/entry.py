@@ -23,7 +23,7 @@ Run = Callable[[Sim, int], int]
 """Lets everything happen that happens before a time in ns; returns why it stopped (`layout`)."""
 
 ELSEWHERE = (
-    "coding/prediction.py",
+    "coding/drive.py",
     "coding/prediction_kernels.py",
     "coding/signal.py",
     "engines/compiled/layout.py",

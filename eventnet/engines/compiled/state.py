@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.coding import decay
-from eventnet.coding.prediction import room_for
+from eventnet.coding.drive import room_for
 from eventnet.coding.signal import MEAN_LANES
 from eventnet.engines.areas import due_to_dendrites, due_to_error_dendrites, grown, owed, worth_of
 from eventnet.engines.compiled import layout

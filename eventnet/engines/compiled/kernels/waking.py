@@ -11,7 +11,7 @@ the next prediction of a side is at 1, and a changed one is carried up in O(log 
 
 from __future__ import annotations
 
-from eventnet.coding.prediction import Clock, Drive, Signal
+from eventnet.coding.drive import Clock, Drive, Signal
 from eventnet.coding.prediction_kernels import catch_up_kernel, foresee_kernel
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (

@@ -22,6 +22,8 @@ from typing import Any
 from rich.console import Console
 
 from eventnet.config import Config, describe, dump, load_config
+from eventnet.config.inputs import check_inputs, describe_inputs
+from eventnet.config.reading import read_source
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.base import STATES_VERSION, Engine, OutcomeRecorder, State, Streams, TargetStream
 from eventnet.engines.dense import DenseEngine
@@ -56,8 +58,9 @@ from eventnet.sensors.spec import (
     TableLabels,
     TableSource,
 )
+from eventnet.trace.provenance import read_provenance
 from eventnet.trace.queries import open_run
-from eventnet.trace.store import RunWriter, read_provenance
+from eventnet.trace.store import RunWriter
 from eventnet.training import (
     DIRECTIONS,
     Epochs,
@@ -178,14 +181,21 @@ def start(
         engine=name,
         groups=groups_of(graph, streams),
         command=command,
+        inputs=describe_inputs(config.as_document(), config.path.parent),
         trace=trace,
     )
     return _play(config, name, streams, writer, None, console, live)
 
 
 def resume(path: Path, console: Console, live: bool = False) -> dict[str, Any]:
-    """Go on with an interrupted run from its last checkpoint; the trace becomes that of an uninterrupted run."""
-    name = _engine_name(read_provenance(path).get("engine"), str(path / "provenance.json"))
+    """Go on with an interrupted run from its last checkpoint; the trace becomes that of an uninterrupted run.
+
+    Raises InputError where there is nothing to go on with, or a file that the run reads has changed since it began.
+    """
+    provenance = read_provenance(path)
+    name = _engine_name(provenance.get("engine"), str(path / "provenance.json"))
+    # before all else is read: of a file that is gone, what reads a configuration would ask whether its name is right
+    check_inputs(provenance["inputs"], read_source(path / "config.yaml").document, path)
     config = load_config(path / "config.yaml")
     streams = open_streams(config)
     writer, state = RunWriter.resume(path, derive(config.network), CHECKPOINT_VERSION)

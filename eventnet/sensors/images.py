@@ -57,10 +57,26 @@ def label_stream(source: ImageLabels) -> LabelStream:
 
 def open_images(images: Images, test: bool) -> Shown:
     """The training images or the test images; the same arrays however often they are asked for."""
+    return _shown(images, _folder_of(images), images.folder is not None, test)
+
+
+def image_files(images: Images) -> dict[str, Path]:
+    """The files that hold these images and their labels, by part, as far as they are there."""
+    from eventnet.datasets.mnist import FILES, SUBSET_NAME, find_file, mnist_folder
+    from eventnet.datasets.places import shipped_file
+
+    folder = _folder_of(images)
+    if folder is None:
+        return {"all": shipped_file(SUBSET_NAME)}
+    found = {part: find_file(mnist_folder(folder), name) for part, name in FILES.items()}
+    return {part: path for part, path in found.items() if path is not None}
+
+
+def _folder_of(images: Images) -> Path | None:
+    """Where mnist/ is; None: it is the part that is shipped."""
     from eventnet.datasets.places import data_folder
 
-    folder = None if images.dataset != "mnist" else images.folder or data_folder()
-    return _shown(images, folder, images.folder is not None, test)
+    return None if images.dataset != "mnist" else images.folder or data_folder()
 
 
 @lru_cache(maxsize=2)

@@ -134,7 +134,8 @@ def compare(first: Run, second: Run) -> Comparison:
         networks=_networks(first, second),
         settings=_differences(
             {k: first.provenance.get(k) for k in SETTINGS}, {k: second.provenance.get(k) for k in SETTINGS}
-        ),
+        )
+        + _inputs(first, second),
         configurations=_differences(_configuration(first), _configuration(second)),
         events=events,
         outcomes=first_difference(first.outcome_parts, second.outcome_parts),
@@ -240,6 +241,17 @@ def _networks(first: Run, second: Run) -> tuple[Difference, ...]:
 def _network(run: Run) -> dict[str, Any]:
     whats = {"populations": "population", "projections": "projection", "targets": "target"}
     return {f"{what} {each['name']}": each for name, what in whats.items() for each in run.provenance[name]}
+
+
+def _inputs(first: Run, second: Run) -> tuple[Difference, ...]:
+    """Files that both read under the same name, but with another content."""
+    a, b = (
+        {each["field"]: f"{each['bytes']:,} bytes, blake2b {each['blake2b'][:16]}…" for each in inputs}
+        for inputs in (first.provenance["inputs"], second.provenance["inputs"])
+    )
+    return tuple(
+        Difference(f"content of {field}", a[field], b[field]) for field in a if field in b and a[field] != b[field]
+    )
 
 
 def _configuration(run: Run) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventnet.errors import InputError
 from eventnet.network.graph import Graph, derive
+from eventnet.trace.provenance import read_provenance
 
 if TYPE_CHECKING:
     from eventnet.config import Config
@@ -18,6 +19,14 @@ def config_of(path: Path) -> Config:
     from eventnet.config import load_config  # only here: most questions need no configuration
 
     return load_config(path / "config.yaml")
+
+
+def check_arrays(path: Path, config: Config) -> None:
+    """Raise InputError where a file of weights or biases is not what it was when the run of a directory began."""
+    from eventnet.config.inputs import check_inputs
+
+    before, folder = read_provenance(path)["inputs"], config.path.parent
+    check_inputs(before, config.document, folder, ("populations", "projections"))
 
 
 def networks_of(path: Path, config: Config) -> tuple[tuple[int, Graph], ...]:

@@ -31,8 +31,8 @@ from eventnet.trace.events import IN_PROJECTION, PROJECTION_KINDS, Kind
 from eventnet.trace.files import read_json
 from eventnet.trace.networks import config_of, networks_of
 from eventnet.trace.parts import Parts, open_parts
+from eventnet.trace.provenance import read_provenance
 from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS
-from eventnet.trace.store import read_provenance
 
 if TYPE_CHECKING:
     from eventnet.config import Config

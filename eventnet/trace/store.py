@@ -31,9 +31,10 @@ from eventnet.engines.base import OutcomeRecorder, Recorder, State
 from eventnet.errors import InputError, RunError
 from eventnet.network.graph import Graph
 from eventnet.trace.events import SCHEMA_VERSION, EventBatch, EventBlock, Outcome, block_of, join
-from eventnet.trace.files import only_writer, read_json, write_json, write_text
+from eventnet.trace.files import only_writer, write_json, write_text
 from eventnet.trace.layout import cut
 from eventnet.trace.parts import PartWriter
+from eventnet.trace.provenance import FORMAT, read_provenance
 from eventnet.trace.schema import EventRows, OutcomeRows
 from eventnet.trace.state import load_state, save_state
 
@@ -41,7 +42,6 @@ PART_EVENTS = 2**18
 BATCH_ROWS = 2**15
 PART_OUTCOMES = 2**16
 BATCH_OUTCOMES = 2**12
-FORMAT = "eventnet run"
 STATES = ("running", "interrupted", "failed", "complete")
 
 
@@ -92,16 +92,17 @@ class RunWriter:
         engine: str,
         groups: Mapping[str, Sequence[str]],
         command: Sequence[str] = (),
+        inputs: Sequence[Mapping[str, Any]] = (),
         trace: bool = True,
         part_events: int = PART_EVENTS,
     ) -> Self:
         """Start a run in a new or empty directory.
 
-        `groups`: for every target of the network, the names of its stream's groups. `trace=False` records
-        outcomes and summary only. Raises InputError where the directory holds anything or a target has no
-        groups, RunError where the disk refuses.
+        `groups`: for every target of the network, the names of its stream's groups; `inputs`: the files that the run
+        reads (see `eventnet.config.inputs`). `trace=False` records outcomes and summary only. Raises InputError where
+        the directory holds anything or a target has no groups, RunError where the disk refuses.
         """
-        provenance = describe_run(graph, config_name, engine, groups, command, trace, part_events)
+        provenance = describe_run(graph, config_name, engine, groups, command, inputs, trace, part_events)
         _claim(path)
         writer = cls(path, graph, provenance)
         for directory in ("outcomes", "checkpoint", *(["trace"] if trace else [])):
@@ -296,11 +297,12 @@ def describe_run(
     engine: str,
     groups: Mapping[str, Sequence[str]],
     command: Sequence[str],
+    inputs: Sequence[Mapping[str, Any]],
     trace: bool,
     part_events: int,
 ) -> dict[str, Any]:
-    """The content of provenance.json: what ran, by which versions. Raises InputError where a target has no
-    groups.
+    """The content of provenance.json: what ran, on which files, by which versions. Raises InputError where a target
+    has no groups.
     """
     network = graph.network
     for target in network.targets:
@@ -329,62 +331,9 @@ def describe_run(
             {"name": each.name, "population": each.population, "groups": list(groups[each.name])}
             for each in network.targets
         ],
+        "inputs": [dict(each) for each in inputs],
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def read_provenance(path: Path) -> dict[str, Any]:
-    """The provenance of a run. Raises InputError where `path` is none, or one of a newer version."""
-    file = path / "provenance.json"
-    if not file.is_file():
-        raise InputError(
-            "is not the directory of a run: it has no provenance.json"
-            if path.is_dir()
-            else "there is no such directory",
-            place=str(path),
-            remedy="give a directory that eventnet run has written",
-        )
-    provenance = read_json(file)
-    version = provenance.get("schema_version")
-    if provenance.get("format") != FORMAT or not isinstance(version, int):
-        raise InputError("was not written by eventnet", place=str(file), remedy="give the directory of a run")
-    if version > SCHEMA_VERSION:
-        raise InputError(
-            "the run was written by a newer version of eventnet",
-            place=str(file),
-            field="schema_version",
-            value=version,
-            remedy=f"update eventnet; this one reads versions up to {SCHEMA_VERSION}",
-        )
-    missing = {"trace", "part_events", "populations", "projections", "targets"} - provenance.keys()
-    if missing:
-        raise InputError(f"lacks {', '.join(sorted(missing))}", place=str(file), remedy="restore the file from a copy")
-    for field, types in _SHAPES.items():
-        _check_shape(file, field, provenance[field], types)
-    return provenance
-
-
-_SHAPES: dict[str, dict[str, type]] = {
-    "populations": {"name": str, "size": int},
-    "projections": {"name": str, "source": str, "target": str},
-    "targets": {"name": str, "population": str, "groups": list},
-}
-"""What the lists in provenance.json hold. A network has populations; the other lists may be empty."""
-
-
-def _check_shape(file: Path, field: str, value: object, types: Mapping[str, type]) -> None:
-    fits = isinstance(value, list) and all(
-        isinstance(each, dict) and all(isinstance(each.get(name), kind) for name, kind in types.items())
-        for each in value
-    )
-    if not fits or (field == "populations" and not value):
-        raise InputError(
-            f"is damaged: each of its {field} must have {', '.join(types)}",
-            place=str(file),
-            field=field,
-            value=value,
-            remedy="restore the file from a copy",
-        )
 
 
 def _claim(path: Path) -> None:

@@ -22,10 +22,14 @@ def recorded_targets(run: Run) -> dict[str, RecordedTarget]:
     names = [each["name"] for each in run.provenance["targets"]]
     if has_ended and all(_has_classes(run, name) for name in names):
         return {name: RecordedTarget(partial(_labels, run, name)) for name in names}
-    # only here, since it loads everything that a run may need
+    # only here, since they load everything that a run may need
+    from eventnet.config.inputs import check_inputs
     from eventnet.running import open_streams
 
-    streams = open_streams(run.config())
+    config = run.config()
+    before, folder = run.provenance["inputs"], config.path.parent
+    check_inputs(before, config.document, folder, ("targets", "playlists", "images"))
+    streams = open_streams(config)
     return {name: as_recorded(target_stream(streams, name)) for name in names}
 
 

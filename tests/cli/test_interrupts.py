@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 import eventnet.running
 from eventnet.config import find_config
+from eventnet.datasets.mnist import FILES
+from eventnet.datasets.places import shipped_file
 from eventnet.reports.progress import RunProgress
 from eventnet.trace.queries import open_run
 from eventnet.trace.store import RunWriter
@@ -25,6 +28,7 @@ from tests.cli.command import (
     assert_only_error,
     eventnet_here,
     eventnet_process,
+    few_images,
     files_of,
     parts_of,
     popen,
@@ -316,3 +320,118 @@ def test_a_run_from_files_goes_on_wherever_it_is_resumed(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert eventnet_here("run", "--resume", "run").code == 0
     assert_same_run(Path("run"), tmp_path / "whole")
+
+
+# --- the files that a run reads
+
+FROM_FILES = """
+sensors:
+  skin: {file: samples.csv, time: t, columns: [left, right], nominal_period: 100 ms}
+targets:
+  touch: {population: output, file: labels.npz, time: t, columns: [label], nominal_period: 100 ms}
+populations:
+  skin: {}
+  output: {size: 3, nonlinearity: softmax}
+projections:
+  - {from: skin, to: output, weights: {file: weights.npz, array: W}}
+learning: {rule: past, eta: 0.01}
+"""
+INPUTS = {
+    "sensors.skin.file": "samples.csv",
+    "targets.touch.file": "labels.npz",
+    "projections[0].weights.file": "weights.npz",
+}
+
+
+def write_inputs(folder: Path, samples: int = 40, label: int = 0, weight: float = 1.0) -> None:
+    """The files that `FROM_FILES` names, and itself."""
+    (folder / "touch.yaml").write_text(FROM_FILES, encoding="utf-8")
+    rows = [f"{k / 10},{k % 7},{k % 5}" for k in range(samples)]
+    (folder / "samples.csv").write_text("\n".join(["t,left,right", *rows]) + "\n", encoding="utf-8")
+    np.savez(folder / "labels.npz", t=np.arange(40) / 10 + 0.05, label=(np.arange(40) + label) % 3)
+    np.savez(folder / "weights.npz", W=np.full((2, 3), weight))
+
+
+def stop_a_run_from_files(folder: Path) -> Path:
+    """Its directory."""
+    write_inputs(folder)
+    with stopping_at(0.0):
+        assert eventnet_here("run", str(folder / "touch.yaml"), "--out", str(folder / "run")).code == 130
+    return folder / "run"
+
+
+@pytest.mark.parametrize(("field", "name"), INPUTS.items())
+def test_a_file_that_changed_is_refused_until_it_is_put_back(field: str, name: str, tmp_path: Path) -> None:
+    run = stop_a_run_from_files(tmp_path)
+    assert eventnet_here("run", str(tmp_path / "touch.yaml"), "--out", str(tmp_path / "whole")).code == 0
+    file = tmp_path / name
+    old = file.read_bytes()
+    put_back = ("put the old file back, or start a new run",)
+    for content, words in (
+        (old + b"9", (f"it has {len(old) + 1:,} bytes, and had {len(old):,}", *put_back)),
+        (old[:-1] + bytes([old[-1] ^ 1]), (f"{len(old):,} bytes, blake2b ", *put_back)),
+        (None, ("no longer there", "put it back, or start a new run")),
+    ):
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
+        before = files_of(tmp_path)
+        assert_only_error(eventnet_here("run", "--resume", str(run)), f"{file}: {field}: ", *words)
+        assert files_of(tmp_path) == before
+    file.write_bytes(old)  # younger than before, but the same
+    assert eventnet_here("run", "--resume", str(run)).code == 0
+    assert summary_of(run) == summary_of(tmp_path / "whole")
+
+
+def test_what_a_run_reads_is_in_its_provenance(tmp_path: Path) -> None:
+    inputs = open_run(stop_a_run_from_files(tmp_path)).provenance["inputs"]
+    assert {each["field"]: each["path"] for each in inputs} == {
+        field: str(tmp_path / name) for field, name in INPUTS.items()
+    }
+    assert [each["bytes"] for each in inputs] == [(tmp_path / name).stat().st_size for name in INPUTS.values()]
+    assert len({each["blake2b"] for each in inputs}) == len(INPUTS)
+
+
+def test_a_run_of_a_version_that_described_no_files_goes_on(tmp_path: Path) -> None:
+    run = stop_a_run_from_files(tmp_path)
+    file = run / "provenance.json"
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    del facts["inputs"]
+    file.write_text(json.dumps(facts), encoding="utf-8")
+    write_inputs(tmp_path, label=1)
+    assert open_run(run).provenance["inputs"] == []
+    assert eventnet_here("run", "--resume", str(run)).code == 0
+
+
+def test_images_that_changed_are_refused(tmp_path: Path) -> None:
+    """Of a data set its files count, wherever they are by now."""
+    config = f"""{few_images(20).replace("mnist-subset", "mnist")}\
+populations:
+  pixels: {{}}
+  output: {{size: 10, nonlinearity: softmax}}
+projections:
+  - {{from: pixels, to: output}}
+"""
+    (tmp_path / "few.yaml").write_text(config, encoding="utf-8")
+    for name in ("here", "there", "other"):
+        write_images(tmp_path / name, shown=3 if name == "other" else 0)
+    with patch.dict("os.environ", EVENTNET_DATA=str(tmp_path / "here")), stopping_at(0.0):
+        assert eventnet_here("run", str(tmp_path / "few.yaml"), "--out", str(tmp_path / "run")).code == 130
+    (tmp_path / "here").rename(tmp_path / "gone")
+    with patch.dict("os.environ", EVENTNET_DATA=str(tmp_path / "other")):
+        changed = eventnet_here("run", "--resume", str(tmp_path / "run"))
+    assert_only_error(changed, f"{tmp_path / 'other' / 'mnist' / 'train-images-idx3-ubyte'}: images.few.train_images")
+    with patch.dict("os.environ", EVENTNET_DATA=str(tmp_path / "there")):
+        assert eventnet_here("run", "--resume", str(tmp_path / "run")).code == 0
+
+
+def write_images(folder: Path, shown: int) -> None:
+    """Files as those of MNIST, but few; `shown`: which of the shipped images comes first."""
+    with np.load(shipped_file("mnist-subset.npz")) as arrays:
+        parts = {name: arrays[name] for name in FILES}
+    (folder / "mnist").mkdir(parents=True)
+    for part, name in FILES.items():
+        few = parts[part][shown : shown + 20].astype(np.uint8)
+        header = bytes([0, 0, 8, few.ndim]) + np.array(few.shape, ">i4").tobytes()
+        (folder / "mnist" / name).write_bytes(header + few.tobytes())

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from eventnet.why.explaining import explain
@@ -170,3 +171,49 @@ def test_a_configuration_that_is_gone(run: Path, tmp_path: Path) -> None:
     assert eventnet_here("run", "two_rates", "--until", "100 ms", "--out", str(folder)).code == 0
     (folder / "config.yaml").unlink()
     assert_only_error(eventnet_here("why", str(folder), "0"), "config.yaml")
+
+
+FROM_FILES = """
+duration: 2 s
+sensors:
+  skin: {file: samples.npz, time: t, columns: [left], nominal_period: 100 ms}
+targets:
+  ahead:
+    population: output
+    signal: {file: wanted.npz, time: t, columns: [left], nominal_period: 100 ms}
+populations:
+  skin: {size: 1}
+  output: {size: 1, nonlinearity: linear}
+projections:
+  - {from: skin, to: output, weights: {file: weights.npz, array: W}}
+codes:
+  forward: {k_alpha: 0.8, k_beta: 0.1}
+  backward: {k_alpha: 0.8, k_beta: 0.02}
+learning: {rule: past, eta: 0.01}
+"""
+
+
+def test_files_that_a_replay_reads_must_be_the_old_ones(tmp_path: Path) -> None:
+    """Those of weights and of wanted values; samples are in the trace."""
+    (tmp_path / "skin.yaml").write_text(FROM_FILES, encoding="utf-8")
+    times = np.arange(20) / 10
+    for name in ("samples", "wanted"):
+        np.savez(tmp_path / f"{name}.npz", t=times, left=np.sin(5 * times))
+    np.savez(tmp_path / "weights.npz", W=np.full((1, 1), 0.5))
+    folder = tmp_path / "run"
+    assert eventnet_here("run", str(tmp_path / "skin.yaml"), "--out", str(folder)).code == 0
+    np.savez(tmp_path / "samples.npz", t=times[:5], left=times[:5])
+    event, weight = str(late(folder, "output", "backward")["event"]), ("--weight", "skin->output", "0", "0")
+    told = why(folder, event), why(folder, *weight)
+    for name, asked, other in (
+        ("weights", (event,), {"W": np.full((1, 1), 0.25)}),
+        ("weights", weight, {"W": np.full((1, 1), 0.25)}),
+        ("wanted", (event,), {"t": times, "left": np.cos(5 * times)}),
+    ):
+        file = tmp_path / f"{name}.npz"
+        old = file.read_bytes()
+        np.savez(file, **other)
+        refused = eventnet_here("why", str(folder), *asked)
+        assert_only_error(refused, str(file), "not what it was when the run began", "put the old file back")
+        file.write_bytes(old)
+    assert (why(folder, event), why(folder, *weight)) == told

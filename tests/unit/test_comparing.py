@@ -302,6 +302,25 @@ def test_how_they_were_run(tmp_path: Path) -> None:
     assert comparison.are_equal  # however they were made
 
 
+def test_files_of_another_content(tmp_path: Path) -> None:
+    """Only those that both name: others are differences of the configurations, or were not described."""
+    inputs = {
+        "a": [("sensors.x.file", 1234, "a" * 64), ("sensors.y.file", 7, "b" * 64), ("sensors.z.file", 8, "b" * 64)],
+        "b": [("sensors.y.file", 7, "b" * 64), ("sensors.x.file", 1234, "c" * 64)],
+    }
+    for name, files in inputs.items():
+        random_run(tmp_path / name)
+        file = tmp_path / name / "provenance.json"
+        described = [{"field": field, "path": "f", "bytes": n, "blake2b": digest} for field, n, digest in files]
+        write_json(file, json.loads(file.read_text(encoding="utf-8")) | {"inputs": described})
+    [found] = compare(open_run(tmp_path / "a"), open_run(tmp_path / "b")).settings
+    assert found.where == "content of sensors.x.file"
+    assert (found.first, found.second) == (
+        f"1,234 bytes, blake2b {'a' * 16}…",
+        f"1,234 bytes, blake2b {'c' * 16}…",
+    )
+
+
 def test_damage_is_named(tmp_path: Path) -> None:
     for name in ("a", "b"):
         random_run(tmp_path / name)

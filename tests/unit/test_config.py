@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eventnet.config import describe, dump, find_config, load_config, models, shipped_configs, with_overrides
+from eventnet.config import describe, dump, find_config, inputs, load_config, models, shipped_configs, with_overrides
 from eventnet.config.models import Section
 from eventnet.errors import InputError
 from eventnet.network import Adaptation, Code, Initial, Nonlinearity, Rule, Wake, derive
@@ -278,6 +279,61 @@ def test_describe_warns_of_a_run_without_end_and_of_learning_without_a_target(tm
     assert len(warnings) == 2
     assert "before a target" in warnings[0]
     assert "duration" in warnings[1]
+
+
+# --- the files that it reads
+
+
+def test_every_file_is_described_once_for_each_place_that_names_it(tmp_path: Path) -> None:
+    config = load_config(write_config(tmp_path, FULL.replace("skin.csv", "./watch.npz")))
+    described = inputs.describe_inputs(config.document, tmp_path)
+    assert [each["field"] for each in described] == [
+        "playlists.exercises.file",
+        "sensors.skin.file",
+        "projections[2].weights.file",
+    ]
+    content = (tmp_path / "watch.npz").read_bytes()
+    digest = hashlib.blake2b(content, digest_size=32).hexdigest()
+    for each in described[:2]:
+        assert (each["path"], each["bytes"], each["blake2b"]) == (str(tmp_path / "watch.npz"), len(content), digest)
+    assert inputs.describe_inputs(config.as_document(), Path("anywhere")) == described
+
+
+def test_of_shipped_images_there_is_one_file() -> None:
+    config = load_config(find_config("digits"))
+    (described,) = inputs.describe_inputs(config.document, config.path.parent)
+    assert described["field"].startswith("images.")
+    assert described["path"].endswith("mnist-subset.npz")
+
+
+def test_a_large_file_is_looked_at_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The beginning, the end, and places between that are evenly spread; the size tells what was added or cut off."""
+    for name, value in (("WHOLE_BYTES", 1000), ("N_PIECES", 5), ("PIECE_BYTES", 100)):
+        monkeypatch.setattr(inputs, name, value)
+    content = np.random.default_rng(1).bytes(2100)
+    document, file = {"sensors": {"a": {"file": "a.csv"}}}, tmp_path / "a.csv"
+    file.write_bytes(content)
+    before = inputs.describe_inputs(document, tmp_path)
+
+    def has_changed(changed: bytes) -> bool:
+        file.write_bytes(changed)
+        try:
+            inputs.check_inputs(before, document, tmp_path)
+        except InputError:
+            return True
+        return False
+
+    seen = [k for k in range(2100) if has_changed(content[:k] + bytes([content[k] ^ 1]) + content[k + 1 :])]
+    assert seen == [k for first in (0, 500, 1000, 1500, 2000) for k in range(first, first + 100)]
+    assert has_changed(content[:-1])
+    assert not has_changed(content)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    document, file = {"sensors": {"a": {"file": "a.csv"}}}, tmp_path / "a.csv"
+    file.mkdir()
+    with pytest.raises(InputError, match=r"a\.csv: sensors\.a\.file: cannot be read: .*; check the path"):
+        inputs.describe_inputs(document, tmp_path)
 
 
 # --- bad configurations

@@ -454,6 +454,8 @@ def test_states_refuse_what_they_cannot_keep(tmp_path: Path) -> None:
         ("populations", [{"size": 3}]),
         ("projections", [{"name": "a", "source": "b"}]),
         ("targets", [{"name": "t", "population": "o", "groups": "all"}]),
+        ("inputs", {"samples.csv": 40}),
+        ("inputs", [{"field": "sensors.a.file", "path": "a.csv", "bytes": "40", "blake2b": ""}]),
     ],
 )
 def test_a_provenance_of_another_shape_names_the_field(tmp_path: Path, field: str, value: object) -> None:

@@ -155,7 +155,7 @@ def run(
     """
     from eventnet.config import find_config, load_config, with_overrides
     from eventnet.reports.closing import write_closing
-    from eventnet.running import Interrupted, start, warnings_of
+    from eventnet.running import Interrupted, start
     from eventnet.running import resume as resume_run
 
     if (config is None) == (resume is None):
@@ -186,8 +186,6 @@ def run(
             until_ns = time_option(until, "--until")
             evaluate = False if no_eval else None
             loaded = with_overrides(loaded, seed=seed, until_ns=until_ns, epochs=epochs, evaluate=evaluate, data=data)
-            for warning in warnings_of(loaded):
-                err.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)
             summary = start(
                 loaded,
                 engine=engine.value if engine else None,
@@ -218,8 +216,8 @@ def validate(
 
     path = find_config(config)
     loaded = with_overrides(load_config(path), data=data)
-    check_data(loaded)
-    out.print(grid(("part", "how it will be"), describe(loaded), n_names=2))
+    labels = check_data(loaded)
+    out.print(grid(("part", "how it will be"), describe(loaded, labels), n_names=2))
     out.print(Text(f"{path} is valid", style="green"), soft_wrap=True)
 
 

@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.text import Text
 
-from eventnet.config import Config, describe, dump, load_config
+from eventnet.config import Config, Labels, describe, dump, load_config, warnings_of_classes
 from eventnet.config.inputs import check_inputs, describe_inputs
 from eventnet.config.reading import read_source
 from eventnet.engines.actor import ActorEngine
@@ -38,7 +40,7 @@ from eventnet.engines.streams import (
     target_stream,
 )
 from eventnet.errors import InputError, RunError
-from eventnet.network import Graph, Network, derive
+from eventnet.network import Graph, Network, Population, derive
 from eventnet.operations.accounts import Accounts
 from eventnet.operations.ongoing import OngoingBills
 from eventnet.reports.live import LiveView
@@ -47,6 +49,7 @@ from eventnet.reports.progress import RunProgress
 from eventnet.reports.scores import ScoreKeeper
 from eventnet.reports.summary import adds_by_direction, summary
 from eventnet.sensors import build_sensor, build_target
+from eventnet.sensors.build import SampledTarget
 from eventnet.sensors.images import open_images
 from eventnet.sensors.spec import (
     GeneratorSource,
@@ -73,6 +76,8 @@ from eventnet.training import (
     stages,
 )
 from eventnet.why.trail import Trail
+
+Row = TypeVar("Row", Sample, TargetSample)
 
 COMPILING_S = 2.0
 """A first step that takes longer has compiled kernels."""
@@ -167,12 +172,15 @@ def start(
     """Run a configuration from the beginning to its end; returns the summary, which is also in the run directory.
 
     `engine` None: the configuration's, or actor. `out` None: a new directory under runs/. `live`: show a `LiveView`
-    where the console is a terminal. Raises InputError, RunError, or Interrupted where the user stopped it.
+    where the console is a terminal. What may go wrong is said on the console first. Raises InputError, RunError, or
+    Interrupted where the user stopped it.
     """
     name = _engine_name(engine or config.engine or "actor")
     graph = derive(config.network)
     streams = open_streams(config)
     end_of(config, streams)
+    for text in _warnings(config, streams):
+        console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
     writer = RunWriter.create(
         out or _new_directory(config.name),
         graph,
@@ -202,11 +210,13 @@ def resume(path: Path, console: Console, live: bool = False) -> dict[str, Any]:
     return _play(config, name, streams, writer, state, console, live)
 
 
-def check_data(config: Config) -> None:
-    """Read every file that drives a run as far as the run would; InputError for the first fault it would stop at.
+def check_data(config: Config) -> dict[str, Labels]:
+    """Read every file that drives a run as far as the run would; what targets turned out to be, by name.
 
-    A configuration that nothing ends may still be given a duration; its files are read to their end.
+    A configuration that nothing ends may still be given a duration; its files are read to their end. Raises InputError
+    for the first fault that the run would stop at.
     """
+    labels = {}
     # images were read whole when their streams were opened, and every epoch shows the same
     graph, streams = derive(config.network), open_streams(config, epochs=1)
     until_ns = None if config.is_endless else end_of(config, streams)
@@ -214,17 +224,33 @@ def check_data(config: Config) -> None:
         for population, k in graph.sensor_of.items():
             name = graph.network.sensors[k].name
             if not isinstance(_source_of(config, name), GeneratorSource | ImageSource):
-                _read_until(samples(graph, population, sensor_stream(streams, name), 0), until_ns)
+                for _ in _until(samples(graph, population, sensor_stream(streams, name), 0), until_ns):
+                    pass
         for population, k in graph.target_of.items():
             name = graph.network.targets[k].name
-            if not isinstance(_source_of(config, name), GeneratorSource):
-                _read_until(target_samples(graph, population, target_stream(streams, name), 0), until_ns)
+            if isinstance(_source_of(config, name), GeneratorSource):
+                labels[name] = Labels(n_values=graph.populations[population].size)
+            else:
+                rows = target_samples(graph, population, target_stream(streams, name), 0)
+                labels[name] = _labels(_until(rows, until_ns))
+    return labels
 
 
-def _read_until(rows: Iterator[Sample] | Iterator[TargetSample], until_ns: int | None) -> None:
-    for row in rows:
-        if until_ns is not None and row[0] >= until_ns:
-            return
+def _until(rows: Iterator[Row], until_ns: int | None) -> Iterator[Row]:
+    return takewhile(lambda row: until_ns is None or row[0] < until_ns, rows)
+
+
+def _labels(rows: Iterator[TargetSample]) -> Labels:
+    """What the samples of a target are: all of one kind."""
+    labels = Labels()
+    for _, value, _, _ in rows:
+        if isinstance(value, int):
+            low, high = labels.classes or (value, value)
+            if not labels.classes or not low <= value <= high:
+                labels = Labels(classes=(min(low, value), max(high, value)))
+        elif labels.n_values is None:
+            labels = Labels(n_values=len(value))
+    return labels
 
 
 def open_streams(config: Config, epochs: int | None = None) -> Streams:
@@ -245,8 +271,25 @@ def open_streams(config: Config, epochs: int | None = None) -> Streams:
                 end_ns = config.duration_ns + source.ahead_ns
                 source = replace(source, sampling=_ending(source.source, source.sampling, end_ns))
             streams[name] = build_target(in_epochs(replace(target, source=source), epochs), config.seed)
-        check_streams(derive(config.network), streams)
+        graph = derive(config.network)
+        check_streams(graph, streams)
+        for population, k in graph.target_of.items():
+            _check_width(graph.network.targets[k].name, graph.populations[population], streams)
     return streams
+
+
+def _check_width(name: str, population: Population, streams: Streams) -> None:
+    """Before a run begins: that a target has a value for each neuron is known as soon as its file is open."""
+    stream = streams[name]
+    if isinstance(stream, SampledTarget) and not stream.is_class and stream.n_values != population.size:
+        values = f"{stream.n_values} value{'s' * (stream.n_values != 1)}"
+        neurons = f"{population.size} neuron{'s' * (population.size != 1)}"
+        raise InputError(
+            f"gives {values}, but population {population.name} has {neurons}; it is not of classes, since "
+            f"{stream.why_values}",
+            place=name,
+            remedy="give a column for each neuron, or a single column of whole numbers for classes",
+        )
 
 
 def _ending(source: object, sampling: Sampling, end_ns: int | None) -> Sampling:
@@ -256,9 +299,10 @@ def _ending(source: object, sampling: Sampling, end_ns: int | None) -> Sampling:
     return sampling
 
 
-def warnings_of(config: Config) -> list[str]:
+def _warnings(config: Config, streams: Streams) -> list[str]:
     """What may go wrong in a run of this configuration, in words."""
-    return [text for label, text in describe(config) if label == "warning"]
+    classes = [name for name, each in streams.items() if isinstance(each, SampledTarget) and each.is_class]
+    return [text for label, text in describe(config) if label == "warning"] + warnings_of_classes(config, classes)
 
 
 def groups_of(graph: Graph, streams: Streams) -> dict[str, tuple[str, ...]]:

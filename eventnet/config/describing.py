@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from eventnet.config.config import Config
-from eventnet.network import Code, Graph, Projection, derive
+from eventnet.network import Code, Graph, Nonlinearity, Projection, derive
 from eventnet.network.stability import FITTING_SCALE, MEASURED_LENGTH, Guarded, guarded_rate, stabler_rules
 from eventnet.sensors.spec import (
     ArrayLabels,
@@ -25,8 +28,22 @@ from eventnet.training import Change, Training, stages
 from eventnet.units import format_ns
 
 
-def describe(config: Config) -> list[tuple[str, str]]:
-    """Rows of (what, how it will be), in the order of the document, warnings last."""
+@dataclass(frozen=True)
+class Labels:
+    """What the samples of a target turned out to be: classes, of which these are the least and the greatest, or so many
+    values each; neither where there is no sample.
+    """
+
+    classes: tuple[int, int] | None = None
+    n_values: int | None = None
+
+
+def describe(config: Config, labels: Mapping[str, Labels] | None = None) -> list[tuple[str, str]]:
+    """Rows of (what, how it will be), in the order of the document, warnings last.
+
+    `labels`: what those know who have read the data, by target.
+    """
+    labels = labels or {}
     graph = derive(config.network)
     rows = [("name", config.name)]
     if config.description:
@@ -34,7 +51,7 @@ def describe(config: Config) -> list[tuple[str, str]]:
     rows.append(("seed, dtype", f"{config.seed}, {config.dtype}"))
     rows.append(("duration", "until the streams end" if config.duration_ns is None else format_ns(config.duration_ns)))
     rows += [(f"sensor {name}", _sensor(graph, config, name)) for name in config.sensors]
-    rows += [(f"target {name}", _target(graph, spec)) for name, spec in config.targets.items()]
+    rows += [(f"target {name}", _target(graph, spec, labels.get(name))) for name, spec in config.targets.items()]
     rows += [(f"population {p.name}", _population(graph, k)) for k, p in enumerate(graph.populations)]
     rows += [(f"projection {p.name}", _projection(graph, k, p)) for k, p in enumerate(graph.projections)]
     rows.append(("learning", _learning(config)))
@@ -45,7 +62,23 @@ def describe(config: Config) -> list[tuple[str, str]]:
         (f"probe {p.name}", f"{p.variable} of {p.population} every {format_ns(p.period_ns)}")
         for p in config.network.probes
     ]
-    return rows + [("warning", text) for text in _warnings(config, graph)]
+    of_classes = warnings_of_classes(config, [name for name, each in labels.items() if each.classes is not None])
+    return rows + [("warning", text) for text in (*_warnings(config, graph), *of_classes)]
+
+
+def warnings_of_classes(config: Config, are_classes: Collection[str]) -> list[str]:
+    """What may surprise who has whole numbers in a file: they are classes, where these targets have turned out so."""
+    graph = derive(config.network)
+    texts = []
+    for target in graph.network.targets:
+        source, population = config.targets[target.name].source, _population_of(graph, target.name)
+        if isinstance(source, TableLabels) and target.name in are_classes and not _is_softmax(graph, target.name):
+            texts.append(
+                f"the numbers of target {target.name} ({source.file.name}) are whole, so they are classes: population "
+                f"{graph.populations[population].name} is to give 1 at the neuron of that number and 0 at the others; "
+                "to have it give the numbers themselves, put the file under signal"
+            )
+    return texts
 
 
 def _sensor(graph: Graph, config: Config, name: str) -> str:
@@ -84,10 +117,29 @@ def _sampling(sampling: Sampling, period_ns: int) -> str:
     return text
 
 
-def _target(graph: Graph, spec: TargetSpec) -> str:
+def _target(graph: Graph, spec: TargetSpec, labels: Labels | None) -> str:
     target = next(each for each in graph.network.targets if each.name == spec.name)
     smoothing = f", smoothed by {target.label_smoothing:g}" if target.label_smoothing else ""
-    return f"{_labels(spec.source)} for {target.population}, every {format_ns(target.period_ns)}{smoothing}"
+    text = f"{_labels(spec.source)} for {target.population}, every {format_ns(target.period_ns)}{smoothing}"
+    return text if labels is None else f"{text}; {_what_is_given(labels, _is_softmax(graph, spec.name))}"
+
+
+def _what_is_given(labels: Labels, is_softmax: bool) -> str:
+    if labels.classes is not None:
+        low, high = labels.classes
+        classes = f"classes {low} to {high}" if low < high else f"class {low} only"
+        return classes if is_softmax else f"{classes}, each 1 at its neuron and 0 at the others"
+    if labels.n_values is None:
+        return "without a sample"
+    return f"{labels.n_values} value{'s' * (labels.n_values != 1)}"
+
+
+def _is_softmax(graph: Graph, target: str) -> bool:
+    return graph.populations[_population_of(graph, target)].nonlinearity is Nonlinearity.SOFTMAX
+
+
+def _population_of(graph: Graph, target: str) -> int:
+    return next(i for i, k in graph.target_of.items() if graph.network.targets[k].name == target)
 
 
 def _labels(source: PlaylistLabels | ArrayLabels | TableLabels | ImageLabels | SensorTarget) -> str:

@@ -35,7 +35,7 @@ from eventnet.experiments.rows import ENGINE, Settings, config_text, describe_da
 from eventnet.experiments.tables import command_of, markdown
 from eventnet.network import derive
 from eventnet.reports.numbers import percent
-from eventnet.running import resume, start, warnings_of
+from eventnet.running import resume, start
 from eventnet.trace.files import read_json, write_json, write_text
 
 NAME = "table-f"
@@ -138,8 +138,6 @@ def _train_spiking(out: Path, row: Row, seed: int, settings: Settings, console: 
     if folder.exists():
         shutil.rmtree(folder)  # it was killed before its first checkpoint
     config = with_overrides(load_config(config_file(out, row)), seed=seed)
-    for warning in warnings_of(config):
-        console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
     start(config, engine=None, out=folder, trace=False, command=["eventnet", "reproduce", NAME], console=console)
 
 

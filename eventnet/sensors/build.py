@@ -72,13 +72,14 @@ def build_target(spec: TargetSpec, seed: int) -> SampledTarget | PlaylistTarget 
         return _sensor_target(source, seed, spec.name, place)
     if isinstance(source, ArrayLabels):
         rows, is_class = _label_rows(source, place)
-        return SampledTarget(
-            rows, Sampling(policies=spec.policies), 0, seed, spec.name, is_class, True, source.group_names
-        )
+        why = None if is_class else "they are given as floats"
+        return SampledTarget(rows, Sampling(policies=spec.policies), 0, seed, spec.name, why, True, source.group_names)
+    from eventnet.sensors.tables import why_values  # only here, since it loads Arrow
+
     table = _open_table(source)
     sampling = Sampling(period_ns=source.period_ns, phase_ns=source.phase_ns, policies=spec.policies)
     check_sampling(sampling, table.rows, place)
-    return SampledTarget(table.rows, sampling, 0, seed, spec.name, table.is_integer, False, ALL)
+    return SampledTarget(table.rows, sampling, 0, seed, spec.name, why_values(table), False, ALL)
 
 
 class SampledSensor:
@@ -125,7 +126,8 @@ class SampledSensor:
 class SampledTarget:
     """A target's samples, taken like a sensor's (a `TargetStream`).
 
-    `tagged`: the source's last two columns are the group and whether the sample is learned from.
+    `why_values`: why its numbers are values, in words; None: they are classes. `tagged`: the source's last two columns
+    are the group and whether the sample is learned from.
     """
 
     def __init__(
@@ -135,7 +137,7 @@ class SampledTarget:
         ahead_ns: int,
         seed: int,
         name: str,
-        is_class: bool,
+        why_values: str | None,
         tagged: bool,
         groups: tuple[str, ...],
     ) -> None:
@@ -143,7 +145,7 @@ class SampledTarget:
         self._sampling = sampling
         self._ahead_ns = ahead_ns
         self._key = (seed, name)
-        self._is_class = is_class
+        self.why_values = why_values
         self._tagged = tagged
         self._groups = groups
         self._counts = StreamCounts()
@@ -151,6 +153,17 @@ class SampledTarget:
     @property
     def groups(self) -> tuple[str, ...]:
         return self._groups
+
+    @property
+    def is_class(self) -> bool:
+        """Whether each sample is a class, and not values to give."""
+        return self.why_values is None
+
+    @property
+    def n_values(self) -> int:
+        """How many numbers a sample has."""
+        n = self._source.n_channels if isinstance(self._source, Signal) else len(self._source.columns)
+        return n - 2 if self._tagged else n
 
     @property
     def duration_ns(self) -> int | None:
@@ -177,7 +190,7 @@ class SampledTarget:
         if self._tagged:
             groups, learn = values[:, -2].astype(np.int64), values[:, -1] > 0
             values = values[:, :-2]
-        if self._is_class:
+        if self.is_class:
             return TargetBlock(samples.times_ns, self._as_classes(samples.times_ns, values[:, 0]), groups, learn)
         return TargetBlock(samples.times_ns, values, groups, learn)
 
@@ -190,7 +203,7 @@ class SampledTarget:
                 place=f"target {self._key[1]!r}",
                 field=f"the label at {times_ns[first]} ns",
                 value=float(labels[first]),
-                remedy="number the classes from 0, or give values as floats",
+                remedy="number the classes from 0; values are given as floats, or put the file under signal",
             )
         return labels.astype(np.int64)
 
@@ -279,7 +292,8 @@ def _sensor_target(spec: SensorTarget, seed: int, name: str, place: str) -> Samp
         )
     if spec.ahead_ns < 0:
         raise InputError("must not be negative", place=place, field="ahead", value=spec.ahead_ns)
-    return SampledTarget(source, spec.sampling, spec.ahead_ns, seed, name, False, False, ALL)
+    why = "a signal's numbers are values"
+    return SampledTarget(source, spec.sampling, spec.ahead_ns, seed, name, why, False, ALL)
 
 
 def _label_rows(spec: ArrayLabels, place: str) -> tuple[ArrayRows, bool]:

@@ -238,7 +238,7 @@ class ArrayLabels:
 
 @dataclass(frozen=True)
 class TableLabels:
-    """Targets in a file, as `TableSource`; one integer column is a class, float columns are values to give."""
+    """Targets in a file, as `TableSource`; one column of whole numbers gives classes, anything else values."""
 
     file: Path
     time: str

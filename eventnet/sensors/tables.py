@@ -4,10 +4,13 @@ memory.
 A row's number in messages counts rows of data from 1. A .csv has a line of column names first; its cells are
 read as text and converted here, so that whole-number times keep all their digits and a bad cell can be named.
 A .csv that was cut short inside its last number cannot be told from a whole one; an .npz or .parquet can.
+
+Whether labels are classes or values is decided by `why_values`, and nowhere else.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +30,15 @@ from eventnet.sensors.spec import TableLabels, TableSource
 from eventnet.units import NS_PER
 
 CSV_BLOCK_BYTES = 1 << 20
+_WHOLE = "^-?[0-9]{1,18}$"
 
 
 @dataclass(frozen=True)
 class Table:
-    """An opened table: its rows, and whether it is one column of whole numbers (classes, where it gives
-    labels).
-    """
+    """An opened table: its rows, and the type of each column; None for a .csv, in which all is text."""
 
     rows: ArrayRows | ColumnRows
-    is_integer: bool
+    types: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,43 @@ def open_table(spec: TableSource | TableLabels) -> Table:
     return _open_columns(spec, partial)
 
 
+def why_values(table: Table) -> str | None:
+    """Why the numbers of a table of labels are values; None where they are classes: one column of whole numbers.
+
+    Of a .npz or .parquet the type of the column decides. Of a .csv all of its cells do, so this reads them until one is
+    found that is not whole: a number with a point or an exponent, or an infinity. Empty cells and nan say nothing.
+    """
+    columns = table.rows.columns
+    if len(columns) > 1:
+        return f"there are {len(columns)} columns"
+    if isinstance(table.rows, ColumnRows) and table.types is None:
+        return _why_not_whole(table.rows.file, columns[0])
+    (kind,) = table.types or ("",)
+    return None if kind.startswith(("int", "uint")) else f"column {columns[0]!r} is of type {kind}"
+
+
+def _why_not_whole(file: Path, name: str) -> str | None:
+    """Which cell of a column of a .csv is a number but not a whole one; None where there is none."""
+    number, is_any_whole = 1, False
+    for batch in _batches(file, (name,)):
+        texts = pc.utf8_trim_whitespace(batch.column(name))
+        is_whole = pc.match_substring_regex(texts, _WHOLE)
+        is_any_whole |= bool(pc.any(is_whole).as_py())
+        for text in pc.unique(texts.filter(pc.invert(is_whole))):
+            if _is_number(text):
+                return f"row {number + pc.index(texts, text).as_py()} of column {name!r} is {text}"
+        number += batch.num_rows
+    return None if is_any_whole else f"column {name!r} has no number"
+
+
+def _is_number(text: pa.Scalar) -> bool:
+    """Whether a cell is one; of what is none, whoever reads it tells."""
+    try:
+        return not math.isnan(text.cast(pa.float64()).as_py())
+    except pa.ArrowInvalid:
+        return False
+
+
 def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:
     place = str(spec.file)
     named = tuple(str(column) for column in spec.columns) if spec.values is None else (spec.values,)
@@ -176,8 +215,8 @@ def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:
         named = tuple(str(k) for k in columns_of(table.shape[1], spec.columns, place))
         chosen = [table[:, int(k)] for k in named]
     values = np.stack([as_floats(a, place, name) for a, name in zip(chosen, named, strict=True)], axis=1)
-    is_integer = len(chosen) == 1 and bool(np.issubdtype(chosen[0].dtype, np.integer))
-    return Table(ArrayRows(times, values, named, place, partial, first_row=1), is_integer)
+    rows = ArrayRows(times, values, named, place, partial, first_row=1)
+    return Table(rows, tuple(each.dtype.name for each in chosen))
 
 
 def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
@@ -208,8 +247,9 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
         raise InputError("there is no column beside the time", place=place, field="columns")
     if next(_batches(spec.file, (spec.time,)), None) is None:
         raise _empty(spec.file)
-    is_integer = len(columns) == 1 and bool(pa.types.is_integer(kinds[names.index(columns[0])]))
-    return Table(ColumnRows(spec.file, spec.time, NS_PER[spec.time_unit], columns, partial), is_integer)
+    rows = ColumnRows(spec.file, spec.time, NS_PER[spec.time_unit], columns, partial)
+    is_text = spec.file.suffix.lower() == ".csv"
+    return Table(rows, None if is_text else tuple(str(kinds[names.index(column)]) for column in columns))
 
 
 def _is_numeric(kind: Any) -> bool:

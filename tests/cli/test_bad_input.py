@@ -153,7 +153,7 @@ FAULTS = {
     "late label": (SAMPLES, [*LABELS[:5], "0.1,1", *LABELS[6:]], ("labels.csv", "row 5", "100000000 ns", "late")),
     "label beyond": (SAMPLES, [*LABELS[:5], "0.45,3", *LABELS[6:]], ("labels.csv", "touch", "450 ms", "got 3", "to 2")),
     "label below": (SAMPLES, [*LABELS[:5], "0.45,-1", *LABELS[6:]], ("labels.csv", "touch", "-1", "from 0")),
-    "no probabilities": (SAMPLES, [*LABELS[:5], "0.45,0.5", *LABELS[6:]], ("labels.csv", "touch", "shape", "(20, 3)")),
+    "fraction": (SAMPLES, [*LABELS[:-1], "1.95,0.5"], ("labels.csv", "touch", "1 value", "3 neurons", "row 20", "0.5")),
 }
 
 
@@ -167,6 +167,56 @@ def test_faults_in_files(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert files_of(tmp_path) == before
     assert_one_error(eventnet_here("run", path.name, "--out", "run"), *words)
     assert_not_complete(tmp_path)
+
+
+LINEAR = FROM_FILE.replace("softmax", "linear")
+AS_SIGNAL = "{population: output, signal: {file: labels.csv, time: t, columns: [label], nominal_period: 100 ms}}"
+
+
+def test_classes_for_a_linear_population_are_shown_and_warned_of(tmp_path: Path) -> None:
+    """They stand for 1 at their neuron and 0 at the others, which is not what numbers to give would mean."""
+    path = write(tmp_path, config=LINEAR)
+    valid = eventnet_here("validate", str(path))
+    shown = " ".join(valid.out.split())
+    assert (valid.code, valid.err) == (0, "")
+    assert "every 100 ms; classes 0 to 2, each 1 at its neuron and 0 at the others" in shown
+    ran = eventnet_here("run", str(path), "--out", str(tmp_path / "run"))
+    assert ran.code == 0
+    for text in (shown, " ".join(ran.err.split())):
+        assert text.count("the numbers of target touch (labels.csv) are whole, so they are classes") == 1
+        assert "put the file under signal" in text
+    assert ran.err.startswith("warning: ")
+
+
+def test_what_targets_give_is_shown(tmp_path: Path) -> None:
+    line = next(line for line in FROM_FILE.splitlines() if "labels.csv" in line)
+    single, floats = LINEAR.replace("size: 3", "size: 1"), ["t,label", *(f"{row}.0" for row in LABELS[1:])]
+    for config, labels, words in (
+        (FROM_FILE, LABELS, "every 100 ms; classes 0 to 2"),
+        (single, floats, "every 100 ms; 1 value"),
+        (single.replace(line, f"  touch: {AS_SIGNAL}"), LABELS, "every 100 ms; 1 value"),
+    ):
+        valid = eventnet_here("validate", str(write(tmp_path, labels=labels, config=config)))
+        shown = " ".join(valid.out.split())
+        assert (valid.code, valid.err) == (0, ""), valid.err
+        assert words in shown
+        assert "warning" not in shown
+    assert "; classes 0 to 9" in " ".join(eventnet_here("validate", "digits").out.split())
+    assert "; 2 values" in " ".join(eventnet_here("validate", "two_rates").out.split())
+
+
+def test_whole_numbers_beyond_the_classes_of_a_linear_population(tmp_path: Path) -> None:
+    path = write(tmp_path, config=LINEAR.replace("size: 3", "size: 1"))
+    for command in (["validate", str(path)], ["run", str(path), "--out", str(tmp_path / "run")]):
+        assert_one_error(eventnet_here(*command), "labels.csv: touch", "got 1", "use 0 to 0", "file under signal")
+
+
+def test_a_signal_of_another_width_is_refused_before_a_run(tmp_path: Path) -> None:
+    line = next(line for line in FROM_FILE.splitlines() if "labels.csv" in line)
+    path = write(tmp_path, config=LINEAR.replace(line, f"  touch: {AS_SIGNAL}"))
+    for command in (["validate", str(path)], ["run", str(path), "--out", str(tmp_path / "run")]):
+        assert_only_error(eventnet_here(*command), "labels.csv: touch", "gives 1 value", "output has 3 neurons")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_fault_after_the_end_of_a_run_is_none(tmp_path: Path) -> None:

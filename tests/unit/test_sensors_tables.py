@@ -223,9 +223,59 @@ def test_arrays_of_wrong_shape_are_refused(tmp_path):
     assert refusal(lambda: sensor(path)).field == "columns"
 
 
-def test_a_label_that_is_no_whole_number_is_refused_where_it_comes(tmp_path):
+# --- classes or values
+
+
+def goal(path, *columns, policies=None):
+    return build_target(TargetSpec("goal", TableLabels(path, "t", "ns", columns), policies or Policies()), 0)
+
+
+def test_the_whole_column_of_a_csv_decides_and_not_its_beginning(tmp_path):
+    path, n = tmp_path / "log.csv", 200_000
+    rows = [f"{k},1\n" for k in range(n)]  # several blocks of Arrow's
+    path.write_text("".join(["t,y\n", *rows, f"{n},1.5\n"]))
+    stream = goal(path, "y")
+    assert stream.why_values == f"row {n + 1} of column 'y' is 1.5"
+    assert not stream.is_class
+    values = targets_of(stream.blocks()).values
+    assert (values.shape, values[-1, 0]) == ((n + 1, 1), 1.5)
+    path.write_text("".join(["t,y\n", *(f"{k},\n" for k in range(n)), f"{n},3\n"]))  # empty cells say nothing
+    stream = goal(path, "y", policies=Policies(nonfinite=Policy.DROP))
+    assert stream.is_class
+    assert targets_of(stream.blocks()).values.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (["2", " 0 ", "1"], None),
+        (["2", "", "1"], None),
+        (["nan", "2", "NaN"], None),
+        (["2", "much"], None),  # which is refused where it comes
+        (["-1", "2"], None),  # likewise
+        (["0.0", "1.0"], "row 1 of column 'y' is 0.0"),
+        (["2", "1e0"], "row 2 of column 'y' is 1e0"),
+        (["2", "inf"], "row 2 of column 'y' is inf"),
+        (["", "nan"], "column 'y' has no number"),
+    ],
+)
+def test_what_is_a_class_in_a_csv(tmp_path, cells, why):
     path = tmp_path / "log.csv"
-    # the first block makes the column one of classes, and the last row breaks that
-    path.write_text("t,y\n" + "".join(f"{k},1\n" for k in range(200_000)) + "200000,1.5\n")
-    stream = build_target(TargetSpec("goal", TableLabels(path, "t", "ns", ("y",))), 0)
-    assert "label at 200000 ns" in str(refusal(lambda: list(stream.blocks())))
+    path.write_text("t,y\n" + "".join(f"{k},{cell}\n" for k, cell in enumerate(cells)))
+    assert goal(path, "y").why_values == why
+    assert goal(path, "y").n_values == 1
+
+
+@pytest.mark.parametrize("form", [".npz", ".parquet"])
+def test_elsewhere_the_type_of_a_column_decides(tmp_path, form):
+    path = write(tmp_path / f"log{form}", {"t": [0, 1], "y": [0, 1], "z": [0.0, 1.0]})
+    assert goal(path, "y").is_class
+    assert goal(path, "z").why_values.startswith("column 'z' is of type ")
+    assert (goal(path, "y", "z").why_values, goal(path, "y", "z").n_values) == ("there are 2 columns", 2)
+
+
+def test_a_class_below_zero_is_refused_where_it_comes(tmp_path):
+    path = write(tmp_path / "log.csv", {"t": [0, 1], "y": [1, -1]})
+    error = refusal(lambda: list(goal(path, "y").blocks()))
+    assert (error.field, error.value) == ("the label at 1 ns", -1.0)
+    assert "put the file under signal" in error.remedy

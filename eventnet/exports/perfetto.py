@@ -30,6 +30,7 @@ from eventnet.exports.exporting import Selection
 from eventnet.operations.bills import COUNTS, DIRECTION
 from eventnet.trace.frames import numbers_of_names
 from eventnet.trace.queries import Run
+from eventnet.trace.schema import KINDS
 from eventnet.units import format_ns
 
 SLOT_NS = 10
@@ -219,7 +220,7 @@ class _Counters:
 def _bills(batch: pa.RecordBatch) -> NDArray[np.int64]:
     """The bill of each event, int64 [n, n_directions + n_others]: unit additions by direction, then the others."""
     adds = batch["adds_unit"].to_numpy()
-    numbers = {kind.name.lower(): _DIRECTIONS.index(direction) for kind, direction in DIRECTION.items()}
+    numbers = {KINDS[kind]: _DIRECTIONS.index(direction) for kind, direction in DIRECTION.items()}
     direction = numbers_of_names(batch["kind"], numbers)
     by_direction = [np.where(direction == k, adds, 0) for k in range(len(_DIRECTIONS))]
     return np.stack([*by_direction, *(batch[name].to_numpy() for name in _OTHERS)], axis=1)

@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 
 from eventnet.operations.bills import COUNTS, IS_COUNTED, BillTable
 from eventnet.operations.conventions import SUMMED, way_of_kinds
-from eventnet.trace.events import IN_PROJECTION, EventBlock, Kind
+from eventnet.trace.events import IN_PROJECTION, EventBlock
 from eventnet.trace.frames import numbers_of_names
+from eventnet.trace.schema import KIND_NUMBERS
 
 NS_PER_S = 10**9
 UNPRICED = ("events", "units", "singles")
 """What is summed of events whose bills follow from a table of prices (`bills.py`)."""
 _SPARSE = 64
 """Keys are numbered by sorting them where fewer than one in so many is there."""
-_KIND_NUMBERS = {kind.name.lower(): int(kind) for kind in Kind}
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -153,7 +153,7 @@ class TableReader:
         kinds, populations, projections = (
             np.concatenate([np.zeros(0, np.int64), *(numbers_of_names(chunk, numbers) for chunk in table[name].chunks)])
             for name, numbers in (
-                ("kind", _KIND_NUMBERS),
+                ("kind", KIND_NUMBERS),
                 ("population", self._populations),
                 ("projection", self._projections),
             )

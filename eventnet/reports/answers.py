@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,6 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from eventnet.reports.grid import grid
+from eventnet.trace.files import plain
 
 MANY_COLUMNS = 10**6
 
@@ -42,19 +42,8 @@ def write_answer(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: st
 
 def _objects(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     for row in rows:
-        values = {name: _plain(value) for name, value in zip(columns, row, strict=True)}
-        yield json.dumps(values, ensure_ascii=False, allow_nan=False, default=str)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no infinities and no NaN; they become null, within lists and structures too."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items()}
-    return value
+        values = {name: plain(value) for name, value in zip(columns, row, strict=True)}
+        yield json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
 def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], console: Console) -> None:

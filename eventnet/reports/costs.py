@@ -34,7 +34,7 @@ from eventnet.reports.numbers import count, joules
 from eventnet.reports.rows import BILL_EVENT_COLUMNS
 from eventnet.sensors.spec import ImageLabels
 from eventnet.trace.queries import BILLS_BY, Run, Sums
-from eventnet.trace.schema import KINDS
+from eventnet.trace.schema import KIND_NUMBERS
 
 COSTS_BY = (*BILLS_BY, "network")
 """What costs can be summed by; `network`: this run beside dense networks."""
@@ -195,7 +195,7 @@ def _event_tables(run: Run, pricing: _Pricing) -> Iterator[pa.Table]:
     for batch in run.event_batches(columns=(*BILL_EVENT_COLUMNS, *COUNTS)):
         for first in range(0, batch.num_rows, EVENT_ROWS):
             part = batch.slice(first, EVENT_ROWS)
-            ways = way_of_kinds()[[KINDS.index(name) for name in part.column("kind").to_pylist()]]
+            ways = way_of_kinds()[[KIND_NUMBERS[name] for name in part.column("kind").to_pylist()]]
             sums = np.zeros((part.num_rows, N_WAYS, len(SUMMED)), np.int64)
             sums[np.arange(part.num_rows), ways, 0] = 1
             for k, name in enumerate(COUNTS):

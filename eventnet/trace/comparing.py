@@ -6,7 +6,6 @@ of every event is, to the bit. Runs of the same network, seed and float64 should
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,6 +17,7 @@ import yaml
 from numpy.typing import NDArray
 
 from eventnet.operations.bills import COUNTS
+from eventnet.trace.files import plain
 from eventnet.trace.frames import numbers_of_names
 from eventnet.trace.parts import Parts
 from eventnet.trace.queries import SPIKES, Run
@@ -115,7 +115,7 @@ class Comparison:
     def as_document(self) -> dict[str, Any]:
         """All of it as plain JSON values (None for what is not finite)."""
         ratios = {each.where: _ratio(each.second, each.first) for each in self.totals}
-        document = _plain(asdict(self))
+        document = plain(asdict(self))
         document["totals"] = [{**each, "ratio": ratios[each["where"]]} for each in document["totals"]]
         return {"equal": self.are_equal, "have_traces": self.have_traces, **document}
 
@@ -394,15 +394,3 @@ def _side_by_side(first: Mapping[str, float | None], second: Mapping[str, float 
 
 def _ratio(value: float | None, other: float | None) -> float | None:
     return None if value is None or not other else value / other
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

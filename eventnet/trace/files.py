@@ -7,11 +7,14 @@ is a temporary file whose name starts with a dot, which nothing reads.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from eventnet.errors import InputError, RunError
 
@@ -77,6 +80,21 @@ def write_json(path: Path, value: Any) -> None:
     them.
     """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """The same in values that JSON has, within mappings and lists too: what is not finite becomes null, NumPy's numbers
+    become Python's, and what JSON knows nothing of becomes text.
+    """
+    if isinstance(value, dict):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def read_json(path: Path) -> dict[str, Any]:

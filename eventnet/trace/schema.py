@@ -18,7 +18,9 @@ from eventnet.operations.bills import COUNTS, price
 from eventnet.trace.events import IN_PROJECTION, SCHEMA_VERSION, EventBlock, Kind, Outcome, Phase
 
 NAME = pa.dictionary(pa.int32(), pa.string())
-KINDS = tuple(kind.name.lower() for kind in Kind)
+KIND_NUMBERS: Mapping[str, int] = {kind.name.lower(): int(kind) for kind in Kind}
+"""The number of each kind of event by the name that it has in the column `kind`."""
+KINDS = tuple(KIND_NUMBERS)
 PHASES = tuple(phase.name.lower() for phase in Phase)
 
 EVENT_FIELDS: tuple[tuple[str, pa.DataType], ...] = (

@@ -23,7 +23,7 @@ from eventnet.trace.layout import PLACE
 from eventnet.trace.optional import load
 from eventnet.trace.parts import Parts, checked
 from eventnet.trace.queries import Run
-from eventnet.trace.schema import SCHEMAS, names_of
+from eventnet.trace.schema import KINDS, SCHEMAS, names_of
 
 TABLES = ("events", "bills", "outcomes", "populations", "projections", "targets")
 """What can be asked: docs/exports.md lists the columns."""
@@ -159,7 +159,7 @@ def _dataset(parts: Parts) -> ds.Dataset:
 
 def _bills() -> str:
     """The view `bills`: what each event cost, and for which of the paper's three counts."""
-    cases = " ".join(f"when '{kind.name.lower()}' then '{direction}'" for kind, direction in DIRECTION.items())
+    cases = " ".join(f"when '{KINDS[kind]}' then '{direction}'" for kind, direction in DIRECTION.items())
     direction = f"case kind {cases} end as direction"
     return f"select event, time_ns, kind, {direction}, population, projection, neuron, {', '.join(COUNTS)} from events"
 

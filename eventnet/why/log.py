@@ -22,6 +22,7 @@ from eventnet.trace.ahead import ahead
 from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, Kind
 from eventnet.trace.parts import Parts
 from eventnet.trace.queries import Run
+from eventnet.trace.schema import KIND_NUMBERS, KINDS
 from eventnet.why.events import Event, Events, Ints, Train
 
 SPIKE_COLUMNS = ("time_ns", "kind", "population", "neuron", "value", "scale")
@@ -31,7 +32,6 @@ PARTS_KEPT = 8
 """Parts kept in memory as arrays, some 16 MB each."""
 SAMPLED_PARTS_KEPT = 2
 """Parts of which the samples are kept: an instant may begin in one part and end in the next."""
-_KIND_NAMES = {kind.name.lower(): int(kind) for kind in Kind}
 
 
 class EventLog:
@@ -115,14 +115,14 @@ class EventLog:
         told one by one, -1 for nobody's.
         """
         names = self._names["population"]
-        sent = ds.field("kind").isin(sorted({kind.name.lower() for kind, _ in neurons}))
+        sent = ds.field("kind").isin(sorted({KINDS[kind] for kind, _ in neurons}))
         place = ds.field("population").isin([names[i] for _, i in neurons])
         nothing = Train(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
         found = {key: [nothing] for key in neurons}
         for batch in self._batches(SPIKE_COLUMNS, sent & place):
             times_ns, neuron, value, scale = _numbers(batch, "time_ns", "neuron", "value", "scale")
             for (kind, owner), sender in neurons.items():
-                is_its = _is_any(batch["kind"], kind.name.lower()) & _is_any(batch["population"], names[owner])
+                is_its = _is_any(batch["kind"], KINDS[kind]) & _is_any(batch["population"], names[owner])
                 mine = np.flatnonzero(is_its)
                 its = mine[neuron[mine] == sender]
                 found[kind, owner].append(Train(distinct(times_ns[mine]), times_ns[its], value[its] * scale[its]))
@@ -199,7 +199,7 @@ class EventLog:
         # by its kinds alone, from "row_update" to "settle", a projection might have some
         where = ds.field("population").is_valid() & (ds.field("kind") == "sample")
         table = self._trace.row_groups(part, SAMPLE_COLUMNS, where)
-        events, kinds = table["event"].to_numpy(), _codes(table["kind"], _KIND_NAMES)
+        events, kinds = table["event"].to_numpy(), _codes(table["kind"], KIND_NUMBERS)
         mine = np.flatnonzero(kinds == Kind.SAMPLE)
         if not bool(np.all(np.diff(events[mine]) > 0)):  # the samples of several sensors lie one after the other
             mine = mine[np.argsort(events[mine], kind="stable")]
@@ -223,7 +223,7 @@ class EventLog:
         return InputError(f"is damaged: {problem}", place=place, remedy="restore it from a copy")
 
     def _decoded(self, table: pa.Table) -> Events:
-        kind = _codes(table.column("kind"), _KIND_NAMES)
+        kind = _codes(table.column("kind"), KIND_NUMBERS)
         population = _codes(table.column("population"), self._populations)
         projection = _codes(table.column("projection"), self._projections)
         numbers = {name: table.column(name).to_numpy() for name in ("event", "time_ns", "value", "scale", "cause")}
@@ -272,7 +272,7 @@ def _is_any(column: pa.DictionaryArray, *names: str) -> NDArray[np.bool_]:
     return found
 
 
-def _codes(column: pa.ChunkedArray, code_of: dict[str, int]) -> Ints:
+def _codes(column: pa.ChunkedArray, code_of: Mapping[str, int]) -> Ints:
     """A column of names as numbers, -1 where there is none; Parquet keeps names, not the order of a dictionary."""
     found = []
     for chunk in column.chunks:

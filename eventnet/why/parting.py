@@ -10,7 +10,6 @@ the instant itself brought the difference: another sample, say. A run that canno
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from eventnet.engines.actor.neuron import Dendrite, Neurons
 from eventnet.errors import InputError, RunError
 from eventnet.network import Graph
 from eventnet.trace.comparing import Comparison, Difference, Row
+from eventnet.trace.files import plain
 from eventnet.trace.queries import Run
 from eventnet.why.log import check_network
 from eventnet.why.moment import Moment
@@ -91,7 +91,7 @@ class PartingStates:
 
     def as_document(self) -> dict[str, Any]:
         """All of it as plain JSON values (None for what is not finite)."""
-        document: dict[str, Any] = _plain(asdict(self))
+        document: dict[str, Any] = plain(asdict(self))
         return document
 
 
@@ -315,11 +315,3 @@ def _distances(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]
         distances = np.abs(a - b)
     apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.inf)
     return np.where(np.isfinite(distances), distances, apart)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

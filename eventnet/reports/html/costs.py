@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.conventions import N_WAYS, SUMMED, Convention, Measure, measures, way_of_kinds
-from eventnet.reports.html.raster import KIND_NUMBERS
 from eventnet.reports.senders import senders
 from eventnet.trace.frames import numbers_of_names
 from eventnet.trace.queries import Run
+from eventnet.trace.schema import KIND_NUMBERS
 
 COLUMNS = ("time_ns", "kind", "population", "projection", *COUNTS)
 """What is read of a trace."""

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from eventnet.trace.events import Kind
 from eventnet.trace.frames import numbers_of_names
 from eventnet.trace.queries import Run
+from eventnet.trace.schema import KIND_NUMBERS
 
 COLUMNS = ("event", "time_ns", "kind", "population", "neuron", "value", "scale", "cause")
 """What is read of a trace."""
 N_BINS = 512
 MAX_GROUPS = 128
 """Neurons of larger populations share the rows of bins."""
-KIND_NUMBERS: Mapping[str, int] = {kind.name.lower(): int(kind) for kind in Kind}
 SENDS = (Kind.FORWARD, Kind.BACKWARD)
 ARRIVALS = (Kind.FORWARD_ARRIVAL, Kind.BACKWARD_ARRIVAL)
 DECISIONS = (Kind.ENCODE, Kind.ERROR_ENCODE)

@@ -11,7 +11,7 @@ their product becomes weight change, in units of x times e (an engine subtracts 
 
 With r2 = r_x r_e a product u is worth the area u / (1 - r2) when nothing follows. `future` and `stdp` book it
 at once, so their momentary step is eta / (1 - r2): in closed loop they need a smaller eta than `past`, though
-the sums agree for given spikes (specification, section 5).
+the sums agree for given spikes (docs/semantics.md, section 6).
 
 All rules take spikes over ticks one period apart, `x_spikes` [T, n_in] and `e_spikes` [T, n_out], whole
 numbers; the gains `kp`, `kd` of the forward code; and `kp_back`, `kd_back` of the error code where they

@@ -26,7 +26,7 @@ class Nonlinearity(StrEnum):
 
 
 class Wake(StrEnum):
-    """When a neuron encodes (specification, section 4)."""
+    """When a neuron encodes (docs/semantics.md, section 4)."""
 
     CLOCKED = "clocked"
     EXACT = "exact"
@@ -41,7 +41,7 @@ class Decides(StrEnum):
 
 
 class Rule(StrEnum):
-    """How spikes change weights (specification, section 5; Eqs. 13, 19, 20; `accrual` is ours: docs/semantics.md)."""
+    """How spikes change weights (docs/semantics.md, section 6; Eqs. 13, 19, 20; `accrual` is ours)."""
 
     RECONSTRUCTION = "reconstruction"
     ACCRUAL = "accrual"

@@ -6,7 +6,7 @@ its value v in one way only (`BillTable`):
     bill = fixed + per_unit * |v| + (single if |v| == 1 else multiple)
 
 so totals need no more of a set of events than how many they are, the sum of |v| and how many have |v| == 1, and are
-exactly the sums of the bills. What each count means is said in docs/semantics.md, section 6.
+exactly the sums of the bills. What each count means is said in docs/semantics.md, section 7.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class Totals:
         self.singles[...] = state["singles"]
 
 
-# Adds and multiplies of one neuron in one pass (specification, section 6): a layer costs 2 d_in + 2 d_out forward
+# Adds and multiplies of one neuron in one pass (docs/semantics.md, section 7): a layer costs 2 d_in + 2 d_out forward
 # (encode and quantize the sources, decode and apply h to the targets) and 3 d_in + d_out backward (decode, sum and
 # multiply by h' at the sources, encode at the targets).
 FORWARD_ENCODE_OPS, FORWARD_DECODE_OPS = 2, 2

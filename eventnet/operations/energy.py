@@ -2,7 +2,7 @@
 counted.
 
 The result is an estimate and says so: the table speaks of single operations and accesses on one chip, not of
-a device that runs this network. Specification, section 6.
+a device that runs this network. See docs/semantics.md, section 7.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def load_energy_table(path: Path | str | None = None) -> EnergyTable:
 
 def footprint(graph: Graph) -> Footprint:
     """Words of a network: its weights; and for each neuron a bias, x_last, t_last and phi, one decoder (y and
-    time) for each incoming code, and the same of errors where it carries them (specification, section 2).
+    time) for each incoming code, and the same of errors where it carries them (docs/semantics.md, section 2).
     """
     weights = sum(graph.size_of_source(k) * graph.size_of_target(k) for k in range(len(graph.projections)))
     states = 0

@@ -1,7 +1,7 @@
 """What can happen in a run: the phases of an instant, the kinds of event, and the batch in which engines report them.
 
-This is the vocabulary that engines, recorders, bills and queries share. The order of phases within an instant is the
-specification's section 3; it is data, so it can be printed and tested.
+This is the vocabulary that engines, recorders, bills and queries share. The order of phases within an instant is said
+in docs/semantics.md, section 3; it is data, so it can be printed and tested.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the README shows works as it stands there."""
+"""What the README shows works as it stands there, and what code says of the documents is in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rich.console import Console
 from eventnet.config import load_config
 from eventnet.running import start
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -41,10 +42,9 @@ def test_the_yaml_network_learns(tmp_path: Path) -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    root = Path(__file__).parents[2]
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
     assert links
-    assert all((root / link).exists() for link in links)
+    assert all((ROOT / link).exists() for link in links)
 
 
 def test_the_commands_shown_are_commands() -> None:
@@ -54,3 +54,20 @@ def test_the_commands_shown_are_commands() -> None:
     ).stdout
     assert shown
     assert all(command in helped for command in shown)
+
+
+def test_every_section_that_code_names_is_in_the_specification() -> None:
+    text = (ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## (\d+)\. ", text, re.MULTILINE)
+    named = []
+    for file in (ROOT / "eventnet").rglob("*.py"):
+        # what `coding` holds is left as it is, since kernels are compiled anew when it changes
+        word = r"specification(?:'s|,)" if file.parent.name == "coding" else r"docs/semantics\.md,"
+        for found in re.finditer(r"(.{30})\bsections?\s+(\d+)", file.read_text(encoding="utf-8"), re.DOTALL):
+            before, number = found.groups()
+            if re.search(r"(the paper|[12]\d\d\d),\s+$", before):  # of somebody else's text
+                continue
+            assert re.search(rf"{word}\s+$", before), f"{file}: ...{before}section {number}"
+            assert number in sections, f"{file}: section {number}"
+            named.append(number)
+    assert len(named) > 10

@@ -1,4 +1,4 @@
-"""What happens in each phase of an instant (specification, section 3).
+"""What happens in each phase of an instant (docs/semantics.md, section 3).
 
     sample -> forward arrivals -> forward, population by population -> target -> backward arrivals -> backward, in
     reverse -> update -> adapt -> probe

@@ -1,4 +1,4 @@
-"""A spike trace (x_hat or e_hat of specification, section 5) whose decay costs one multiplication, however many
+"""A spike trace (x_hat or e_hat of docs/semantics.md, section 6) whose decay costs one multiplication, however many
 neurons it has.
 
 The trace of neuron i is `scaled[i] * factor`: all neurons of a code decay alike, so only the factor changes with time,

@@ -75,6 +75,7 @@ from eventnet.training import (
     percent_right,
     stages,
 )
+from eventnet.units import format_ns
 from eventnet.why.trail import Trail
 
 Row = TypeVar("Row", Sample, TargetSample)
@@ -263,13 +264,14 @@ def open_streams(config: Config, epochs: int | None = None) -> Streams:
     streams: dict[str, Any] = {}
     with _naming_files(config):
         for name, sensor in config.sensors.items():
-            sampling = _ending(sensor.source, sensor.sampling, config.duration_ns)
+            sampling = _ending(sensor.source, sensor.sampling, config.duration_ns, 0, f"sensor {name!r}")
             streams[name] = build_sensor(in_epochs(replace(sensor, sampling=sampling), epochs), config.seed)
         for name, target in config.targets.items():
             source = target.source
-            if isinstance(source, SensorTarget) and config.duration_ns is not None:
-                end_ns = config.duration_ns + source.ahead_ns
-                source = replace(source, sampling=_ending(source.source, source.sampling, end_ns))
+            if isinstance(source, SensorTarget):
+                place = f"target {name!r}"
+                sampling = _ending(source.source, source.sampling, config.duration_ns, source.ahead_ns, place)
+                source = replace(source, sampling=sampling)
             streams[name] = build_target(in_epochs(replace(target, source=source), epochs), config.seed)
         graph = derive(config.network)
         check_streams(graph, streams)
@@ -292,11 +294,22 @@ def _check_width(name: str, population: Population, streams: Streams) -> None:
         )
 
 
-def _ending(source: object, sampling: Sampling, end_ns: int | None) -> Sampling:
-    """Let an endless generator end with the run: one that has nothing to send would be searched for ever."""
-    if isinstance(source, GeneratorSource) and sampling.end_ns is None and source.duration_ns is None:
-        return replace(sampling, end_ns=end_ns)
-    return sampling
+def _ending(source: object, sampling: Sampling, until_ns: int | None, ahead_ns: int, place: str) -> Sampling:
+    """Let an endless generator, of which is shown what comes in `ahead_ns`, end with the run at `until_ns`: one that
+    has nothing to send would be searched for ever. InputError where it starts no sooner than that.
+    """
+    is_endless = isinstance(source, GeneratorSource) and sampling.end_ns is None and source.duration_ns is None
+    if until_ns is None or not is_endless:
+        return sampling
+    if sampling.start_ns is not None and sampling.start_ns >= until_ns + ahead_ns:
+        raise InputError(
+            "comes when the run is over",
+            place=place,
+            field="start",
+            value=format_ns(sampling.start_ns),
+            remedy=f"the run ends at {format_ns(until_ns)} (by duration or --until): give a later end, or start sooner",
+        )
+    return replace(sampling, end_ns=until_ns + ahead_ns)
 
 
 def _warnings(config: Config, streams: Streams) -> list[str]:

@@ -299,6 +299,25 @@ def test_line_100_stays_line_100(tmp_path: Path) -> None:
     assert result.out.splitlines()[-1] == f"{odd} is valid"
 
 
+def test_a_run_that_ends_before_a_signal_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody wrote an `end`: what was written is where the signal starts, and when the run ends."""
+    monkeypatch.chdir(tmp_path)
+    late = "rate: 20 Hz\n    start: 1 s\n    phase"
+    text = find_config("two_rates").read_text(encoding="utf-8").replace("rate: 20 Hz\n    phase", late)
+    Path("late.yaml").write_text(text, encoding="utf-8")
+    words = ("late.yaml", "sensor 'slow'", "start: comes when the run is over (got '1 s')", "--until")
+    for until in ("500 ms", "1 s"):
+        result = eventnet_here("run", "late.yaml", "--until", until, "--out", "run")
+        assert_only_error(result, *words, f"the run ends at {until}")
+    assert not Path("run").exists()
+    assert eventnet_here("run", "late.yaml", "--until", "1.1 s", "--out", "run").code == 0
+    ahead = text.replace("start: 1 s\n    ", "").replace("ahead: 100 ms", "ahead: 100 ms\n      start: 1 s")
+    Path("late.yaml").write_text(ahead, encoding="utf-8")
+    result = eventnet_here("run", "late.yaml", "--until", "0.9 s", "--out", "ahead")
+    assert_only_error(result, "target 'ahead'", "start", "'1 s'", "the run ends at 900 ms")
+    assert eventnet_here("run", "late.yaml", "--until", "0.95 s", "--out", "ahead").code == 0
+
+
 def test_what_nothing_ends_is_valid_and_needs_a_time_to_run(tmp_path: Path) -> None:
     text = find_config("two_rates").read_text(encoding="utf-8")
     path = tmp_path / "endless.yaml"

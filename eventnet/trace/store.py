@@ -16,12 +16,12 @@ rows become a part of the trace every `part_events`.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,9 @@ from eventnet.trace.parts import PartWriter
 from eventnet.trace.provenance import FORMAT, read_provenance
 from eventnet.trace.schema import EventRows, OutcomeRows
 from eventnet.trace.state import load_state, save_state
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 PART_EVENTS = 2**18
 BATCH_ROWS = 2**15
@@ -61,10 +64,10 @@ class RunWriter:
     The arrays of a batch must not be changed after they are handed over.
     """
 
-    def __init__(self, path: Path, graph: Graph, provenance: Mapping[str, Any]) -> None:
-        """For `create` and `resume` only."""
+    def __init__(self, path: Path, graph: Graph, provenance: Mapping[str, Any], lock: FileLock) -> None:
+        """For `create` and `resume` only. `lock`: of the directory, let go of when the run is closed."""
         self.path, self.provenance = path, provenance
-        self._lock = only_writer(path)
+        self._lock = lock
         self._trace = bool(provenance["trace"])
         self._events = EventRows(graph)
         self._outcomes = OutcomeRows({target["name"]: target["groups"] for target in provenance["targets"]})
@@ -104,13 +107,17 @@ class RunWriter:
         """
         provenance = describe_run(graph, config_name, engine, groups, command, inputs, trace, part_events)
         _claim(path)
-        writer = cls(path, graph, provenance)
-        for directory in ("outcomes", "checkpoint", *(["trace"] if trace else [])):
-            (path / directory).mkdir()
-        write_text(path / "config.yaml", config_text)
-        writer._write_status("running", 0, "")
-        # last, since this file is what makes the directory one of a run
-        write_json(path / "provenance.json", provenance)
+        with _opening(path) as lock:
+            writer = cls(path, graph, provenance, lock)
+            for directory in ("outcomes", "checkpoint", *(["trace"] if trace else [])):
+                try:
+                    (path / directory).mkdir()
+                except FileExistsError as error:  # of a run that was begun since it was found empty
+                    raise _not_empty(path) from error
+            write_text(path / "config.yaml", config_text)
+            writer._write_status("running", 0, "")
+            # last, since this file is what makes the directory one of a run
+            write_json(path / "provenance.json", provenance)
         return writer
 
     @classmethod
@@ -123,32 +130,21 @@ class RunWriter:
         there is nothing to resume, the network or the version differs or files are damaged.
         """
         provenance = read_provenance(path)
-        if (path / "summary.json").exists():
-            raise InputError("this run is complete", place=str(path), remedy="start a new run")
-        _check_same_network(path, graph, provenance)
-        file = path / "checkpoint" / "state.npz"
-        if not file.exists():
-            raise InputError(
-                "this run ended before its first checkpoint",
-                place=str(path),
-                remedy="start it anew in another directory",
-            )
-        writer = cls(path, graph, provenance)
-        saved = load_state(file)
-        if saved["state"].get("version") != version:
-            raise InputError(
-                "this checkpoint is of a version of eventnet that computes otherwise",
-                place=str(file),
-                remedy="start the run anew in another directory, or go on with the version that began it",
-            )
-        for temporary in path.rglob(".*.tmp"):
-            temporary.unlink(missing_ok=True)  # it may be of one that only asks the run, and be gone by now
-        if writer._trace:
-            writer._event_parts.go_back_to(saved["event_rows"])
-        writer._outcome_parts.go_back_to(saved["outcome_rows"])
-        writer._next_event = saved["next_event"]
-        writer._n_outcomes = saved["outcome_rows"]
-        writer._write_status("running", saved["time_ns"], "")
+        with _opening(path) as lock:
+            # not sooner: it may just have been completed
+            if (path / "summary.json").exists():
+                raise InputError("this run is complete", place=str(path), remedy="start a new run")
+            _check_same_network(path, graph, provenance)
+            saved = _last_checkpoint(path, version)
+            for temporary in path.rglob(".*.tmp"):
+                temporary.unlink(missing_ok=True)  # it may be of one that only asks the run, and be gone by now
+            writer = cls(path, graph, provenance, lock)
+            if writer._trace:
+                writer._event_parts.go_back_to(saved["event_rows"])
+            writer._outcome_parts.go_back_to(saved["outcome_rows"])
+            writer._next_event = saved["next_event"]
+            writer._n_outcomes = saved["outcome_rows"]
+            writer._write_status("running", saved["time_ns"], "")
         state: State = saved["state"]
         return writer, state
 
@@ -336,14 +332,42 @@ def describe_run(
     }
 
 
+@contextmanager
+def _opening(path: Path) -> Iterator[FileLock]:
+    """Become the only writer of a directory, as `only_writer` does; not where it then cannot be opened: who holds the
+    error would else hold the lock with it.
+    """
+    lock = only_writer(path)
+    try:
+        yield lock
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _last_checkpoint(path: Path, version: int | None) -> dict[str, Any]:
+    """What `checkpoint` saved last, with a state of this version."""
+    file = path / "checkpoint" / "state.npz"
+    if not file.exists():
+        raise InputError(
+            "this run ended before its first checkpoint",
+            place=str(path),
+            remedy="start it anew in another directory",
+        )
+    saved = load_state(file)
+    if saved["state"].get("version") != version:
+        raise InputError(
+            "this checkpoint is of a version of eventnet that computes otherwise",
+            place=str(file),
+            remedy="start the run anew in another directory, or go on with the version that began it",
+        )
+    return saved
+
+
 def _claim(path: Path) -> None:
     """Make the directory, or raise InputError where something is there already."""
     if path.is_dir() and any(path.iterdir()):
-        raise InputError(
-            "the directory is not empty",
-            place=str(path),
-            remedy="give another directory, or resume the run that is in it",
-        )
+        raise _not_empty(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -352,6 +376,14 @@ def _claim(path: Path) -> None:
             place=str(path),
             remedy="give another place for the run",
         ) from error
+
+
+def _not_empty(path: Path) -> InputError:
+    return InputError(
+        "the directory is not empty",
+        place=str(path),
+        remedy="give another directory, or resume the run that is in it",
+    )
 
 
 def _check_same_network(path: Path, graph: Graph, provenance: Mapping[str, Any]) -> None:

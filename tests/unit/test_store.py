@@ -20,7 +20,7 @@ from eventnet.engines.base import State
 from eventnet.errors import InputError, RunError
 from eventnet.operations.bills import COUNTS, Totals, price
 from eventnet.trace.events import PROJECTION_KINDS, EventBatch, Kind, Phase
-from eventnet.trace.files import replacing, write_text
+from eventnet.trace.files import only_writer, replacing, write_text
 from eventnet.trace.parts import PartWriter
 from eventnet.trace.queries import open_run
 from eventnet.trace.schema import EVENT_FIELDS
@@ -303,6 +303,63 @@ def test_a_run_has_one_writer_at_a_time(tmp_path: Path) -> None:
     resumed.close("interrupted", 0)
 
 
+def test_a_refused_resume_lets_go_of_the_run(tmp_path: Path) -> None:
+    """Even while whoever asked holds the error, and with it all that led to it."""
+    path, graph = tmp_path / "run", small_graph()
+    whole_run(path, 50)
+    with pytest.raises(InputError, match="computes otherwise") as of_version:
+        RunWriter.resume(path, graph, version=99)
+    state, tail = path / "checkpoint" / "state.npz", path / "trace" / "tail.parquet"
+    for file in (state, tail):
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-100])
+        with pytest.raises(InputError, match=f"{file.name}.*damaged") as of_file:
+            RunWriter.resume(path, graph)
+        file.write_bytes(whole)
+        RunWriter.resume(path, graph)[0].close("interrupted", 0)
+        assert of_version.value is not of_file.value
+    resumed, _ = RunWriter.resume(path, graph)
+    resumed.close("complete", 0, summary={})
+    with pytest.raises(InputError, match="complete"):
+        RunWriter.resume(path, graph)
+    only_writer(path).release()
+
+
+def test_a_run_that_ends_while_another_process_is_about_to_resume_it_stays_complete(tmp_path: Path) -> None:
+    path, graph = tmp_path / "run", small_graph()
+    whole_run(path, 50)
+    first, _ = RunWriter.resume(path, graph)
+
+    def just_ended(directory: Path) -> object:
+        first.close("complete", 0, summary={})
+        return only_writer(directory)
+
+    with patch("eventnet.trace.store.only_writer", just_ended), pytest.raises(InputError, match="complete"):
+        RunWriter.resume(path, graph)
+    assert open_run(path).status["state"] == "complete"
+
+
+def test_of_two_runs_begun_in_one_directory_the_later_is_refused(tmp_path: Path) -> None:
+    """Both found it empty, and the one has ended before the other locks it; without locks it need not have ended."""
+    path, graph = tmp_path / "run", small_graph()
+
+    def late(directory: Path) -> object:
+        with patch("eventnet.trace.store.only_writer", only_writer), new_writer(path, graph) as sooner:
+            record(sooner, random_batches(graph, 300, seed=1))
+            sooner.close("interrupted", 7)
+        return only_writer(directory)
+
+    with (
+        patch("eventnet.trace.store.only_writer", late),
+        pytest.raises(InputError, match="not empty; give another directory") as refused,
+    ):
+        new_writer(path, graph)
+    assert refused.value.place == str(path)
+    only_writer(path).release()
+    run = open_run(path)
+    assert (run.status["state"], run.status["time_ns"], run.n_events) == ("interrupted", 7, 300)
+
+
 def test_where_nothing_can_be_locked_runs_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise NotImplementedError("no locks here")
@@ -316,14 +373,17 @@ def test_where_nothing_can_be_locked_runs_are_written(tmp_path: Path, monkeypatc
 def test_what_cannot_be_resumed_says_why(tmp_path: Path) -> None:
     graph = small_graph()
     path = tmp_path / "run"
-    writer = new_writer(path, graph)
+    new_writer(path, graph).close("interrupted", 0)
     with pytest.raises(InputError, match="first checkpoint"):
         RunWriter.resume(path, graph)
+    path = tmp_path / "another"
+    writer = new_writer(path, graph)
     writer.checkpoint({}, 0)
+    writer.close("interrupted", 0)
     smaller = graph.__class__(**{**graph.__dict__, "projections": graph.projections[:2]})
     with pytest.raises(InputError, match="not the one that was run"):
         RunWriter.resume(path, smaller)
-    writer.close("complete", 0, summary={})
+    RunWriter.resume(path, graph)[0].close("complete", 0, summary={})
     with pytest.raises(InputError, match="complete"):
         RunWriter.resume(path, graph)
     with pytest.raises(InputError, match="no such directory"):

@@ -41,6 +41,8 @@ SPIKES = ("forward", "backward")
 """The kinds of event that are spikes."""
 BILLS_BY = ("kind", "population", "projection", "direction", "sensor", "second", "label", "event")
 NEVER_NS = 2**63 - 1
+Fields = tuple[tuple[str, pa.DataType], ...]
+"""Names and types of the columns of a table."""
 Sums = NDArray[Any]
 """Of some events, int [n_ways, n_summed]: their number and their bills, by `WAYS` and `SUMMED`."""
 
@@ -86,18 +88,17 @@ class Run:
         start_ns: int | None = None,
         end_ns: int | None = None,
         limit: int | None = None,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
         projection: str | None = None,
     ) -> pa.Table:
         """The events that match, in order; docs/trace.md lists the columns.
 
-        `kind` is a lower-case name of `Kind`, or several. Time is half-open: start_ns <= t < end_ns. Raises
-        InputError for names that do not exist (listing those that do) and for parts that are damaged.
+        `kind` is a lower-case name of `Kind`, or several; of none of them there are no events. Time is half-open:
+        start_ns <= t < end_ns. Raises InputError for names that do not exist (listing those that do), where no column
+        is named, for what is no whole number and for parts that are damaged.
         """
-        batches = list(self.event_batches(population, neuron, kind, start_ns, end_ns, limit, columns, projection))
-        fields = dict(EVENT_FIELDS)
-        schema = pa.schema([(name, fields[name]) for name in (columns or fields)])
-        return pa.Table.from_batches([batch.replace_schema_metadata() for batch in batches], schema)
+        batches = self.event_batches(population, neuron, kind, start_ns, end_ns, limit, columns, projection)
+        return _table(batches, columns, EVENT_FIELDS)
 
     def event_batches(
         self,
@@ -107,31 +108,35 @@ class Run:
         start_ns: int | None = None,
         end_ns: int | None = None,
         limit: int | None = None,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
         projection: str | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """As `events`, in batches, so that a trace of any length fits. Names are checked at once, not when
         iterated.
         """
         trace = self._traced()
-        kinds = (kind,) if isinstance(kind, str) else kind
-        self._check(population, projection, neuron, kinds, limit, columns)
+        kinds, wanted = _several(kind), _known_columns(columns, EVENT_FIELDS)
+        self._check(population, projection, neuron, kinds, limit)
+        _check_whole(start_ns=start_ns, end_ns=end_ns)
         where = _filter(population, projection, neuron, kinds, start_ns, end_ns)
-        return _first(trace.batches(columns, where, start_ns=start_ns, end_ns=end_ns), limit)
+        return _first(trace.batches(wanted, where, start_ns=start_ns, end_ns=end_ns), limit)
 
     def spikes(self, population: str | None = None, **filters: Any) -> Iterator[pa.RecordBatch]:
         """Spikes only: the `event_batches` of kinds forward and backward, unless `kind` says otherwise."""
         return self.event_batches(population, **{"kind": SPIKES, **{k: v for k, v in filters.items() if v is not None}})
 
     def outcomes(
-        self, columns: Sequence[str] | None = None, start_ns: int | None = None, end_ns: int | None = None
+        self, columns: str | Sequence[str] | None = None, start_ns: int | None = None, end_ns: int | None = None
     ) -> pa.Table:
-        """What every target sample of start_ns <= t < end_ns said, in order; docs/trace.md lists the columns."""
-        fields = dict(OUTCOME_FIELDS)
-        schema = pa.schema([(name, fields[name]) for name in (columns or fields)])
+        """What every target sample of start_ns <= t < end_ns said, in order; docs/trace.md lists the columns.
+
+        Raises InputError as `events` does.
+        """
+        wanted = _known_columns(columns, OUTCOME_FIELDS)
+        _check_whole(start_ns=start_ns, end_ns=end_ns)
         where = _filter(None, None, None, None, start_ns, end_ns)
-        batches = self.outcome_parts.batches(columns, where, start_ns=start_ns, end_ns=end_ns)
-        return pa.Table.from_batches([batch.replace_schema_metadata() for batch in batches], schema)
+        batches = self.outcome_parts.batches(wanted, where, start_ns=start_ns, end_ns=end_ns)
+        return _table(batches, columns, OUTCOME_FIELDS)
 
     @cached_property
     def answered(self) -> pa.Table:
@@ -330,16 +335,14 @@ class Run:
         neuron: int | None,
         kinds: Sequence[str] | None,
         limit: int | None,
-        columns: Sequence[str] | None,
     ) -> None:
+        _check_whole(neuron=neuron, limit=limit)
         if population is not None:
             _one_of(population, self.populations, "population")
         if projection is not None:
             _one_of(projection, self.projections, "projection")
         for kind in kinds or ():
             _one_of(kind, KINDS, "kind")
-        for column in columns or ():
-            _one_of(column, [name for name, _ in EVENT_FIELDS], "columns")
         if limit is not None and limit < 0:
             raise InputError("must not be negative", field="limit", value=limit)
         sizes = {each["name"]: each["size"] for each in self.provenance["populations"]}
@@ -404,7 +407,7 @@ def _filter(
         None if population is None else ds.field("population") == population,
         None if projection is None else ds.field("projection") == projection,
         None if neuron is None else ds.field("neuron") == neuron,
-        None if kinds is None else ds.field("kind").isin(list(kinds)),
+        None if kinds is None else ds.field("kind").isin(pa.array(kinds, pa.string())),
         None if kinds is None else _where_they_happen(kinds),
         None if start_ns is None else time >= start_ns,
         None if end_ns is None else time < end_ns,
@@ -436,6 +439,41 @@ def _first(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.
             left -= batch.num_rows
             if left <= 0:
                 return
+
+
+def _several(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Names as a tuple; one may stand alone."""
+    return (names,) if isinstance(names, str) else None if names is None else tuple(names)
+
+
+def _known_columns(columns: str | Sequence[str] | None, fields: Fields) -> tuple[str, ...] | None:
+    """The columns that are wanted of a table, None: all; InputError for what is none, or for none at all."""
+    wanted, known = _several(columns), [name for name, _ in fields]
+    if wanted == ():
+        remedy = f"leave it out for all of them, or use some of {', '.join(known)}"
+        raise InputError("names none", field="columns", remedy=remedy)
+    for name in wanted or ():
+        _one_of(name, known, "columns")
+    return wanted
+
+
+def _table(batches: Iterator[pa.RecordBatch], columns: str | Sequence[str] | None, fields: Fields) -> pa.Table:
+    """Batches of these columns (None: all) as one table, which has its columns where there is no batch, too."""
+    types = dict(fields)
+    schema = pa.schema([(name, types[name]) for name in (_several(columns) or types)])
+    return pa.Table.from_batches([batch.replace_schema_metadata() for batch in batches], schema)
+
+
+def _check_whole(**numbers: object) -> None:
+    """Raise InputError for the first that is given and no whole number of 64 bits; Arrow's words name neither the
+    argument nor what would do.
+    """
+    for name, number in numbers.items():
+        if number is not None and not isinstance(number, int | np.integer):
+            remedy = "write an int, such as 10**9, not 1e9"
+            raise InputError("must be a whole number", field=name, value=number, remedy=remedy)
+        if number is not None and not -NEVER_NS <= int(number) <= NEVER_NS:
+            raise InputError("must fit into 64 bits", field=name, value=number)
 
 
 def _one_of(name: str, names: Sequence[str], field: str) -> None:

@@ -60,6 +60,8 @@ def damaged(tmp_path: Path) -> Path:
         {"limit": 0},
         {"start_ns": 10**15},
         {"end_ns": 0},
+        {"kind": []},
+        {"kind": (), "population": "hidden", "start_ns": 10_000},
     ],
 )
 def test_filters_say_what_a_loop_over_all_rows_says(run: Run, asked: dict[str, Any]) -> None:
@@ -72,7 +74,8 @@ def test_filters_say_what_a_loop_over_all_rows_says(run: Run, asked: dict[str, A
         and asked.get("start_ns", 0) <= row["time_ns"] < asked.get("end_ns", 10**18)
     ][: asked.get("limit")]
     assert run.events(**asked).to_pylist() == expected
-    assert len(expected) > 0 or asked.get("limit") == 0 or asked.keys() <= {"start_ns", "end_ns"}
+    is_empty = asked.get("limit") == 0 or not asked.get("kind", "all") or asked.keys() <= {"start_ns", "end_ns"}
+    assert (len(expected) == 0) == is_empty
     streamed = [row for batch in run.event_batches(**asked) for row in batch.to_pylist()]
     assert streamed == expected
 
@@ -82,6 +85,8 @@ def test_columns_and_order(run: Run) -> None:
     assert table.column_names == ["time_ns", "event"]
     assert run.events(columns=["event"])["event"].to_pylist() == list(range(N_EVENTS))
     assert run.n_events == N_EVENTS
+    assert run.events(columns="event") == run.events(columns=["event"])
+    assert run.outcomes("label") == run.outcomes(["label"])
 
 
 def test_spikes_are_forward_and_backward_events(run: Run) -> None:
@@ -132,11 +137,20 @@ def test_every_grouping_adds_up_to_the_totals(finished: tuple[Path, Totals]) -> 
         ({"population": "hidden", "neuron": 5}, "use 0 to 4"),
         ({"neuron": 7}, "use 0 to 6"),
         ({"limit": -1}, "limit"),
+        ({"columns": []}, "columns: names none.*leave it out for all of them, or use some of event, time_ns"),
+        ({"limit": 1e3}, r"limit: must be a whole number \(got 1000.0\)"),
+        ({"neuron": "3"}, "neuron: must be a whole number"),
+        ({"start_ns": "1 s"}, "start_ns: must be a whole number.*'1 s'"),
+        ({"end_ns": 1e9}, r"end_ns: must be a whole number \(got 1000000000.0\); write an int"),
+        ({"end_ns": 2**63}, r"end_ns: must fit into 64 bits"),
     ],
 )
 def test_unknown_names_list_those_that_exist(run: Run, asked: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError, match=text):
         run.event_batches(**asked)
+    if asked.keys() <= {"columns", "start_ns", "end_ns"}:
+        with pytest.raises(InputError, match=text.replace("event, time_ns", "time_ns, target")):
+            run.outcomes(**asked)
 
 
 def test_unknown_grouping(run: Run) -> None:

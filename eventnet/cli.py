@@ -25,6 +25,7 @@ from eventnet.command_line import (
     SkipDamagedOption,
     StartOption,
     err,
+    only_one_of,
     open_traced,
     out,
     screenful,
@@ -158,8 +159,7 @@ def run(
     from eventnet.running import Interrupted, start
     from eventnet.running import resume as resume_run
 
-    if (config is None) == (resume is None):
-        raise InputError("give a configuration or --resume RUN", field="CONFIG", remedy="see eventnet run --help")
+    only_one_of({"CONFIG": config, "--resume": resume}, "eventnet run")
     try:
         if resume is not None:
             given = {
@@ -183,7 +183,7 @@ def run(
             summary = resume_run(resume, err, live)
         else:
             loaded = load_config(find_config(str(config)))
-            until_ns = time_option(until, "--until")
+            until_ns = time_option(until, "--until", least_ns=1)
             evaluate = False if no_eval else None
             loaded = with_overrides(loaded, seed=seed, until_ns=until_ns, epochs=epochs, evaluate=evaluate, data=data)
             summary = start(

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from eventnet.errors import InputError
 from eventnet.loading import load_arrow
-from eventnet.units import NS_PER, duration_ns
+from eventnet.units import LONGEST_NS, NS_PER, duration_ns
 
 if TYPE_CHECKING:
     from eventnet.trace.queries import Run
@@ -37,10 +37,10 @@ SkipDamagedOption = Annotated[
 Row = TypeVar("Row")
 
 
-def time_option(text: str | None, option: str) -> int | None:
+def time_option(text: str | None, option: str, least_ns: int = 0) -> int | None:
     """The nanoseconds of a time given as an option such as `--start`; None where it was not given.
 
-    Raises InputError where the text is no time, or is negative.
+    Raises InputError where the text is no time, is less than `least_ns`, or longer than any that is simulated.
     """
     if text is None:
         return None
@@ -52,7 +52,22 @@ def time_option(text: str | None, option: str) -> int | None:
         ) from None
     if time_ns < 0:
         raise InputError("must not be negative", field=option, value=text)
+    if time_ns < least_ns:
+        remedy = "write a longer time, such as '10 s'"
+        raise InputError(f"must be at least {least_ns} ns", field=option, value=text, remedy=remedy)
+    if time_ns > LONGEST_NS:
+        raise InputError("beyond 146 years", field=option, value=text, remedy="write a shorter time, such as '10 s'")
     return time_ns
+
+
+def only_one_of(arguments: dict[str, object], command: str) -> None:
+    """Raise InputError unless one of two arguments is given, and one only; their names are as the user writes them."""
+    first, second = arguments
+    n_given = sum(value is not None for value in arguments.values())
+    if n_given == 0:
+        raise InputError(f"give {first} or {second}", remedy=f"see {command} --help")
+    if n_given == 2:
+        raise InputError(f"{first} and {second} are both given", remedy=f"give only one; see {command} --help")
 
 
 def open_traced(run_dir: Path, skip_damaged: bool = False) -> Run:

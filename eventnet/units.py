@@ -6,8 +6,10 @@ import re
 from fractions import Fraction
 
 NS_PER = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
+LONGEST_NS = 2**62
+"""146 years: sums of two still fit 64 bits."""
 HZ_PER = {"Hz": 1, "kHz": 10**3, "MHz": 10**6}
-_QUANTITY = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.]+)\s*$")
+_QUANTITY = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([^\d\s.]+)\s*$")
 
 
 def duration_ns(text: str) -> int:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from eventnet.config.build import build
-from eventnet.config.models import MAX_EPOCHS, MAX_TIME_NS, Document, Problem
+from eventnet.config.models import MAX_EPOCHS, Document, Problem
 from eventnet.config.reading import MAX_INTEGER, Source, Where, has, read_source, write_yaml
 from eventnet.errors import InputError
 from eventnet.network import Network
@@ -25,7 +25,7 @@ from eventnet.sensors.spec import (
     TargetSpec,
 )
 from eventnet.training import Training
-from eventnet.units import NS_PER
+from eventnet.units import LONGEST_NS, NS_PER
 
 FETCHED = "mnist"
 """The data set that is not shipped."""
@@ -130,7 +130,7 @@ def with_overrides(
         config = replace(config, network=replace(config.network, seed=seed))
         changes["seed"] = seed
     if until_ns is not None:
-        if not 1 <= until_ns <= MAX_TIME_NS:
+        if not 1 <= until_ns <= LONGEST_NS:
             raise InputError("out of range", field="duration", value=f"{until_ns} ns", remedy="use 1 ns to 146 years")
         config = replace(config, duration_ns=until_ns)
         changes["duration"] = _exact(until_ns)

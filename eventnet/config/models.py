@@ -26,9 +26,8 @@ from pydantic import (
 from eventnet.config.reading import Where, nearest
 from eventnet.network import Decides, Initial, Nonlinearity, Rule, Wake
 from eventnet.sensors.spec import Policy
-from eventnet.units import HZ_PER, NS_PER, duration_ns, rate_period_ns
+from eventnet.units import HZ_PER, LONGEST_NS, NS_PER, duration_ns, rate_period_ns
 
-MAX_TIME_NS = 2**62  # 146 years: sums of two still fit 64 bits
 MAX_NEURONS = 10**7
 MAX_FRAMES = 10**6
 MAX_EPOCHS = 10**6
@@ -61,7 +60,7 @@ def _quantity(value: object, read: Callable[[str], int], kind: str, unit: str, u
         time_ns = read(value)
     except ValueError as error:
         raise Problem(f"not a {kind}", f'{error}, such as "20 {unit}"') from None
-    if abs(time_ns) > MAX_TIME_NS:
+    if abs(time_ns) > LONGEST_NS:
         raise Problem("beyond 146 years", "stay within 64-bit nanoseconds")
     return time_ns
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eventnet.command_line import RunArgument, err, open_traced, out
+from eventnet.command_line import RunArgument, err, only_one_of, open_traced, out
 from eventnet.errors import InputError
 from eventnet.loading import load_arrow, no_collection
 from eventnet.why.limits import check_limits
@@ -42,8 +42,7 @@ def why(
       eventnet why RUN 1234 --depth 4 --breadth 2
       eventnet why RUN --weight "hidden->output" 3 0
     """
-    if (event is None) == (weight is None):
-        raise InputError("give the number of an event or --weight", field="EVENT", remedy="see eventnet why --help")
+    only_one_of({"EVENT": event, "--weight": weight}, "eventnet why")
     check_limits(depth, breadth)
     if weight is not None:
         _tell_weight(run_dir, weight, breadth, as_json)

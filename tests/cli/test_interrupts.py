@@ -303,7 +303,8 @@ def test_a_run_goes_on_as_it_was_begun(tmp_path: Path) -> None:
     for option in (["--seed", "3"], ["--seed", "0"], ["--until", "1 s"], ["--engine", "dense"], ["--out", "x"]):
         assert_only_error(eventnet_here("run", "--resume", str(folder), *option), option[0], option[1], "--resume")
     assert_only_error(eventnet_here("run", "--resume", str(folder), "--no-trace"), "--no-trace", "--resume")
-    assert_only_error(eventnet_here("run", "two_rates", "--resume", str(folder)), "CONFIG", "--resume")
+    both = eventnet_here("run", "two_rates", "--resume", str(folder))
+    assert_only_error(both, "CONFIG and --resume are both given", "give only one")
     assert files_of(tmp_path) == before
 
 

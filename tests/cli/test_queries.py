@@ -159,6 +159,7 @@ def test_the_table_of_sums_ends_with_their_total(run: Path) -> None:
         (["spikes", "--limit", "-1"], ("limit", "-1")),
         (["spikes", "--start", "5"], ("--start", "'5'", "ms")),
         (["spikes", "--end", "-1 s"], ("--end", "-1 s", "negative")),
+        (["spikes", "--end", "9e99 h"], ("--end", "'9e99 h'", "146 years")),
         (["spikes", "--format", "xml"], ("--format", "xml", "jsonl")),
         (["ops", "--by", "colour"], ("--by", "colour", "projection")),
         (["ops", "--limit", "3"], ("--limit", "--by event")),

@@ -140,7 +140,7 @@ def test_a_weight(run: Path) -> None:
         (["0"], ("EVENT", "no spike", "kind sample", "eventnet spikes")),
         (["one"], ("EVENT", "integer", "--help")),
         ([], ("EVENT", "--weight", "eventnet why --help")),
-        (["5", *WEIGHT], ("EVENT", "--weight")),
+        (["5", *WEIGHT], ("EVENT and --weight are both given", "give only one")),
         (["--weight", "hidden->out", "0", "0"], ("--weight", "hidden->out", "hidden->output")),
         (["--weight", "hidden->output", "20", "0"], ("--weight I", "20", "0 to 19")),
         (["--weight", "hidden->output", "0", "2"], ("--weight J", "2", "0 to 1")),

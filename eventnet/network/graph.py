@@ -343,16 +343,28 @@ def _topological(network: Network, edges: Iterable[tuple[int, int]], delay_field
     while remaining:
         free = [i for i in remaining if not any(t == i and s in remaining for s, t in edges)]
         if not free:
-            names = ", ".join(network.populations[i].name for i in remaining)
+            cycle = _cycle({(s, t) for s, t in edges if s in remaining and t in remaining}, remaining[0])
+            along_projections = cycle if delay_field == "delay" else cycle[::-1]
             raise InputError(
                 f"a cycle without a {delay_field}",
                 field="projections",
-                value=names,
+                value=" -> ".join(network.populations[i].name for i in along_projections),
                 remedy=f"give a projection on the cycle a positive {delay_field}",
             )
         order.append(free[0])
         remaining.remove(free[0])
     return tuple(order)
+
+
+def _cycle(edges: Iterable[tuple[int, int]], start: int) -> list[int]:
+    """A cycle along the edges, the first node again at its end. An edge leads to each node, so going back from
+    `start` comes to one.
+    """
+    came_from = {t: s for s, t in edges}
+    path = [start]
+    while path[-1] not in path[:-1]:
+        path.append(came_from[path[-1]])
+    return path[path.index(path[-1]) :][::-1]
 
 
 def _check_decays(

@@ -503,7 +503,9 @@ BAD = {
         "heat",
         ("sensors.skin.population", "'heat'", "use one of"),
     ),
-    "cycle without a delay": Bad("delay: 60 ms, ", "", "projections:", ("projections", "cycle", "positive delay")),
+    "cycle without a delay": Bad(
+        "delay: 60 ms, ", "", "projections:", ("projections", "cycle", "positive delay", "got 'hidden -> hidden'")
+    ),
     "sensor without a population": Bad("  walk: {}\n", "  wall: {size: 2}\n", "  walk:\n", ("sensors.walk", '"wall"')),
     "all of a label smoothed": Bad(
         "label_smoothing: 0.1",
@@ -545,6 +547,34 @@ def edited(bad: Bad) -> tuple[str, int]:
     assert FULL.count(bad.old) >= 1, bad.old
     text = FULL.replace(bad.old, bad.new, 1)
     return text, text[: text.index(bad.at)].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("delay", "words"),
+    [("delay_back: 5 ms", "a cycle without a delay (got"), ("delay: 5 ms", "a cycle without a delay_back (got")],
+)
+def test_only_those_on_a_cycle_are_named(tmp_path: Path, delay: str, words: str) -> None:
+    """In the direction of its projections; not those that come after it, nor those that it comes after."""
+    more = "".join(f"  - {{from: {a}, to: {b}, {delay}}}\n" for a, b in (("b", "c"), ("c", "a")))
+    text = f"""\
+sensors:
+  s: {{generator: {{kind: constant}}, rate: 10 Hz}}
+targets:
+  t: {{population: after, signal: {{generator: {{kind: constant}}, rate: 10 Hz}}}}
+populations: {{s: {{}}, before: {{size: 1}}, c: {{size: 1}}, a: {{size: 1}}, b: {{size: 1}}, after: {{size: 1}}}}
+projections:
+  - {{from: s, to: before}}
+  - {{from: before, to: a}}
+  - {{from: a, to: b, {delay}}}
+{more}  - {{from: c, to: after}}
+learning: {{}}
+"""
+    with pytest.raises(InputError) as caught:
+        load_config(write_config(tmp_path, text))
+    cycle = str(caught.value.value).split(" -> ")
+    assert words in str(caught.value)
+    assert cycle[0] == cycle[-1]
+    assert "".join(cycle[:-1]) in ("abc", "bca", "cab")
 
 
 @pytest.mark.parametrize("name", BAD)

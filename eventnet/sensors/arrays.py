@@ -84,10 +84,10 @@ def rows_of_arrays(times_ns: Any, values: Any, partial: bool, place: str) -> Arr
 
 
 def as_floats(numbers: NDArray[Any], place: str, field: str) -> NDArray[np.float64]:
-    """`numbers` as float64, or InputError where they are not numbers."""
+    """`numbers` as float64, or InputError where they are not real numbers."""
     if not (np.issubdtype(numbers.dtype, np.number) or numbers.dtype == np.bool_) or np.iscomplexobj(numbers):
         raise InputError(
-            "must hold numbers",
+            "must hold real numbers",
             place=place,
             field=field,
             value=str(numbers.dtype),

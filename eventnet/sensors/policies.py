@@ -122,14 +122,14 @@ def _refuse(source: RowSource, rows: RawRows, faults: _Faults, policies: Policie
     if not firsts:
         return
     row, fault = min(firsts, key=lambda first: first[0])
+    where, (problem, remedy) = "the time", _WORDS[fault]
     if fault == "nonfinite":
         column = int(faults.nonfinite[row].argmax())
-        where, value = f"column {source.columns[column]!r}", f"{rows.values[row, column]:g}"
-    else:
-        where = "the time"
-        value = "none" if fault == "untimed" else f"{rows.times_ns[row]} ns"
-    problem, remedy = _WORDS[fault]
-    raise InputError(f"{problem}, {value}", place=source.place, field=f"row {rows.rows[row]}, {where}", remedy=remedy)
+        where = f"column {source.columns[column]!r}"
+        problem += f", {rows.values[row, column]:g}"
+    elif fault != "untimed":  # what stood there in place of a time has not been kept
+        problem += f", {rows.times_ns[row]} ns"
+    raise InputError(problem, place=source.place, field=f"row {rows.rows[row]}, {where}", remedy=remedy)
 
 
 _WORDS = {

@@ -214,7 +214,9 @@ def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:
         table = arrays[spec.values]
         named = tuple(str(k) for k in columns_of(table.shape[1], spec.columns, place))
         chosen = [table[:, int(k)] for k in named]
-    values = np.stack([as_floats(a, place, name) for a, name in zip(chosen, named, strict=True)], axis=1)
+    # a fault is one of the array that is in the file, not of a column of it
+    pairs = zip(chosen, named, strict=True)
+    values = np.stack([as_floats(array, place, spec.values or name) for array, name in pairs], axis=1)
     rows = ArrayRows(times, values, named, place, partial, first_row=1)
     return Table(rows, tuple(each.dtype.name for each in chosen))
 

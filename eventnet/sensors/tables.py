@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from eventnet.errors import InputError
 from eventnet.sensors.arrays import ArrayRows, as_floats, check_is_file, columns_of, load_arrays, to_ns, unreadable
+from eventnet.sensors.csv_faults import csv_fault
 from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows
 from eventnet.sensors.spec import TableLabels, TableSource
 from eventnet.units import NS_PER
@@ -278,7 +279,13 @@ def _schema(file: Path) -> tuple[list[str], list[Any]]:
         with pa.csv.open_csv(file, read_options=pa.csv.ReadOptions(block_size=CSV_BLOCK_BYTES)) as reader:
             return reader.schema.names, reader.schema.types
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise unreadable(file, file.suffix, error) from error
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> InputError:
+    """The error for a file that cannot be decoded, with the line where that can be told."""
+    fault = csv_fault(file, error) if file.suffix.lower() == ".csv" else None
+    return fault or unreadable(file, file.suffix, error)
 
 
 def _batches(file: Path, names: tuple[str, ...]) -> Iterator[Any]:
@@ -302,7 +309,7 @@ def _batches(file: Path, names: tuple[str, ...]) -> Iterator[Any]:
                 if batch.num_rows:
                     yield batch
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise unreadable(file, file.suffix, error) from error
+        raise _unreadable(file, error) from error
 
 
 def _parse(texts: Any, place: str, name: str, first_row: int) -> Any:

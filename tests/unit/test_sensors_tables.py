@@ -208,14 +208,40 @@ def test_files_that_cannot_be_used_say_why(tmp_path):
     assert "only an .npz has" in str(refusal(lambda: sensor(table, values="a")))
     far = write(tmp_path / "far.csv", {"t": [10**15], "a": [1]})
     assert "check the time unit" in str(refusal(lambda: list(sensor(far, time_unit="h").blocks())))
-    ragged = tmp_path / "ragged.csv"
-    ragged.write_text("t,a\n0,1\n1\n")
-    assert "ragged.csv" in str(refusal(lambda: list(sensor(ragged).blocks())))
     twins = tmp_path / "twins.csv"
     twins.write_text("t,a,a\n0,1,2\n")
     assert "two columns" in str(refusal(lambda: sensor(twins, columns=("a",))))
     alone = write(tmp_path / "alone.csv", {"t": [0]})
     assert "beside the time" in str(refusal(lambda: sensor(alone)))
+
+
+def test_a_row_of_another_length_is_named_by_its_line(tmp_path):
+    """Lines are those of the file: a cell may hold some, and empty ones are no rows."""
+    path = tmp_path / "ragged.csv"
+    path.write_text('t,note,a\n\n0,"one\ntwo",1\n1,three\n2,four,3,4\n')
+    error = refusal(lambda: list(sensor(path, columns=("a",)).blocks()))
+    assert (error.place, error.field, error.value) == (str(path), "line 5", "1,three")
+    assert error.problem == "has 2 cells where the file has 3 columns"
+    many = "".join(f"{k},two,3\n" for k in range(200_000))
+    path.write_text("t,note,a\n" + many + "200000,4\n")
+    error = refusal(lambda: list(sensor(path, columns=("a",)).blocks()))
+    assert (error.field, error.value) == ("line 200002", "200000,4")
+    path.write_text('t,note,a\n0,one,1\n1,"two,2\n2,three,3\n')  # a quote that nobody closes
+    error = refusal(lambda: list(sensor(path, columns=("a",)).blocks()))
+    assert error.field == "line 3"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_csv_of_another_encoding_says_so(tmp_path, encoding):
+    path = tmp_path / "foreign.csv"
+    for header, cells in (("t,größe", ("0", "2")), ("t,a", ("2.5", "grün"))):
+        path.write_bytes(f"{header}\n1,{cells[0]}\n2,{cells[1]}\n".encode(encoding))
+        error = refusal(lambda: list(sensor(path).blocks()))
+        assert (error.problem, error.remedy) == ("is not UTF-8 text", "save the file as UTF-8")
+        assert error.place == str(path)
+        if encoding == "latin-1":
+            line, word = (1, "größe") if "ö" in header else (3, "grün")
+            assert (error.field, error.value) == (f"line {line}", word.encode(encoding))
 
 
 def test_arrays_of_wrong_shape_are_refused(tmp_path):

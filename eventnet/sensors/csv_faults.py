@@ -1,0 +1,75 @@
+"""What is wrong with a .csv that cannot be read, and on which line: looked for only when reading has failed."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from eventnet.errors import InputError
+
+_NOT_UTF8 = ("utf-8", "utf8")
+"""What Python's and Arrow's errors say of bytes that are no UTF-8."""
+
+
+def csv_fault(file: Path, error: Exception) -> InputError | None:
+    """The first fault of the kind that reading the file failed for; None where it is of another kind."""
+    is_encoding = any(word in str(error).lower() for word in _NOT_UTF8)
+    try:
+        return _first_foreign(file) if is_encoding else _first_uneven(file)
+    except (OSError, csv.Error):
+        return None
+
+
+def _first_foreign(file: Path) -> InputError | None:
+    """The first row that is not UTF-8."""
+    found = ((line, cell) for line, cells in _rows(file) if (cell := _not_utf8(cells)) is not None)
+    first = next(found, None)
+    return None if first is None else _foreign(file, *first)
+
+
+def _first_uneven(file: Path) -> InputError | None:
+    """The first row of another length than that of the names."""
+    rows = _rows(file)
+    header_line, names = next(rows, (1, []))
+    if not names:
+        remedy = "give a file with a line of column names and at least one row"
+        return InputError("the file is empty", place=str(file), remedy=remedy)
+    if (cell := _not_utf8(names)) is not None:  # where lines of text end is then anybody's guess
+        return _foreign(file, header_line, cell)
+    for line, cells in rows:
+        if len(cells) != len(names):
+            is_last = next(rows, None) is None
+            return InputError(
+                f"has {_counted(len(cells), 'cell')} where the file has {_counted(len(names), 'column')}",
+                place=str(file),
+                field=f"line {line}",
+                value=",".join(cells),
+                remedy="correct it, or copy the file again: it may be cut short" if is_last else "correct the line",
+            )
+    return None
+
+
+def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, each with the number of the line on which it begins, from 1."""
+    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
+        reader, line = csv.reader(opened), 1
+        for cells in reader:
+            if cells:
+                yield line, cells
+            line = reader.line_num + 1
+
+
+def _not_utf8(cells: list[str]) -> str | None:
+    """The first cell with bytes that are no UTF-8, which are escaped as halves of surrogate pairs."""
+    return next((cell for cell in cells if any("\udc80" <= letter <= "\udcff" for letter in cell)), None)
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _foreign(file: Path, line: int, cell: str) -> InputError:
+    as_bytes = cell.encode("utf-8", "surrogateescape")
+    remedy = "save the file as UTF-8"
+    return InputError("is not UTF-8 text", place=str(file), field=f"line {line}", value=as_bytes, remedy=remedy)

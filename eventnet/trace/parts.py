@@ -49,6 +49,11 @@ PARTS_TOGETHER = 64
 _PART_KEY = b"eventnet.part"
 _READ_ERRORS = (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError)
 """What pyarrow raises for a file that is cut short or changed."""
+_READ_THE_REST = (
+    "read the rest with --skip-damaged (of spikes, ops, sql, export and report; in Python skip_damaged=True)"
+)
+"""What can be done with the other files of a table. Whoever explains, compares or goes on with a run needs all."""
+_RESTORE = f"restore it from a copy, or {_READ_THE_REST}"
 _LOCAL = LocalFileSystem()
 _NEVER_NS = 2**63
 
@@ -254,7 +259,7 @@ class Parts:
         try:
             return self._read(self.parts[k], wanted, where, ordered)
         except _READ_ERRORS as error:
-            raise _damage(self.parts[k], error, len(self.parts) - 1) from error
+            raise _damage(self.parts[k], error) from error
 
     def row_groups(self, k: int, columns: Sequence[str], where: ds.Expression) -> pa.Table:
         """The row groups of the k-th part that may hold rows for which `where` holds, with all their rows, in no order;
@@ -268,7 +273,7 @@ class Parts:
             with _opened(path, self.name) as file:
                 return file.read_row_groups(_groups(path, where), columns=list(columns))
         except _READ_ERRORS as error:
-            raise _damage(path, error, len(self.parts) - 1) from error
+            raise _damage(path, error) from error
 
     def first_ns(self, k: int) -> int:
         """The least `time_ns` of the k-th piece, which has rows; the footer of a part says it."""
@@ -278,7 +283,7 @@ class Parts:
         try:
             return self.footers[k].ranges["time_ns"][0]
         except KeyError as error:
-            raise _damage(self.parts[k], ValueError("its footer tells no times"), len(self.parts) - 1) from error
+            raise _damage(self.parts[k], ValueError("its footer tells no times")) from error
 
     def datasets(self, form: ds.ParquetFileFormat, schema: pa.Schema) -> list[ds.Dataset]:
         """The parts as datasets of some each, of which Arrow knows which events and times they hold: into others it
@@ -395,7 +400,7 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
         else:
             path = part_path(directory, name, k)
             try:
-                footer = _check_part(path, name, known.get(k), read_all=skip_damaged, n_others=n_expected - 1)
+                footer = _check_part(path, name, known.get(k), read_all=skip_damaged)
             except InputError as error:
                 if not skip_damaged:
                     raise
@@ -437,14 +442,10 @@ def _read_tail(path: Path, name: str) -> pa.Table | None:
     except InputError:
         raise
     except _READ_ERRORS as error:
-        raise InputError(
-            f"is damaged: {_reason(error)}",
-            place=str(path),
-            remedy="open the run skipping damaged files to read all rows before",
-        ) from error
+        raise _damage(path, error) from error
 
 
-def _check_part(path: Path, name: str, known: Footer | None, read_all: bool, n_others: int) -> Footer:
+def _check_part(path: Path, name: str, known: Footer | None, read_all: bool) -> Footer:
     try:
         mark = mark_of(path)
         if known is not None and known.mark == mark:
@@ -456,7 +457,7 @@ def _check_part(path: Path, name: str, known: Footer | None, read_all: bool, n_o
             raise InputError(
                 f"is another part under this name: it was written as {written_as}",
                 place=str(path),
-                remedy="give each part its own name back, or open the run skipping damaged files",
+                remedy=f"give each part its own name back, or {_READ_THE_REST}",
             )
         if read_all:
             _PLAIN.make_fragment(str(path), _LOCAL).to_table()
@@ -466,7 +467,7 @@ def _check_part(path: Path, name: str, known: Footer | None, read_all: bool, n_o
     except FileNotFoundError as error:
         raise _missing(path) from error
     except _READ_ERRORS as error:
-        raise _damage(path, error, n_others) from error
+        raise _damage(path, error) from error
 
 
 def _check_schema(path: Path, name: str, schema: pa.Schema, metadata: dict[bytes, bytes] | None) -> None:
@@ -487,24 +488,16 @@ def _check_schema(path: Path, name: str, schema: pa.Schema, metadata: dict[bytes
         raise InputError(
             f"is damaged: its columns are not those of a part of {name}",
             place=str(path),
-            remedy="restore it from a copy, or open the run skipping damaged files",
+            remedy=_RESTORE,
         )
 
 
-def _damage(path: Path, error: BaseException, n_others: int) -> InputError:
-    return InputError(
-        f"is damaged: {_reason(error)}",
-        place=str(path),
-        remedy=f"the other {n_others} parts and the tail remain readable: open the run skipping damaged ones",
-    )
+def _damage(path: Path, error: BaseException) -> InputError:
+    return InputError(f"is damaged: {_reason(error)}", place=str(path), remedy=_RESTORE)
 
 
 def _missing(path: Path) -> InputError:
-    return InputError(
-        "is missing",
-        place=str(path),
-        remedy="restore it from a copy, or open the run skipping damaged files",
-    )
+    return InputError("is missing", place=str(path), remedy=_RESTORE)
 
 
 def _reason(error: BaseException) -> str:

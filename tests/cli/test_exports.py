@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+import eventnet.cli
 from eventnet.trace.queries import open_run
 from tests.cli.command import (
     assert_one_error,
@@ -115,11 +117,22 @@ def test_what_is_no_run_or_damaged_is_one_line(command: list[str], run: Path, da
         foreign: ("not written by eventnet",),
         newer: ("newer version", "99", "update eventnet"),
         truncated: ("status.json", "damaged"),
-        damaged: ("tail.parquet", "damaged", "skipping damaged files"),
+        damaged: ("tail.parquet", "damaged", "restore it from a copy, or read the rest with --skip-damaged"),
     }.items():
         arguments = [{"RUN": str(path), "OUT": str(tmp_path / "out")}.get(each, each) for each in command]
         assert_only_error(eventnet_here(*arguments), *words)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_commands_named_where_a_part_is_damaged_take_the_option(damaged: Path) -> None:
+    said = eventnet_here("spikes", str(damaged)).err.partition("--skip-damaged (of ")[2].partition(";")[0]
+    named = set(said.replace(" and ", ", ").split(", "))
+    commands = typer.main.get_command(eventnet.cli.app).commands.values()  # type: ignore[attr-defined]
+    takes = {each.name for each in commands if any("--skip-damaged" in option.opts for option in each.params)}
+    assert named == takes
+    assert {"spikes", "report"} <= takes
+    for command in (["why", str(damaged), "5"], ["diff", str(damaged), str(damaged)]):
+        assert_only_error(eventnet_here(*command), "tail.parquet", f"--skip-damaged (of {said}")
 
 
 def test_damaged_parts_can_be_left_out(damaged: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.text import Text
 
 from eventnet.config import Config, Labels, describe, dump, load_config, warnings_of_classes
+from eventnet.config.faults import naming_files, source_of
 from eventnet.config.inputs import check_inputs, describe_inputs
 from eventnet.config.reading import read_source
 from eventnet.engines.actor import ActorEngine
@@ -54,12 +55,8 @@ from eventnet.sensors.images import open_images
 from eventnet.sensors.spec import (
     GeneratorSource,
     ImageSource,
-    PlaylistLabels,
-    PlaylistSource,
     Sampling,
     SensorTarget,
-    TableLabels,
-    TableSource,
 )
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.queries import open_run
@@ -221,15 +218,15 @@ def check_data(config: Config) -> dict[str, Labels]:
     # images were read whole when their streams were opened, and every epoch shows the same
     graph, streams = derive(config.network), open_streams(config, epochs=1)
     until_ns = None if config.is_endless else end_of(config, streams)
-    with _naming_files(config):
+    with naming_files(config):
         for population, k in graph.sensor_of.items():
             name = graph.network.sensors[k].name
-            if not isinstance(_source_of(config, name), GeneratorSource | ImageSource):
+            if not isinstance(source_of(config, name), GeneratorSource | ImageSource):
                 for _ in _until(samples(graph, population, sensor_stream(streams, name), 0), until_ns):
                     pass
         for population, k in graph.target_of.items():
             name = graph.network.targets[k].name
-            if isinstance(_source_of(config, name), GeneratorSource):
+            if isinstance(source_of(config, name), GeneratorSource):
                 labels[name] = Labels(n_values=graph.populations[population].size)
             else:
                 rows = target_samples(graph, population, target_stream(streams, name), 0)
@@ -262,17 +259,19 @@ def open_streams(config: Config, epochs: int | None = None) -> Streams:
     if epochs is None:
         epochs = config.training.epochs if config.training is not None else 1
     streams: dict[str, Any] = {}
-    with _naming_files(config):
-        for name, sensor in config.sensors.items():
+    for name, sensor in config.sensors.items():
+        with naming_files(config, name):
             sampling = _ending(sensor.source, sensor.sampling, config.duration_ns, 0, f"sensor {name!r}")
             streams[name] = build_sensor(in_epochs(replace(sensor, sampling=sampling), epochs), config.seed)
-        for name, target in config.targets.items():
+    for name, target in config.targets.items():
+        with naming_files(config, name):
             source = target.source
             if isinstance(source, SensorTarget):
                 place = f"target {name!r}"
                 sampling = _ending(source.source, source.sampling, config.duration_ns, source.ahead_ns, place)
                 source = replace(source, sampling=sampling)
             streams[name] = build_target(in_epochs(replace(target, source=source), epochs), config.seed)
+    with naming_files(config):
         graph = derive(config.network)
         check_streams(graph, streams)
         for population, k in graph.target_of.items():
@@ -400,7 +399,7 @@ def _play(
     """
     with ExitStack() as after, writer, _stop_wish() as wish:
         try:
-            with _naming_files(config):
+            with naming_files(config):
                 ongoing = _open(config, name, streams, writer, state, live and console.is_terminal)
                 if ongoing.bills is not None:
                     after.enter_context(ongoing.bills)  # so that it ends when the trace has
@@ -415,34 +414,6 @@ def _play(
         result = _summary(ongoing)
         writer.close("complete", now_ns, summary=result)
     return result
-
-
-@contextmanager
-def _naming_files(config: Config) -> Iterator[None]:
-    """Say in which file a fault is to be mended; streams and engines know sensors and targets by name only."""
-    try:
-        yield
-    except InputError as error:
-        names = [*config.sensors, *config.targets]
-        known = {place: name for name in names for place in (name, f"sensor {name!r}", f"target {name!r}")}
-        if error.place is not None and error.place not in known:
-            raise
-        source = None if error.place is None else _source_of(config, known[error.place])
-        file = config.path
-        if isinstance(source, PlaylistSource | PlaylistLabels):
-            file = source.playlist.recordings.file
-        elif isinstance(source, TableSource | TableLabels):
-            file = source.file
-        place = ": ".join(filter(None, (str(file), error.place)))
-        raise InputError(
-            error.problem, place=place, field=error.field, value=error.value, remedy=error.remedy
-        ) from error
-
-
-def _source_of(config: Config, name: str) -> object:
-    """What the sensor or target of this name reads."""
-    source = config.sensors[name].source if name in config.sensors else config.targets[name].source
-    return source.source if isinstance(source, SensorTarget) else source
 
 
 def _run_slices(ongoing: _Ongoing, console: Console, wish: Callable[[], bool]) -> None:

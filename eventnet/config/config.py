@@ -36,8 +36,8 @@ class Config:
     """A configuration ready to run.
 
     `sensors` and `targets` hold the stream of every sensor and target of the network, by name. `duration_ns` None:
-    until the streams end; `training` None: images are gone through once. `source_text` is the file as it was read,
-    `path` its resolved path and `document` its plain data; these three take no part in comparisons.
+    until the streams end; `training` None: images are gone through once. `source` is the file as it was read, `path`
+    its resolved path and `document` its plain data with what was overridden; these three take no part in comparisons.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Config:
     sensors: dict[str, SensorSpec]
     targets: dict[str, TargetSpec]
     training: Training | None
-    source_text: str = field(compare=False, repr=False)
+    source: Source = field(compare=False, repr=False)
     path: Path = field(compare=False)
     document: dict[str, Any] = field(compare=False, repr=False)
 
@@ -97,7 +97,7 @@ def load_config(path: str | Path) -> Config:
         sensors=built.sensors,
         targets=built.targets,
         training=built.training,
-        source_text=source.text,
+        source=source,
         path=source.path.resolve(),
         document=source.document,
     )

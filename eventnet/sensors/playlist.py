@@ -20,6 +20,7 @@ from eventnet.sensors.arrays import as_floats, columns_of, load_arrays
 from eventnet.sensors.draws import generator
 from eventnet.sensors.samples import CHUNK_ROWS, RawRows
 from eventnet.sensors.spec import Playlist, PlaylistGroup, PlaylistSource, Recordings
+from eventnet.units import format_ns
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def timeline(playlist: Playlist, seed: int) -> Timeline:
                 "no recording is as long as half a piece",
                 place=f"group {group.name!r}",
                 field="piece",
-                value=f"{group.piece_ns} ns",
+                value=None if group.piece_ns is None else format_ns(group.piece_ns),
                 remedy="use shorter pieces",
             )
         parts.append(_play(pieces, group, seed, recordings.row_period_ns))
@@ -208,8 +209,8 @@ def _cut_pieces(
             "must be a whole number of rows",
             place=f"group {group.name!r}",
             field="piece",
-            value=f"{group.piece_ns} ns",
-            remedy=f"use a multiple of {row_period_ns} ns",
+            value=format_ns(group.piece_ns),
+            remedy=f"use a multiple of {format_ns(row_period_ns)}",
         )
     pieces = []
     for recording in chosen.tolist():
@@ -226,7 +227,7 @@ def _play(pieces: NDArray[np.int64], group: PlaylistGroup, seed: int, row_period
     if group.passes < 1:
         raise InputError("must be at least 1", place=place, field="passes", value=group.passes)
     if group.limit_ns is not None and group.limit_ns < row_period_ns:
-        raise InputError("must be at least one row", place=place, field="limit", value=f"{group.limit_ns} ns")
+        raise InputError("must be at least one row", place=place, field="limit", value=format_ns(group.limit_ns))
     orders = [
         generator(seed, group.name, "shuffle", number).permutation(len(pieces))
         if group.shuffled

@@ -311,13 +311,91 @@ def test_line_100_stays_line_100(tmp_path: Path) -> None:
     assert result.out.splitlines()[-1] == f"{odd} is valid"
 
 
+FROM_PLAYLISTS = """\
+playlists:
+  other: {file: walks.npz, rate: 10 Hz, groups: [{name: seen}]}
+  walks:
+    file: walks.npz
+    rate: 10 Hz
+    groups:
+      - name: seen
+        where: {person: 1}
+        piece: 1 s
+      - {name: unseen, where: {person: 2}, learn: false}
+sensors:
+  feet: {playlist: walks, columns: [0, 1], center: [1, 2]}
+targets:
+  gait: {population: output, playlist: walks, label: gait, rate: 5 Hz}
+populations:
+  feet: {}
+  output: {size: 3, nonlinearity: softmax}
+projections:
+  - {from: feet, to: output}
+"""
+
+
+def write_walks(folder: Path, config: str) -> Path:
+    """A configuration that plays recordings which lie beside it."""
+    values, offsets = np.arange(120.0).reshape(60, 2), np.array([0, 20, 40, 60])
+    np.savez(folder / "walks.npz", X=values, offsets=offsets, gait=np.arange(3), person=np.array([1, 1, 2]))
+    path = folder / "walks.yaml"
+    path.write_text(config, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "{person: 1}",
+            "{person: 7}",
+            ("walks.yaml:8: playlists.walks.groups[0].where.person", "[7]", "use some of 1, 2"),
+        ),
+        ("piece: 1 s", "piece: 150 ms", ("walks.yaml:9: playlists.walks.groups[0].piece", "'150 ms'", "100 ms")),
+        ("piece: 1 s", "piece: 1 h", ("walks.yaml:9: playlists.walks.groups[0].piece", "'3600 s'", "shorter pieces")),
+        ("piece: 1 s", "limit: 1 ms", ("walks.yaml:9: playlists.walks.groups[0].limit", "'1 ms'", "at least one row")),
+        (
+            "{person: 2}",
+            "{person: 2, gait: 1}",
+            ("walks.yaml:10: playlists.walks.groups[1].where", "no recording matches all of this"),
+        ),
+        ("rate: 10 Hz\n", "rate: 10 Hz\n    offsets: gaits\n", ("walks.npz", "no array of this name", "'gaits'")),
+        ("[0, 1], center: [1, 2]", "[0, 1, 0], center: [1, 2]", ("walks.yaml:12: sensors.feet.center",)),
+    ],
+)
+def test_faults_of_playlists(
+    old: str, new: str, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with a group is said where the group stands, and not those of the same name elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    assert eventnet_here("validate", str(write_walks(tmp_path, FROM_PLAYLISTS))).code == 0
+    assert FROM_PLAYLISTS.count(old) == 1
+    path = write_walks(tmp_path, FROM_PLAYLISTS.replace(old, new))
+    for command in ("run", "validate"):
+        assert_only_error(eventnet_here(command, path.name), *words)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_a_file_shows_to_be_wrong_in_a_configuration_has_its_line(tmp_path: Path) -> None:
+    """How many channels an array has is not known before it is read."""
+    np.savez(tmp_path / "samples.npz", t=np.arange(N_ROWS) / 10, X=np.zeros((N_ROWS, 2)))
+    config = FROM_FILE.replace("samples.csv", "samples.npz").replace(
+        "columns: [left, right]", "values: X, scale: [1, 2, 3]"
+    )
+    path = write(tmp_path, config=config.replace("skin: {}", "skin: {size: 2}"))
+    result = eventnet_here("validate", str(path))
+    assert_only_error(
+        result, "skin.yaml:4: sensors.skin.scale: must be one number or one for each channel", "give 1 or 2"
+    )
+
+
 def test_a_run_that_ends_before_a_signal_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody wrote an `end`: what was written is where the signal starts, and when the run ends."""
     monkeypatch.chdir(tmp_path)
     late = "rate: 20 Hz\n    start: 1 s\n    phase"
     text = find_config("two_rates").read_text(encoding="utf-8").replace("rate: 20 Hz\n    phase", late)
     Path("late.yaml").write_text(text, encoding="utf-8")
-    words = ("late.yaml", "sensor 'slow'", "start: comes when the run is over (got '1 s')", "--until")
+    words = ("late.yaml:13: sensors.slow.start: comes when the run is over (got '1 s')", "--until")
     for until in ("500 ms", "1 s"):
         result = eventnet_here("run", "late.yaml", "--until", until, "--out", "run")
         assert_only_error(result, *words, f"the run ends at {until}")
@@ -326,7 +404,7 @@ def test_a_run_that_ends_before_a_signal_begins(tmp_path: Path, monkeypatch: pyt
     ahead = text.replace("start: 1 s\n    ", "").replace("ahead: 100 ms", "ahead: 100 ms\n      start: 1 s")
     Path("late.yaml").write_text(ahead, encoding="utf-8")
     result = eventnet_here("run", "late.yaml", "--until", "0.9 s", "--out", "ahead")
-    assert_only_error(result, "target 'ahead'", "start", "'1 s'", "the run ends at 900 ms")
+    assert_only_error(result, "late.yaml:22: targets.ahead.signal.start", "'1 s'", "the run ends at 900 ms")
     assert eventnet_here("run", "late.yaml", "--until", "0.95 s", "--out", "ahead").code == 0
 
 

@@ -411,9 +411,10 @@ def _population(source: Source, document: Document, name: str, sensors: dict[str
     if sensor is not None and isinstance(shown := sensors[sensor].source, ImageSource):
         channels = shown.images.n_channels
     if section.size is None and channels is None:
-        raise source.error(
-            (*where, "size"), "the size is missing", remedy="add size: how many neurons the population has"
-        )
+        remedy = "add size: how many neurons the population has"
+        if sensor is not None:  # only its file knows, and what streams read is not looked at here
+            remedy += f', one for each column of what `values` names; or list the columns of sensor "{sensor}"'
+        raise source.error((*where, "size"), "the size is missing", remedy=remedy)
     if section.size is not None and channels is not None and section.size != channels:
         raise source.error(
             (*where, "size"),

@@ -503,6 +503,12 @@ BAD = {
         "heat",
         ("sensors.skin.population", "'heat'", "use one of"),
     ),
+    "population of an array without a size": Bad(
+        "    file: skin.csv\n    time: t\n    time_unit: ms\n    columns: [left, right]\n",
+        "    file: weights.npz\n    time: t\n    values: W\n",
+        "temperature: {}",
+        ("populations.temperature.size", "is missing", "what `values` names", 'list the columns of sensor "skin"'),
+    ),
     "cycle without a delay": Bad(
         "delay: 60 ms, ", "", "projections:", ("projections", "cycle", "positive delay", "got 'hidden -> hidden'")
     ),

@@ -210,14 +210,15 @@ def validate(
     data: DataOption = None,
 ) -> None:
     """Check a configuration and its data, and show what it will be: periods, codes, sizes, warnings."""
+    from eventnet.checking import check_data
     from eventnet.config import describe, find_config, load_config, with_overrides
     from eventnet.reports.grid import grid
-    from eventnet.running import check_data
 
     path = find_config(config)
     loaded = with_overrides(load_config(path), data=data)
-    labels = check_data(loaded)
-    out.print(grid(("part", "how it will be"), describe(loaded, labels), n_names=2))
+    found = check_data(loaded)
+    rows = describe(loaded, found.labels) + [("warning", text) for text in found.warnings]
+    out.print(grid(("part", "how it will be"), rows, n_names=2))
     out.print(Text(f"{path} is valid", style="green"), soft_wrap=True)
 
 

@@ -15,31 +15,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import takewhile
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from eventnet.config import Config, Labels, describe, dump, load_config, warnings_of_classes
-from eventnet.config.faults import naming_files, source_of
+from eventnet.config import Config, describe, dump, load_config, warnings_of_classes
+from eventnet.config.faults import naming_files
 from eventnet.config.inputs import check_inputs, describe_inputs
 from eventnet.config.reading import read_source
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.base import STATES_VERSION, Engine, OutcomeRecorder, State, Streams, TargetStream
 from eventnet.engines.dense import DenseEngine
 from eventnet.engines.divergence import LossWatch
-from eventnet.engines.streams import (
-    Sample,
-    TargetSample,
-    check_streams,
-    samples,
-    sensor_stream,
-    target_samples,
-    target_stream,
-)
+from eventnet.engines.streams import check_streams
 from eventnet.errors import InputError, RunError
 from eventnet.network import Graph, Network, Population, derive
 from eventnet.operations.accounts import Accounts
@@ -52,12 +43,7 @@ from eventnet.reports.summary import adds_by_direction, summary
 from eventnet.sensors import build_sensor, build_target
 from eventnet.sensors.build import SampledTarget
 from eventnet.sensors.images import open_images
-from eventnet.sensors.spec import (
-    GeneratorSource,
-    ImageSource,
-    Sampling,
-    SensorTarget,
-)
+from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.queries import open_run
 from eventnet.trace.store import RunWriter
@@ -74,8 +60,6 @@ from eventnet.training import (
 )
 from eventnet.units import format_ns
 from eventnet.why.trail import Trail
-
-Row = TypeVar("Row", Sample, TargetSample)
 
 COMPILING_S = 2.0
 """A first step that takes longer has compiled kernels."""
@@ -206,49 +190,6 @@ def resume(path: Path, console: Console, live: bool = False) -> dict[str, Any]:
     streams = open_streams(config)
     writer, state = RunWriter.resume(path, derive(config.network), CHECKPOINT_VERSION)
     return _play(config, name, streams, writer, state, console, live)
-
-
-def check_data(config: Config) -> dict[str, Labels]:
-    """Read every file that drives a run as far as the run would; what targets turned out to be, by name.
-
-    A configuration that nothing ends may still be given a duration; its files are read to their end. Raises InputError
-    for the first fault that the run would stop at.
-    """
-    labels = {}
-    # images were read whole when their streams were opened, and every epoch shows the same
-    graph, streams = derive(config.network), open_streams(config, epochs=1)
-    until_ns = None if config.is_endless else end_of(config, streams)
-    with naming_files(config):
-        for population, k in graph.sensor_of.items():
-            name = graph.network.sensors[k].name
-            if not isinstance(source_of(config, name), GeneratorSource | ImageSource):
-                for _ in _until(samples(graph, population, sensor_stream(streams, name), 0), until_ns):
-                    pass
-        for population, k in graph.target_of.items():
-            name = graph.network.targets[k].name
-            if isinstance(source_of(config, name), GeneratorSource):
-                labels[name] = Labels(n_values=graph.populations[population].size)
-            else:
-                rows = target_samples(graph, population, target_stream(streams, name), 0)
-                labels[name] = _labels(_until(rows, until_ns))
-    return labels
-
-
-def _until(rows: Iterator[Row], until_ns: int | None) -> Iterator[Row]:
-    return takewhile(lambda row: until_ns is None or row[0] < until_ns, rows)
-
-
-def _labels(rows: Iterator[TargetSample]) -> Labels:
-    """What the samples of a target are: all of one kind."""
-    labels = Labels()
-    for _, value, _, _ in rows:
-        if isinstance(value, int):
-            low, high = labels.classes or (value, value)
-            if not labels.classes or not low <= value <= high:
-                labels = Labels(classes=(min(low, value), max(high, value)))
-        elif labels.n_values is None:
-            labels = Labels(n_values=len(value))
-    return labels
 
 
 def open_streams(config: Config, epochs: int | None = None) -> Streams:

@@ -237,6 +237,16 @@ class PlaylistTarget:
         return self._timeline.group_names
 
     @property
+    def never_settled(self) -> tuple[str, ...]:
+        """The groups that give no label, since no piece of theirs is longer than the time in which none comes."""
+        line = self._timeline
+        lengths_ns = (line.stop_row - line.start_row) * line.row_period_ns
+        longest_ns = np.zeros(len(line.group_names), np.int64)
+        np.maximum.at(longest_ns, line.group, lengths_ns)
+        names = zip(line.group_names, longest_ns.tolist(), strict=True)
+        return tuple(name for name, length_ns in names if length_ns <= self._spec.settle_ns)
+
+    @property
     def duration_ns(self) -> int | None:
         """When the playlist ends."""
         return self._timeline.duration_ns

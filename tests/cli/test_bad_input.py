@@ -389,6 +389,50 @@ def test_what_a_file_shows_to_be_wrong_in_a_configuration_has_its_line(tmp_path:
     )
 
 
+def warnings_of(path: Path) -> list[str]:
+    """What `eventnet validate` warns of in a valid configuration, each in one line."""
+    result = eventnet_here("validate", str(path))
+    assert (result.code, result.err) == (0, "")
+    _, *parts = " ".join(result.out.split()).removesuffix(f" {path} is valid").split(" warning ")
+    return parts
+
+
+def test_files_that_begin_long_after_the_run_are_warned_of(tmp_path: Path) -> None:
+    """Times count from the beginning of the run; those of a calendar come half a century later."""
+
+    def shifted(rows: list[str], seconds: int) -> list[str]:
+        cells = [row.split(",") for row in rows[1:]]
+        return [rows[0], *(",".join([f"{float(t) + seconds:.2f}", *rest]) for t, *rest in cells)]
+
+    calendar, an_hour = 1_700_000_000, 3_600
+    assert warnings_of(write(tmp_path)) == []
+    (of_sensor,) = warnings_of(write(tmp_path, shifted(SAMPLES, calendar)))
+    assert of_sensor.startswith("sensor skin gives nothing before 53.91 years, more than a year after the run begins")
+    assert of_sensor.endswith("so check time_unit, or shift those in the file")
+    both = warnings_of(write(tmp_path, shifted(SAMPLES, calendar), shifted(LABELS, calendar)))
+    assert [text.split(" gives")[0] for text in both] == ["sensor skin", "target touch"]
+    (late,) = warnings_of(write(tmp_path, shifted(SAMPLES, an_hour)))
+    assert late.startswith("sensor skin gives nothing before 3600 s, when all else has ended (1.95 s)")
+    ended = FROM_FILE + "duration: 3 s\n"
+    (over,) = warnings_of(write(tmp_path, shifted(SAMPLES, 3), config=ended))
+    assert over.startswith("sensor skin gives nothing before 3 s, when the run is over (3 s)")
+    assert warnings_of(write(tmp_path, shifted(SAMPLES, 2), config=ended)) == []
+    # a label of all that came before
+    assert warnings_of(write(tmp_path, labels=["t,label", "5,1"])) == []
+    (none,) = warnings_of(write(tmp_path, config=FROM_FILE.replace("columns: [left", "start: 9 s, columns: [left")))
+    assert none == "sensor skin gives nothing: no sample of its source is taken"
+
+
+def test_labels_that_never_come_are_warned_of(tmp_path: Path) -> None:
+    """Pieces of the one group take a second, those of the other two."""
+    for settle, groups in (("900 ms", None), ("1 s", "seen"), ("1999 ms", "seen"), ("2 s", "seen, unseen")):
+        path = write_walks(tmp_path, FROM_PLAYLISTS.replace("label: gait", f"label: gait, settle: {settle}"))
+        told = (
+            [] if groups is None else [f"target gait gives no label in {groups}: its settle is as long as the longest"]
+        )
+        assert [text.removesuffix(" piece there, or longer") for text in warnings_of(path)] == told
+
+
 def test_a_run_that_ends_before_a_signal_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody wrote an `end`: what was written is where the signal starts, and when the run ends."""
     monkeypatch.chdir(tmp_path)

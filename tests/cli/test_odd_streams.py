@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import eventnet.trace.files
+from eventnet.checking import check_data
 from eventnet.config import load_config
 from eventnet.errors import InputError, RunError
-from eventnet.running import check_data, start
+from eventnet.running import start
 from eventnet.trace.queries import open_run
 
 N_CASES = 200

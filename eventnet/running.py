@@ -338,7 +338,8 @@ def _play(
     """Run from the beginning or from a checkpoint's `state`. The engine is made here, so that a fault in what it reads
     first ends the run like any later one.
     """
-    with ExitStack() as after, writer, _stop_wish() as wish:
+    # a wish to stop that comes when all has happened changes nothing, up to the last that is put away
+    with _stop_wish() as wish, ExitStack() as after, writer:
         try:
             with naming_files(config):
                 ongoing = _open(config, name, streams, writer, state, live and console.is_terminal)

@@ -19,6 +19,7 @@ import eventnet.running
 from eventnet.config import find_config
 from eventnet.datasets.mnist import FILES
 from eventnet.datasets.places import shipped_file
+from eventnet.operations.ongoing import OngoingBills
 from eventnet.reports.progress import RunProgress
 from eventnet.trace.queries import open_run
 from eventnet.trace.store import RunWriter
@@ -219,6 +220,22 @@ def test_ctrl_c_when_all_is_done(tmp_path: Path) -> None:
         assert eventnet_here(*arguments, str(tmp_path / "run")).code == 0
     assert_same_run(tmp_path / "run", tmp_path / "whole")
     assert summary_of(tmp_path / "run")["streams"]["fast"]["delivered"] == 50
+
+
+def test_ctrl_c_while_a_complete_run_is_put_away(tmp_path: Path) -> None:
+    """Its summary is written; what it cost is still being summed up."""
+    end = OngoingBills.__exit__
+
+    def ending(self: OngoingBills, *error: Any) -> None:
+        assert (tmp_path / "run" / "summary.json").exists()
+        signal.raise_signal(signal.SIGINT)
+        end(self, *error)
+
+    with patch.object(OngoingBills, "__exit__", ending):
+        result = eventnet_here("run", "two_rates", "--until", "1 s", "--out", str(tmp_path / "run"))
+    assert (result.code, result.err.count("stopped")) == (0, 0)
+    assert "written to" in result.out
+    assert open_run(tmp_path / "run").status["state"] == "complete"
 
 
 def test_ctrl_c_before_a_run_begins(tmp_path: Path) -> None:

@@ -86,6 +86,11 @@ def say_what_is_damaged(run: Run) -> None:
         err.print(f"left out: {path}: {why}", soft_wrap=True)
 
 
+def say_what_is_written(path: Path) -> None:
+    """A line on the error stream, so that what a program reads holds what was asked for only."""
+    err.print(f"written to {path}", soft_wrap=True)
+
+
 def screenful(rows: Iterable[Row], is_table: bool) -> Iterator[Row]:
     """All rows where a program reads them; in a table the first `TABLE_ROWS`, and a word where there are more."""
     rows = iter(rows)

@@ -21,6 +21,7 @@ from eventnet.command_line import (
     open_traced,
     out,
     say_what_is_damaged,
+    say_what_is_written,
     screenful,
     time_option,
 )
@@ -77,6 +78,7 @@ def export(
 
     selection = Selection(tuple(population or ()), time_option(start, "--start"), time_option(end, "--end"))
     export_run(open_traced(run_dir, skip_damaged), form.value, out_file, selection, force=force)
+    say_what_is_written(out_file)
 
 
 def sql(

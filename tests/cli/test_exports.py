@@ -51,12 +51,12 @@ def damaged(run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_export_writes_the_file_and_says_nothing(form: str, run: Path, tmp_path: Path) -> None:
+def test_export_writes_the_file_and_says_so(form: str, run: Path, tmp_path: Path) -> None:
     pytest.importorskip(PACKAGES.get(form, "json"))
     out = tmp_path / f"run.{FORMATS[form]}"
     before = files_of(run)
     result = eventnet_here("export", str(run), "--format", form, "--out", str(out))
-    assert (result.code, result.out, result.err) == (0, "", "")
+    assert (result.code, result.out, result.err) == (0, "", f"written to {out}\n")
     assert out.stat().st_size > 1_000
     assert list(tmp_path.iterdir()) == [out]
     assert files_of(run) == before

@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     two_rates(folder / "a run", until_s=4.0)
     result = eventnet_here("report", str(folder / "a run"), "--out", str(folder / "run.html"))
-    assert (result.code, result.out) == (0, "")
+    assert (result.code, result.out, result.err) == (0, "", f"written to {folder / 'run.html'}\n")
     return folder
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from eventnet.command_line import RunArgument, SkipDamagedOption, err, say_what_is_damaged
+from eventnet.command_line import RunArgument, SkipDamagedOption, err, say_what_is_damaged, say_what_is_written
 
 
 def report(
@@ -53,3 +53,4 @@ def report(
             answers=ANSWERS if answers is None else answers,
             force=force,
         )
+    say_what_is_written(out_file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 import numpy as np
@@ -32,6 +32,8 @@ def target_stream(streams: Streams, name: str) -> TargetStream:
 
 def check_streams(graph: Graph, streams: Streams) -> None:
     """InputError unless every sensor and target has a stream of the right kind and width."""
+    if not isinstance(streams, Mapping):
+        raise InputError("must be a mapping of names to streams", field="streams", value=type(streams).__name__)
     for i, k in graph.sensor_of.items():
         name = graph.network.sensors[k].name
         n_channels = sensor_stream(streams, name).n_channels

@@ -23,6 +23,7 @@ from eventnet.network.description import (
     Target,
     Wake,
 )
+from eventnet.network.kinds import check_kinds
 
 DTYPES = ("float64", "float32")
 """Of the numbers that a network computes with."""
@@ -84,6 +85,7 @@ class Graph:
 
 def derive(network: Network) -> Graph:
     """Resolve a description into a `Graph`, or raise `InputError` naming what cannot be simulated and what would do."""
+    check_kinds(network)
     _check_values(network)
     index = _population_indices(network)
     projections = _named_projections(network, index)

@@ -275,6 +275,47 @@ def test_a_spike_too_large_to_count_stops_the_run(value):
         ActorEngine(network, {"s": Samples(np.array([0]), np.array([[value]]))}).run(20 * MS)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"populations": (Population("in", 1), Population("out", 1, "linear"))}, "use Nonlinearity.RELU, "),
+        (
+            {"populations": (Population("in", "1"), Population("out", 1))},
+            r"populations\[0\].size: must be a whole number",
+        ),
+        ({"populations": (Population("in", 1, forward=0.5), Population("out", 1))}, r"forward: must be a Code .*0\.5"),
+        ({"populations": Population("in", 1)}, "populations: must be a tuple or a list"),
+        ({"projections": (("in", "out"),)}, r"projections\[0\]: must be a Projection"),
+        ({"projections": (Projection("in", "out", weights=[[1.0]]),)}, "weights: must be a numpy array or an Initial"),
+        (
+            {"projections": (Projection("in", "out", weights="zero"),)},
+            r"'zero'\); use Initial\.XAVIER, Initial\.HE, Initial\.ZERO",
+        ),
+        ({"projections": (Projection("in", "out", delay_ns="5 ms"),)}, "delay_ns: .*'5 ms'.*20 ms are 20_000_000"),
+        ({"sensors": (Sensor("s", "in", "10 ms"),)}, r"sensors\[0\].period_ns: must be a number"),
+        ({"learning": Learning("past", 0.1)}, "learning.rule: must be a Rule .*Rule.PAST"),
+        ({"learning": 0.1}, "learning: must be a Learning"),
+    ],
+)
+def test_a_description_of_other_kinds_is_refused(changes, words):
+    """Text for a choice was taken for another choice, a list of weights for none."""
+    network = Network(
+        (Population("in", 1), Population("out", 1)), (Projection("in", "out"),), (Sensor("s", "in", 10 * MS),)
+    )
+    streams = {"s": Samples(np.array([0]), np.array([[1.0]]))}
+    ActorEngine(network, streams).run(20 * MS)
+    with pytest.raises(InputError, match=words):
+        ActorEngine(replace(network, **changes), streams)
+
+
+def test_what_is_no_network_and_no_streams_is_refused():
+    network, streams = case(4, Wake.LAZY)
+    with pytest.raises(InputError, match=r"network: must be a Network \(got 'two_rates'\)"):
+        ActorEngine("two_rates", streams)
+    with pytest.raises(InputError, match="streams: must be a mapping of names to streams"):
+        ActorEngine(network, list(streams.values()))
+
+
 def test_a_stream_that_does_not_fit_is_refused():
     network, streams = case(4, Wake.LAZY)
     with pytest.raises(InputError, match=r"no sensor stream.*"):

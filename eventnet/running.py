@@ -145,7 +145,7 @@ def start(
     config: Config,
     *,
     engine: str | None,
-    out: Path | None,
+    out: Path | str | None,
     trace: bool,
     command: list[str],
     console: Console,
@@ -157,6 +157,7 @@ def start(
     where the console is a terminal. What may go wrong is said on the console first. Raises InputError, RunError, or
     Interrupted where the user stopped it.
     """
+    _check_config(config)
     name = _engine_name(engine or config.engine or "actor")
     graph = derive(config.network)
     streams = open_streams(config)
@@ -164,7 +165,7 @@ def start(
     for text in _warnings(config, streams):
         console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
     writer = RunWriter.create(
-        out or _new_directory(config.name),
+        Path(out) if out else _new_directory(config.name),
         graph,
         config_text=dump(config),
         config_name=config.name,
@@ -177,11 +178,12 @@ def start(
     return _play(config, name, streams, writer, None, console, live)
 
 
-def resume(path: Path, console: Console, live: bool = False) -> dict[str, Any]:
+def resume(path: Path | str, console: Console, live: bool = False) -> dict[str, Any]:
     """Go on with an interrupted run from its last checkpoint; the trace becomes that of an uninterrupted run.
 
     Raises InputError where there is nothing to go on with, or a file that the run reads has changed since it began.
     """
+    path = Path(path)
     provenance = read_provenance(path)
     name = _engine_name(provenance.get("engine"), str(path / "provenance.json"))
     # before all else is read: of a file that is gone, what reads a configuration would ask whether its name is right
@@ -280,6 +282,13 @@ def end_of(config: Config, streams: Mapping[str, Any]) -> int:
             remedy="give a duration such as 10 s, in the file or with --until",
         )
     return int(max(ends))
+
+
+def _check_config(given: object) -> None:
+    """A path stands for no configuration here, though it does on the command line."""
+    if not isinstance(given, Config):
+        remedy = "give what load_config returns"
+        raise InputError("must be a Config", field="config", value=given, remedy=remedy)
 
 
 def _engine_name(name: object, place: str | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
@@ -85,6 +86,8 @@ def load_config(path: str | Path) -> Config:
 
     Raises `InputError`, naming file, line, field, value and remedy, for anything in it that can't be used.
     """
+    if not isinstance(path, str | PathLike):
+        raise InputError("must be a text or a Path", field="path", value=path)
     source = read_source(Path(path))
     document = _validate(source)
     built = build(source, document)
@@ -115,7 +118,7 @@ def with_overrides(
     until_ns: int | None = None,
     epochs: int | None = None,
     evaluate: bool | None = None,
-    data: Path | None = None,
+    data: Path | str | None = None,
 ) -> Config:
     """The same configuration with another seed, duration (ns), number of epochs, wish for tests after them, or folder
     of data sets; None leaves it as it is.
@@ -158,9 +161,9 @@ def _with_training(config: Config, epochs: int | None, evaluate: bool | None) ->
     return replace(config, document=config.document | {"training": config.document["training"] | changes})
 
 
-def _with_data(config: Config, folder: Path) -> Config:
+def _with_data(config: Config, folder: Path | str) -> Config:
     """The same configuration with the data sets that are not shipped in `folder`."""
-    folder = folder.expanduser().resolve()
+    folder = Path(folder).expanduser().resolve()
     if not folder.is_dir():
         raise InputError("no such folder", field="data", value=str(folder), remedy="give the folder of mnist/")
     sections = config.document.get("images", {})

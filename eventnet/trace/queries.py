@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -363,6 +364,8 @@ def open_run(path: Path | str, skip_damaged: bool = False) -> Run:
     written by a newer version, or a file of it is damaged (naming the file). With `skip_damaged`, every part
     is read once, and the damaged ones are left out and listed in `Run.damaged`.
     """
+    if not isinstance(path, str | PathLike):
+        raise InputError("must be a text or a Path", field="path", value=path)
     path = Path(path)
     provenance = read_provenance(path)
     summary = path / "summary.json"

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 
-from eventnet.config import find_config, load_config
+from eventnet.config import find_config, load_config, with_overrides
+from eventnet.errors import InputError
 from eventnet.reports.numbers import count
+from eventnet.running import resume, start
 from eventnet.trace.queries import Run, open_run
 from tests.cli.command import (
     COMMAND,
@@ -98,6 +101,19 @@ def assert_complete(folder: Path, summary: dict[str, Any], arguments: list[str])
     assert (kept.network, kept.sensors, kept.targets) == (given.network, given.sensors, given.targets)
     assert yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["name"] == summary["config"]
     return run
+
+
+def test_from_python_places_may_be_text(tmp_path: Path) -> None:
+    config = with_overrides(load_config(str(find_config("silence"))), until_ns=10**9)
+    options: dict[str, Any] = {"engine": None, "trace": True, "command": [], "console": Console(quiet=True)}
+    summary = start(config, out=str(tmp_path / "run"), **options)
+    assert open_run(tmp_path / "run").summary == summary
+    with pytest.raises(InputError, match="this run is complete"):
+        resume(str(tmp_path / "run"), options["console"])
+    with pytest.raises(InputError, match=r"config: must be a Config \(got 'silence'\); give what load_config returns"):
+        start("silence", out=tmp_path / "other", **options)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="reads no data set"):
+        with_overrides(config, data=str(tmp_path))
 
 
 @pytest.mark.parametrize("name", SHIPPED)

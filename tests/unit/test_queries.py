@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from eventnet import trace
+from eventnet.config import load_config
 from eventnet.errors import InputError
 from eventnet.operations.bills import COUNTS, DIRECTION, Totals, price
 from eventnet.trace.events import PROJECTION_KINDS, Kind
@@ -156,6 +158,14 @@ def test_unknown_names_list_those_that_exist(run: Run, asked: dict[str, Any], te
 def test_unknown_grouping(run: Run) -> None:
     with pytest.raises(InputError, match="use one of kind, population"):
         run.bills("neuron")
+
+
+@pytest.mark.parametrize("path", [5, None, b"run", ["run"]])
+def test_what_is_no_path_says_so(path: Any) -> None:
+    for act in (open_run, trace.open, load_config):
+        with pytest.raises(InputError, match="path: must be a text or a Path") as caught:
+            act(path)
+        assert caught.value.value == path
 
 
 def test_what_is_no_run_says_so(tmp_path: Path, damaged: Path) -> None:

@@ -28,8 +28,20 @@ FAR_WORSE = 10.0
 
 def diverged(graph: Graph, population: int, time_ns: int) -> RunError:
     """The error that stops a run, naming the population, the time and what to change."""
-    name = graph.populations[population].name
-    return _stopped(graph, f"population {name} is no longer finite at {format_ns(time_ns)}")
+    each = graph.populations[population]
+    seen = f"population {each.name} is no longer finite at {format_ns(time_ns)}"
+    codes = {
+        "forward": each.forward if graph.encodes_forward[population] else None,
+        "backward": each.backward if graph.carries_error[population] else None,
+    }
+    for way, code in codes.items():
+        if code is not None and code.k_beta * LARGEST_SPIKE < 1.0:
+            cause = f"with a {way} k_beta of {code.k_beta:g} a value of one takes a spike of more than {LARGEST_SPIKE}"
+            return RunError(f"{seen}: {cause}; use a larger k_beta")
+    if population in graph.sensor_of:  # which learns nothing
+        remedy = "use smaller samples (center and scale), or a larger k_beta"
+        return RunError(f"{seen}: its samples are too large for its k_beta; {remedy}")
+    return _stopped(graph, seen)
 
 
 def _stopped(graph: Graph, seen: str) -> RunError:

@@ -448,8 +448,26 @@ def test_the_error_says_how_it_learned_and_what_would_be_stable():
     assert "or rule: accrual" in str(diverged(chain(Rule.PAST, 0.1), 2, 0))
     small = str(diverged(chain(Rule.PAST, 0.001), 2, 0))
     assert "smaller inputs" in small
+    of_sensor = str(diverged(chain(Rule.PAST, 0.1), 0, 0))
+    assert of_sensor == (
+        "population in is no longer finite at 0 ns: its samples are too large for its k_beta; "
+        "use smaller samples (center and scale), or a larger k_beta"
+    )
     fixed = derive(replace(chain(Rule.PAST, 0.1).network, learning=None))
     assert "its input is too large" in str(diverged(fixed, 2, 0))
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("k_beta", [1e-300, 1e-10])
+def test_a_scale_too_small_for_any_signal_is_not_blamed_on_learning(way, k_beta):
+    network = chain(Rule.PAST, 0.001).network
+    hidden = replace(network.populations[1], **{way: Code(0.9, k_beta)})
+    graph = derive(replace(network, populations=(network.populations[0], hidden, network.populations[2])))
+    assert str(diverged(graph, 1, 0)) == (
+        f"population hidden is no longer finite at 0 ns: with a {way} k_beta of {k_beta:g} a value of one takes a "
+        "spike of more than 2147483648; use a larger k_beta"
+    )
+    assert "learning has diverged" in str(diverged(graph, 2, 0))
 
 
 def outcome(loss, k=0, learned=True, time_ns=0):

@@ -501,5 +501,5 @@ def _missing(path: Path) -> InputError:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of an error's text; pyarrow's run over several."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """The first line of an error's text without its full stop; pyarrow's run over several."""
+    return (str(error).splitlines() or [type(error).__name__])[0].removesuffix(".")

@@ -1,7 +1,7 @@
 """States of a run kept in its directory by their times, so that a look at the run begins near its goal.
 
 They are a cache under `replay/`: what is missing, damaged, foreign or out of date is made anew, and all of it
-may be deleted. Together they take twice as much as the trace at most, and a little more: where states are large, fewer
+may be deleted. Together they take four times as much as the trace at most, and a little more: where states are large, fewer
 are kept. Besides, those from which the latest questions began are kept whatever their size, since whoever asks of a
 time asks of it again.
 """
@@ -20,9 +20,9 @@ from eventnet.errors import InputError, RunError
 from eventnet.trace.places import part_path
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
 
-SHARE_OF_TRACE = 2.0
+SHARE_OF_TRACE = 4.0
 """How large all states may be beside the whole parts of the trace, and those that a run leaves at any time of it."""
-BYTES_BESIDES = 2**25
+BYTES_BESIDES = 2**26
 """How much more they may take: the first large states have their room before the trace is as large as they are."""
 ASKED_KEPT = 3
 """How many states are kept for the latest questions."""

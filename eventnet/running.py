@@ -44,6 +44,7 @@ from eventnet.sensors import build_sensor, build_target
 from eventnet.sensors.build import SampledTarget
 from eventnet.sensors.images import open_images
 from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
+from eventnet.trace.networks import write_plan
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.queries import open_run
 from eventnet.trace.store import RunWriter
@@ -311,6 +312,8 @@ def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state:
     watch = LossWatch(derive(network))
     trail, bills = None, None
     if writer.provenance["trace"] and name != "dense":
+        if state is None:
+            write_plan(writer.path, config.plan)
         part_events = writer.provenance["part_events"]
         trail = Trail(writer.path, graph, part_events, from_actor=name == "actor")
         bills = _accounting(writer.path, _networks(config, epochs), part_events, resumed=state is not None, live=live)

@@ -13,19 +13,20 @@ import json
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from eventnet.engines.base import Engine, Parameters, State, Streams
 from eventnet.network import Code, Learning, Network, Population, derive
+from eventnet.network.stages import Stage
 from eventnet.sensors.spec import ImageLabels, Images, ImageSource, SensorSpec, TargetSpec
 from eventnet.trace.events import Outcome
 from eventnet.trace.files import write_text
+from eventnet.trace.networks import EPOCHS_FILE
 
 Stream = TypeVar("Stream", SensorSpec, TargetSpec)
 
-EPOCHS_FILE = "epochs.jsonl"
 N_TEST_SLICES = 200
 """In how many pieces a test is run; between them a wish to stop is heard."""
 
@@ -77,17 +78,6 @@ def network_in(network: Network, training: Training, epoch: int) -> Network:
             populations = tuple(_changed(population, change) for population in network.populations)
             network = replace(network, populations=populations, learning=_changed_rates(network.learning, change))
     return network
-
-
-class Stage(NamedTuple):
-    """From the beginning of an epoch (from 1 on) a run has this network. Its scales are set to those given then; None
-    leaves them as they have become.
-    """
-
-    epoch: int
-    network: Network
-    k_beta_forward: float | None = None
-    k_beta_backward: float | None = None
 
 
 def stages(network: Network, training: Training | None) -> list[Stage]:

@@ -16,6 +16,7 @@ from eventnet.config.models import MAX_EPOCHS, Document, Problem
 from eventnet.config.reading import MAX_INTEGER, Source, Where, has, read_source, write_yaml
 from eventnet.errors import InputError
 from eventnet.network import Network
+from eventnet.network.stages import Plan
 from eventnet.sensors.spec import (
     GeneratorSource,
     ImageLabels,
@@ -25,7 +26,7 @@ from eventnet.sensors.spec import (
     SensorTarget,
     TargetSpec,
 )
-from eventnet.training import Training
+from eventnet.training import Training, stages
 from eventnet.units import LONGEST_NS, NS_PER
 
 FETCHED = "mnist"
@@ -62,6 +63,12 @@ class Config:
     def dtype(self) -> str:
         """The floating-point type of a run's state."""
         return self.network.dtype
+
+    @property
+    def plan(self) -> Plan:
+        """The networks of a run, one after the other."""
+        image_ns = None if self.training is None else self.training.image_ns
+        return Plan(tuple(stages(self.network, self.training)), image_ns)
 
     @property
     def is_endless(self) -> bool:

@@ -94,6 +94,7 @@ def ops(
         load_arrow()
         from eventnet.operations.conventions import Convention
         from eventnet.operations.energy import load_energy_table
+        from eventnet.operations.summing import accounted_of
         from eventnet.reports.costs import costs_of, write_costs
 
     if limit is not None and by not in LONG:
@@ -106,7 +107,7 @@ def ops(
     table = load_energy_table(energy_table)
     with no_collection():
         run = open_traced(run_dir, skip_damaged)
-        if by is CostsBy.SENSOR and run.trace is not None and not run.accounted().is_shared_at_its_end():
+        if by is CostsBy.SENSOR and run.trace is not None and not accounted_of(run).is_shared_at_its_end():
             load_without("numba", "coverage")
         costs = costs_of(run, by.value, Convention(convention.value), table, target)
     is_screenful = limit is None and form is AnswerFormat.TABLE and by in LONG

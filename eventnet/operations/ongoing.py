@@ -21,6 +21,7 @@ from eventnet.operations.bills import price
 from eventnet.operations.charges import Answers, Batches, Ledger, StretchSums, batches_of, runs_of
 from eventnet.operations.conventions import N_WAYS, SUMMED
 from eventnet.operations.shares import NetworkInForce, SharedBills, payers_of
+from eventnet.operations.summing import accounted_of
 from eventnet.trace.events import EventBatch, EventBlock, Outcome, block_of, join
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ class _Books:
     def go_on(self, run: Run) -> None:
         """Take up a run."""
         assert run.trace is not None
-        accounted = run.accounted()
+        accounted = accounted_of(run)
         self._answers, self._n_parts = accounted.answers, len(run.trace.parts)
         if self._n_parts:
             last_ns, state = accounted.settled(lambda: self._networks)

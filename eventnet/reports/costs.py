@@ -28,12 +28,13 @@ from eventnet.operations.bills import COUNTS
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, Convention, Measure, measures, way_of_kinds
 from eventnet.operations.dense import Learned, dense_cost
 from eventnet.operations.energy import EnergyTable, costs_pj, energy, footprint
+from eventnet.operations.summing import BILLS_BY, Sums
 from eventnet.reports.answers import write_answer
 from eventnet.reports.grid import grid
 from eventnet.reports.numbers import count, joules
 from eventnet.reports.rows import BILL_EVENT_COLUMNS
 from eventnet.sensors.spec import ImageLabels
-from eventnet.trace.queries import BILLS_BY, Run, Sums
+from eventnet.trace.queries import Run
 from eventnet.trace.schema import KIND_NUMBERS
 
 COSTS_BY = (*BILLS_BY, "network")

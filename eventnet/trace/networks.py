@@ -1,17 +1,28 @@
-"""The networks that a run had, as its configuration and its epochs tell; neither needs its trace, or Arrow."""
+"""The networks that a run had, as it noted them when it began and as its epochs tell; this needs no trace, or Arrow.
+
+Runs of versions that noted nothing are asked for their configurations, which take a tenth of a second to load.
+"""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventnet.errors import InputError
 from eventnet.network.graph import Graph, derive
+from eventnet.network.stages import Plan, as_plain, plan_from
 from eventnet.trace.provenance import read_provenance
+from eventnet.trace.state import load_state, save_state
 
 if TYPE_CHECKING:
     from eventnet.config import Config
+
+EPOCHS_FILE = "epochs.jsonl"
+NETWORKS_FILE = "networks.npz"
+PLANS_VERSION = 1
+"""Of what `NETWORKS_FILE` holds."""
 
 
 def config_of(path: Path) -> Config:
@@ -21,33 +32,45 @@ def config_of(path: Path) -> Config:
     return load_config(path / "config.yaml")
 
 
-def check_arrays(path: Path, config: Config) -> None:
-    """Raise InputError where a file of weights or biases is not what it was when the run of a directory began."""
-    from eventnet.config.inputs import check_inputs
-
-    before, folder = read_provenance(path)["inputs"], config.path.parent
-    check_inputs(before, config.document, folder, ("populations", "projections"))
+def write_plan(path: Path, plan: Plan) -> None:
+    """Note the networks that the run in a directory will have. Raises RunError where the disk refuses."""
+    save_state(path / NETWORKS_FILE, {"version": PLANS_VERSION, "plan": as_plain(plan)})
 
 
-def networks_of(path: Path, config: Config) -> tuple[tuple[int, Graph], ...]:
+def plan_of(path: Path) -> Plan:
+    """The networks that the run in a directory will have, or had. Raises InputError where they were not noted, and its
+    configuration cannot be read or a file of weights or biases is not what it was when the run began.
+    """
+    with suppress(InputError, KeyError, TypeError, ValueError, AttributeError):
+        saved = load_state(path / NETWORKS_FILE)
+        if saved["version"] == PLANS_VERSION:
+            return plan_from(saved["plan"])
+    config = config_of(path)
+    _check_arrays(path, config)
+    return config.plan
+
+
+def networks_of(path: Path, plan: Plan) -> tuple[tuple[int, Graph], ...]:
     """The network that ran, or those that did, each with the time in ns from which on it holds.
 
     There are several where codes or rates change between the epochs of a run, and only those it has come to. Raises
     InputError where the record of the epochs is damaged.
     """
-    from eventnet.training import EPOCHS_FILE, stages
-
-    training = config.training
     records, epoch_ns = [], 0
-    if training is not None:
+    if plan.image_ns is not None:
         records = _epochs(path / EPOCHS_FILE)
         # the images of an epoch, as its record has them, since the data themselves may have gone
-        epoch_ns = records[0]["images"] * training.image_ns if records else 0
+        epoch_ns = records[0]["images"] * plan.image_ns if records else 0
     return tuple(
-        ((each.epoch - 1) * epoch_ns, derive(each.network))
-        for each in stages(config.network, training)
-        if each.epoch <= len(records) + 1
+        ((each.epoch - 1) * epoch_ns, derive(each.network)) for each in plan.stages if each.epoch <= len(records) + 1
     )
+
+
+def _check_arrays(path: Path, config: Config) -> None:
+    from eventnet.config.inputs import check_inputs
+
+    before, folder = read_provenance(path)["inputs"], config.path.parent
+    check_inputs(before, config.document, folder, ("populations", "projections"))
 
 
 def _epochs(file: Path) -> list[dict[str, Any]]:

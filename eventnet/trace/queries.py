@@ -8,10 +8,8 @@ the memory of two parts, and comes in the order of events.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,32 +18,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from numpy.typing import NDArray
 
 from eventnet.errors import InputError
 from eventnet.network.graph import Graph
-from eventnet.operations.accounts import Accounted, Accounts
-from eventnet.operations.bills import COUNTS
-from eventnet.operations.charges import Answers, StretchSums, TableReader, summed
-from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, way_of_kinds
-from eventnet.trace.events import IN_PROJECTION, PROJECTION_KINDS, Kind
+from eventnet.trace.events import PROJECTION_KINDS, Kind
 from eventnet.trace.files import read_json
-from eventnet.trace.networks import config_of, networks_of
+from eventnet.trace.networks import config_of, networks_of, plan_of
 from eventnet.trace.parts import Parts, open_parts
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS
 
 if TYPE_CHECKING:
     from eventnet.config import Config
+    from eventnet.operations.summing import Sums
 
 SPIKES = ("forward", "backward")
 """The kinds of event that are spikes."""
-BILLS_BY = ("kind", "population", "projection", "direction", "sensor", "second", "label", "event")
 NEVER_NS = 2**63 - 1
 Fields = tuple[tuple[str, pa.DataType], ...]
 """Names and types of the columns of a table."""
-Sums = NDArray[Any]
-"""Of some events, int [n_ways, n_summed]: their number and their bills, by `WAYS` and `SUMMED`."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +65,7 @@ class Run:
     @property
     def n_events(self) -> int:
         """How many events can be read."""
-        return self._traced().n_rows
+        return self.traced().n_rows
 
     @property
     def damaged(self) -> dict[Path, str]:
@@ -115,7 +106,7 @@ class Run:
         """As `events`, in batches, so that a trace of any length fits. Names are checked at once, not when
         iterated.
         """
-        trace = self._traced()
+        trace = self.traced()
         kinds, wanted = _several(kind), _known_columns(columns, EVENT_FIELDS)
         self._check(population, projection, neuron, kinds, limit)
         _check_whole(start_ns=start_ns, end_ns=end_ns)
@@ -155,23 +146,20 @@ class Run:
     def networks(self) -> tuple[tuple[int, Graph], ...]:
         """The network that ran, or those that did, each with the time in ns from which on it holds.
 
-        Raises InputError as `config` does.
+        Raises InputError where they cannot be told (`eventnet.trace.networks`).
         """
-        return networks_of(self.path, self.config())
+        return networks_of(self.path, plan_of(self.path))
 
     def bills(self, by: str = "kind", target: str | None = None) -> Iterator[dict[str, Any]]:
         """What events cost, summed as `sums` sums them, or event by event.
 
         Rows are dicts: the name under the key `by` (None: events that have none), `events`, then the
         `COUNTS`. Every event is in exactly one row, or shared among rows in whole numbers that add up to it,
-        so the rows of each grouping add up to the same totals.
+        so the rows of each grouping add up to the same totals. Raises InputError as `sums` does.
         """
-        if by == "event":
-            return self._bill_of_each_event()
-        return (
-            {by: name, **dict(zip(SUMMED, sums.sum(axis=0).tolist(), strict=True))}
-            for name, sums in self.sums(by, target).items()
-        )
+        from eventnet.operations.summing import bills_of  # only here: most questions are not about costs
+
+        return bills_of(self, by, target)
 
     def sums(self, by: str = "kind", target: str | None = None) -> dict[Any, Sums]:
         """What events cost, summed by one of `BILLS_BY` but `event`: by name (None: events that have none).
@@ -185,42 +173,17 @@ class Run:
         Raises InputError where the run has no trace, no such target or no classes, or, for `sensor`, its network
         cannot be read.
         """
-        if by not in BILLS_BY or by == "event":
-            raise InputError(
-                "cannot be summed by this",
-                field="by",
-                value=by,
-                remedy=f"use one of {', '.join(each for each in BILLS_BY if each != 'event')}, or event for each one's",
-            )
-        accounted = self.accounted()
-        if by == "sensor":
-            shared = accounted.shared(self.networks)
-            paid = zip(shared.payers, shared.whole(), strict=True)
-            return {name: sums for name, sums in paid if name is not None or sums.any()}
-        if by == "label":
-            return self._sums_by_label(accounted, target)
-        stretches = accounted.sums()
-        if by == "second":
-            return _in_order(_added_up(*(each.seconds for each in stretches)))
-        places = _places(stretches)
-        kinds, owners, counts = places[:, 0], places[:, 1], places[:, 2:]
-        ways = way_of_kinds()[kinds]
-        if by == "direction":
-            sums = _added_up(np.column_stack((ways, ways, counts)))
-            return _in_order({WAYS[way]: each for way, each in sums.items()}, WAYS)
-        names = {"kind": KINDS, "population": self.populations, "projection": self.projections}[by]
-        in_projection = IN_PROJECTION[kinds]
-        keys = kinds if by == "kind" else np.where(in_projection == (by == "projection"), owners, -1)
-        named = _added_up(np.column_stack((keys, ways, counts)))
-        return _in_order({names[key] if key >= 0 else None: each for key, each in named.items()}, (*names, None))
+        from eventnet.operations.summing import sums_of
+
+        return sums_of(self, by, target)
 
     def classes(self, target: str | None = None) -> pa.Table:
         """What a target with classes wanted and was told, `target`, `label` and `predicted` of its outcomes; `target`
         None: of the only one. InputError where there is none.
         """
         if target is not None:
-            _one_of(target, self._target_names, "target")
-        largest = {name: pc.max(self._of_target(self.answered, name)["label"]).as_py() for name in self._target_names}
+            _one_of(target, self.target_names, "target")
+        largest = {name: pc.max(self.of_target(self.answered, name)["label"]).as_py() for name in self.target_names}
         names = [name for name, label in largest.items() if label is not None and label >= 0]
         if not names or (target is not None and target not in names):
             raise InputError(
@@ -237,90 +200,20 @@ class Run:
                 field="target",
                 remedy=f"name one of {', '.join(names)}",
             )
-        return self._of_target(self.answered, target or names[0])
+        return self.of_target(self.answered, target or names[0])
 
-    def _sums_by_label(self, accounted: Accounted, target: str | None) -> dict[Any, Sums]:
-        """By the class of the target sample that comes next; what comes after the last is counted to the last."""
-        outcomes = self.classes(target)
-        number = self._target_names.index(str(outcomes["target"][0].as_py()))
-        labels = outcomes["label"].to_numpy()
-
-        def label_of(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-            return np.asarray(labels[np.minimum(numbers, len(labels) - 1)])
-
-        def came(times_ns: list[int]) -> NDArray[np.int64]:
-            """How many samples came before these times."""
-            return accounted.answers.next_after(number, times_ns)
-
-        def can_tell(stretches: Sequence[StretchSums]) -> Sequence[bool]:
-            """Whether all events of each lead to the same sample, or those samples are recorded by which it was summed,
-            and no more: they are written more rarely.
-            """
-            before_start = came([each.first_ns for each in stretches])
-            before_end = came([each.last_ns for each in stretches])
-            answered = np.array([each.n_answers[number] for each in stretches], np.int64)
-            good: list[bool] = ((answered == before_end) | (before_start == before_end)).tolist()
-            return good
-
-        stretches = accounted.sums(can_tell)
-        before_ends = came([each.last_ns for each in stretches])
-        at_once = before_ends == came([each.first_ns for each in stretches])
-        whole, parted = ([*compress(stretches, chosen)] for chosen in (at_once, ~at_once))
-        came_in = _joined([each.labels for each in parted], 3)
-        still_open = _joined([each.open for each in parted], 3)
-        still_open = still_open[still_open[:, 0] == number]
-        places = _joined([each.places for each in whole], 2)
-        leads_to = np.repeat(before_ends[at_once], [len(each.places) for each in whole])
-        rows = (
-            came_in[came_in[:, 0] == number][:, 1:],
-            np.column_stack((label_of(still_open[:, 1]), still_open[:, 2:])),
-            np.column_stack((label_of(leads_to), way_of_kinds()[places[:, 0]], places[:, 2:])),
-        )
-        named = ((label if label >= 0 else None, sums) for label, sums in _added_up(*rows).items())
-        return _in_order({label: sums for label, sums in named if sums.any()})
-
-    def _of_target(self, outcomes: pa.Table, name: str) -> pa.Table:
-        """Those of one target."""
-        is_alone = len(self._target_names) == 1
+    def of_target(self, outcomes: pa.Table, name: str) -> pa.Table:
+        """Of some rows of `outcomes`, those of one target."""
+        is_alone = len(self.target_names) == 1
         return outcomes if is_alone else outcomes.filter(pc.field("target") == name)
 
     @property
-    def _target_names(self) -> list[str]:
+    def target_names(self) -> list[str]:
+        """The names of the targets, in the network's order."""
         return [each["name"] for each in self.provenance["targets"]]
 
-    def accounted(self) -> Accounted:
-        """The trace with what is known of its costs: nothing where files are damaged or its configuration has gone.
-
-        Raises InputError where the run has no trace.
-        """
-        trace, accounts = self._traced(), None
-        if not self.damaged:
-            with suppress(OSError):
-                accounts = Accounts(self.path, [footer.mark for footer in trace.footers])
-        reader = TableReader(self.populations, self.projections)
-        return Accounted(trace, accounts, reader, self._answers, self._answered_until)
-
-    def _answers(self) -> Answers:
-        """The answers of all targets. Raises InputError where the outcomes cannot be read."""
-        answers = Answers(len(self._target_names))
-        for k, name in enumerate(self._target_names):
-            of_target = self._of_target(self.answered, name)
-            answers.add(k, of_target["time_ns"].to_numpy(), of_target["label"].to_numpy())
-        return answers
-
-    def _answered_until(self) -> int:
-        """The time in ns before which no answer is missing: a run that goes on records them now and then, in order."""
-        if self.status.get("state") != "running" or not self._target_names:
-            return NEVER_NS
-        latest_ns = pc.max(self.answered["time_ns"]).as_py()
-        return -1 if latest_ns is None else int(latest_ns)
-
-    def _bill_of_each_event(self) -> Iterator[dict[str, Any]]:
-        columns = ["event", "time_ns", "kind", "population", "projection", "neuron", "value", *COUNTS]
-        for batch in self._traced().batches(columns):
-            yield from batch.to_pylist()
-
-    def _traced(self) -> Parts:
+    def traced(self) -> Parts:
+        """The trace. Raises InputError where the run was recorded without one."""
         if self.trace is None:
             raise InputError(
                 "this run was recorded without a trace",
@@ -482,30 +375,3 @@ def _check_whole(**numbers: object) -> None:
 def _one_of(name: str, names: Sequence[str], field: str) -> None:
     if name not in names:
         raise InputError("there is none of this name", field=field, value=name, remedy=f"use one of {', '.join(names)}")
-
-
-def _places(stretches: Sequence[StretchSums]) -> NDArray[np.int64]:
-    """The sums by kind and place of all stretches: rows of kind, owner and `SUMMED`."""
-    return _joined([each.places for each in stretches], 2)
-
-
-def _joined(rows: Sequence[NDArray[np.int64]], n_keys: int) -> NDArray[np.int64]:
-    """Rows of so many keys and `SUMMED` of all stretches."""
-    return np.concatenate([np.zeros((0, n_keys + len(SUMMED)), np.int64), *rows])
-
-
-def _added_up(*rows: NDArray[np.int64]) -> dict[int, Sums]:
-    """Rows of a key, a way and `SUMMED`, added up by key."""
-    every = _joined(rows, 2)
-    keys, counts = summed((every[:, 0], every[:, 1]), every[:, 2:])
-    found = {key: np.zeros((N_WAYS, len(SUMMED)), np.int64) for key in np.unique(keys[:, 0]).tolist()}
-    for (key, way), counted in zip(keys.tolist(), counts, strict=True):
-        found[key][way] = counted
-    return found
-
-
-def _in_order(sums: dict[Any, Sums], names: Sequence[Any] | None = None) -> dict[Any, Sums]:
-    """In the order of `names`, or else rising, what has no name last."""
-    if names is None:
-        names = (*sorted(name for name in sums if name is not None), None)
-    return {name: sums[name] for name in names if name in sums}

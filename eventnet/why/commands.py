@@ -88,9 +88,8 @@ def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bo
 def _make_ready(run_dir: Path) -> tuple[Regime, ...]:
     """Load what replays a run; the networks that it had."""
     from eventnet.engines.compiled import entry
-    from eventnet.trace.networks import config_of
     from eventnet.why.regimes import regimes_of
 
-    regimes = regimes_of(run_dir, config_of(run_dir))
+    regimes = regimes_of(run_dir)
     entry(regimes[0].network.dtype)
     return regimes

@@ -69,7 +69,7 @@ def past_of(run: Run) -> Past:
     from eventnet.why.reading import read
     from eventnet.why.regimes import regimes_of
 
-    return past_from(read(run), regimes_of(run.path, run.config()))
+    return past_from(read(run), regimes_of(run.path))
 
 
 def past_from(reading: Reading, regimes: Sequence[Regime]) -> Past:

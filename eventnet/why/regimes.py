@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from eventnet.trace.networks import check_arrays, networks_of
-from eventnet.training import stages
+from eventnet.trace.networks import networks_of, plan_of
 from eventnet.why.driving import Regime
 
-if TYPE_CHECKING:
-    from eventnet.config import Config
 
-
-def regimes_of(path: Path, config: Config) -> tuple[Regime, ...]:
+def regimes_of(path: Path) -> tuple[Regime, ...]:
     """The networks that a run had one after the other, and the scales that were set when they changed.
 
-    Raises InputError where the record of its epochs is damaged, or weights to begin with are no longer those in a file.
+    Raises InputError as `plan_of` does, and where the record of its epochs is damaged.
     """
-    check_arrays(path, config)
+    plan = plan_of(path)
     return tuple(
         Regime(start_ns, graph.network, stage.k_beta_forward, stage.k_beta_backward)
         # it need not have come to all stages
-        for (start_ns, graph), stage in zip(
-            networks_of(path, config), stages(config.network, config.training), strict=False
-        )
+        for (start_ns, graph), stage in zip(networks_of(path, plan), plan.stages, strict=False)
     )

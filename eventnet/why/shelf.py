@@ -1,9 +1,9 @@
 """States of a run kept in its directory by their times, so that a look at the run begins near its goal.
 
 They are a cache under `replay/`: what is missing, damaged, foreign or out of date is made anew, and all of it
-may be deleted. Together they take four times as much as the trace at most, and a little more: where states are large, fewer
-are kept. Besides, those from which the latest questions began are kept whatever their size, since whoever asks of a
-time asks of it again.
+may be deleted. Together they take four times as much as the trace at most, and a little more: where states are large,
+fewer are kept. Besides, those from which the latest questions began are kept whatever their size, since whoever asks of
+a time asks of it again.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ from eventnet.errors import InputError
 from eventnet.network import Code, Graph, Rule
 from eventnet.network.graph import decay_product
 from eventnet.trace.events import Kind
-from eventnet.trace.networks import check_arrays
 from eventnet.trace.queries import Run
 from eventnet.trace.state import load_state, replay_files
 from eventnet.why.events import Events, Train, not_the_same
@@ -84,7 +83,6 @@ def weight_history(run: Run, projection: str, i: int, j: int) -> WeightHistory:
     k = _find(run, projection, i, j)
     networks = run.networks()
     check_network(run, networks[0][1])
-    check_arrays(run.path, run.config())
     return history_in(run, networks, k, i, j)
 
 

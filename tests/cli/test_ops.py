@@ -19,6 +19,7 @@ from eventnet.network import derive
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.dense import dense_cost
 from eventnet.operations.energy import footprint, load_energy_table
+from eventnet.trace.networks import NETWORKS_FILE
 from eventnet.trace.queries import open_run
 from tests.cli.command import assert_only_error, eventnet_here, few_images
 
@@ -503,7 +504,7 @@ def test_a_run_without_a_trace_and_a_dense_one(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_data_have_gone(watch: Path, tmp_path: Path) -> None:
-    """Counts are in the trace; what needs the network says what is missing."""
+    """The run noted its networks; where it did not, as versions before, what needs them says what is missing."""
     run = tmp_path / "run"
     for file in watch.rglob("*"):
         if file.is_file():
@@ -512,6 +513,7 @@ def test_a_run_whose_data_have_gone(watch: Path, tmp_path: Path) -> None:
             copy.write_bytes(file.read_bytes())
     config = run / "config.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("watch.npz", "moved.npz"), encoding="utf-8")
+    (run / NETWORKS_FILE).unlink()
     known, found = ops(watch), ops(run)
     assert [counts(row) for row in found] == [counts(row) for row in known]
     assert all(row["energy_pj"] is row["energy_estimated_from"] is row["energy_pj_per_sample"] is None for row in found)
@@ -520,6 +522,10 @@ def test_a_run_whose_data_have_gone(watch: Path, tmp_path: Path) -> None:
     assert "no such file" in shown
     for by in ("sensor", "network"):
         assert_only_error(eventnet_here("ops", str(run), "--by", by), str(config), "file", "no such file")
+    shutil.copy(watch / NETWORKS_FILE, run)
+    assert ops(run) == known
+    for by in ("sensor", "network"):
+        assert ops(run, "--by", by) == ops(watch, "--by", by)
 
 
 def test_a_run_whose_configuration_has_gone(watch: Path, tmp_path: Path) -> None:
@@ -529,6 +535,8 @@ def test_a_run_whose_configuration_has_gone(watch: Path, tmp_path: Path) -> None
     (run / "config.yaml").unlink()
     for by in ("kind", "second", "label"):
         assert [counts(row) for row in ops(run, "--by", by)] == [counts(row) for row in ops(watch, "--by", by)]
+    assert ops(run, "--by", "sensor") == ops(watch, "--by", "sensor")
+    (run / NETWORKS_FILE).unlink()
     assert_only_error(eventnet_here("ops", str(run), "--by", "sensor"), "config.yaml", "no such file")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from eventnet.trace.networks import NETWORKS_FILE
 from eventnet.trace.queries import Run, open_run
 from tests.cli.command import assert_only_error, eventnet_here, files_of
 from tests.recorded import rows_of, two_rates
@@ -145,6 +146,7 @@ def test_a_run_that_was_killed_and_whose_network_is_gone(folder: Path, tmp_path:
     status = tmp_path / "run" / "status.json"
     status.write_text(status.read_text(encoding="utf-8").replace("complete", "running"), encoding="utf-8")
     (tmp_path / "run" / "config.yaml").unlink()
+    (tmp_path / "run" / NETWORKS_FILE).unlink()
     assert eventnet_here("report", str(tmp_path / "run"), "--out", str(tmp_path / "run.html")).code == 0
     page, whole = page_of(tmp_path / "run.html"), page_of(folder / "run.html")
     assert [way["name"] for way in page.data["costs"]["ways"]] == ["population"]
@@ -676,6 +678,7 @@ return why.slice(1).flatMap(([from, to], k) => [at(middle(why[k][1], from)), at(
 
 def test_a_run_that_does_not_come_out_again_has_no_answers(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "a run", tmp_path / "run")
+    (tmp_path / "run" / NETWORKS_FILE).unlink()
     config = tmp_path / "run" / "config.yaml"
     assert "eta: 0.02" in config.read_text(encoding="utf-8")
     config.write_text(config.read_text(encoding="utf-8").replace("eta: 0.02", "eta: 0.5"), encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from eventnet.trace.networks import NETWORKS_FILE
 from eventnet.why.explaining import explain
 from eventnet.why.past import open_past
 from tests.cli.command import assert_only_error, eventnet_here
@@ -194,7 +195,7 @@ learning: {rule: past, eta: 0.01}
 
 
 def test_files_that_a_replay_reads_must_be_the_old_ones(tmp_path: Path) -> None:
-    """Those of weights and of wanted values; samples are in the trace."""
+    """Those of wanted values, and of weights where the run has not noted its networks; samples are in the trace."""
     (tmp_path / "skin.yaml").write_text(FROM_FILES, encoding="utf-8")
     times = np.arange(20) / 10
     for name in ("samples", "wanted"):
@@ -205,6 +206,11 @@ def test_files_that_a_replay_reads_must_be_the_old_ones(tmp_path: Path) -> None:
     np.savez(tmp_path / "samples.npz", t=times[:5], left=times[:5])
     event, weight = str(late(folder, "output", "backward")["event"]), ("--weight", "skin->output", "0", "0")
     told = why(folder, event), why(folder, *weight)
+    old = (tmp_path / "weights.npz").read_bytes()
+    (tmp_path / "weights.npz").unlink()
+    assert why(folder, *weight) == told[1]
+    (tmp_path / "weights.npz").write_bytes(old)
+    (folder / NETWORKS_FILE).unlink()
     for name, asked, other in (
         ("weights", (event,), {"W": np.full((1, 1), 0.25)}),
         ("weights", weight, {"W": np.full((1, 1), 0.25)}),

@@ -34,6 +34,7 @@ from eventnet.operations.accounts import ACCOUNTS_VERSION, FOLDER, Accounts
 from eventnet.operations.bills import COUNTS, BillTable, price
 from eventnet.operations.charges import summed
 from eventnet.operations.payers import COLUMNS, share_bills
+from eventnet.operations.summing import accounted_of
 from eventnet.running import resume, start
 from eventnet.trace.events import NO_CAUSE, EventBatch, Kind, Phase
 from eventnet.trace.parts import Parts
@@ -359,7 +360,7 @@ def test_answers_are_read_where_sums_are_made_and_once(compiled: Path, tmp_path:
         open_run(path).sums("kind")
         assert reading.call_count == 1
         shutil.rmtree(path / FOLDER)
-        accounted = open_run(path).accounted()
+        accounted = accounted_of(open_run(path))
         assert accounted.answers.next_after(0, np.array([10**12])) > 0
         accounted.settled(open_run(path).networks)
         assert reading.call_count == 2
@@ -445,7 +446,7 @@ def assert_shared_alike(run: Run, graph: Graph, begins_ns: tuple[int, ...] = (0,
     shutil.rmtree(run.path / FOLDER, ignore_errors=True)
     slow = share_bills(run.trace.batches(COLUMNS), networks)
     for _ in range(2):
-        quick = run.accounted().shared(lambda: networks)
+        quick = accounted_of(run).shared(lambda: networks)
         assert quick.payers == slow.payers
         assert (quick.numerators == slow.numerators).all()
     assert all(quick.share(payer, "adds_unit") > 0 for payer in quick.payers[:3])
@@ -457,7 +458,7 @@ def test_shared_as_one_by_one(seed: int, wake: Wake, rule: Rule, part_events: in
     graph, recorder, _ = random_run(seed, wake, rule)
     run = recorded(tmp_path / "run", graph, recorder.batches, part_events)
     with patch("eventnet.operations.payers.weighed", side_effect=AssertionError("each bill was weighed")):
-        run.accounted().shared(lambda: [(0, graph)])
+        accounted_of(run).shared(lambda: [(0, graph)])
     assert_shared_alike(run, graph)
     middle_ns = recorder.batches[len(recorder.batches) // 2].time_ns
     assert_shared_alike(run, graph, (0, middle_ns))
@@ -471,7 +472,7 @@ def test_a_trace_written_at_other_prices(tmp_path: Path) -> None:
         run = recorded(tmp_path / "run", graph, recorder.batches, 500)
     assert_shared_alike(run, graph)
     bills = totals.bills(dearer).sum(axis=(0, 1)).tolist()
-    shared = run.accounted().shared(lambda: [(0, graph)])
+    shared = accounted_of(run).shared(lambda: [(0, graph)])
     assert sum(shared.share(payer, "adds_unit") for payer in shared.payers) == bills[0] > 0
     assert sum(sums.sum(axis=0)[1] for sums in run.sums("kind").values()) == bills[0]
 
@@ -492,7 +493,7 @@ def test_spikes_beyond_what_64_bits_hold(tmp_path: Path) -> None:
     )
     run = recorded(tmp_path / "run", graph, [*recorder.batches, huge], 500)
     assert_shared_alike(run, graph)
-    shared = run.accounted().shared(lambda: [(0, graph)])
+    shared = accounted_of(run).shared(lambda: [(0, graph)])
     assert sum(shared.share(payer, "adds_unit") for payer in shared.payers) > 2**40
 
 

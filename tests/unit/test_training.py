@@ -24,6 +24,7 @@ from eventnet.network import (
     Target,
     Wake,
 )
+from eventnet.network.stages import Stage
 from eventnet.sensors import sensor_from_arrays
 from eventnet.sensors.images import image_stream, label_stream, open_images
 from eventnet.sensors.spec import ImageLabels, Images, ImageSource
@@ -32,7 +33,6 @@ from eventnet.training import (
     Change,
     ChangedCode,
     Epochs,
-    Stage,
     Tally,
     Training,
     fixed_network,

@@ -14,6 +14,7 @@ import pytest
 from eventnet.engines.actor import ActorEngine
 from eventnet.errors import InputError, RunError
 from eventnet.network import Code, Learning, Rule, derive
+from eventnet.trace.networks import NETWORKS_FILE
 from eventnet.trace.queries import open_run
 from eventnet.trace.state import REPLAY_FOLDER, load_state, save_state
 from eventnet.trace.store import RunWriter
@@ -176,6 +177,7 @@ def test_a_state_with_another_weight(tmp_path: Path) -> None:
 def test_another_configuration(tmp_path: Path) -> None:
     with many_states():
         run = record_config(tmp_path, "two_rates", "actor")
+    (run / NETWORKS_FILE).unlink()
     config = run / "config.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("seed: ", "seed: 1"), encoding="utf-8")
     with pytest.raises(InputError, match="cannot be replayed"):
@@ -196,6 +198,7 @@ def test_a_change_that_was_not_recorded(tmp_path: Path) -> None:
 
 def test_a_configuration_of_another_network(tmp_path: Path) -> None:
     run = two_rates(tmp_path / "run", 0.2)
+    (run.path / NETWORKS_FILE).unlink()
     config = run.path / "config.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("size: 20", "size: 21"), encoding="utf-8")
     with pytest.raises(InputError, match=r"config.yaml.*its network is not that of the run"):

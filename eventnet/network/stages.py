@@ -1,0 +1,83 @@
+"""The networks that a run has one after the other, and the same as plain data, so that a file can hold them.
+
+A run whose codes or rates of learning change between epochs has several networks; any other has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any, NamedTuple
+
+from eventnet.network import description
+from eventnet.network.description import Network
+
+_KINDS = (
+    description.Adaptation,
+    description.Code,
+    description.Decides,
+    description.Initial,
+    description.Learning,
+    description.Network,
+    description.Nonlinearity,
+    description.Population,
+    description.Probe,
+    description.Projection,
+    description.Rule,
+    description.Sensor,
+    description.Target,
+    description.Wake,
+)
+_KIND_OF: dict[str, Any] = {kind.__name__: kind for kind in _KINDS}
+
+
+class Stage(NamedTuple):
+    """From the beginning of an epoch (from 1 on) a run has this network. Its scales are set to those given then; None
+    leaves them as they have become.
+    """
+
+    epoch: int
+    network: Network
+    k_beta_forward: float | None = None
+    k_beta_backward: float | None = None
+
+
+class Plan(NamedTuple):
+    """The networks that a run has one after the other, if it gets so far; in epochs each image is shown for `image_ns`,
+    None without epochs.
+    """
+
+    stages: tuple[Stage, ...]
+    image_ns: int | None = None
+
+
+def as_plain(plan: Plan) -> dict[str, Any]:
+    """A plan as dicts, tuples, numbers, text and arrays."""
+    stages = tuple({**stage._asdict(), "network": _plain(stage.network)} for stage in plan.stages)
+    return {"stages": stages, "image_ns": plan.image_ns}
+
+
+def plan_from(plain: dict[str, Any]) -> Plan:
+    """What `as_plain` was given. Raises KeyError, TypeError, ValueError or AttributeError where it is of another
+    version.
+    """
+    stages = tuple(Stage(**{**stage, "network": _described(stage["network"])}) for stage in plain["stages"])
+    return Plan(stages, plain["image_ns"])
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, Enum):
+        return {"kind": type(node).__name__, "value": node.value}
+    if is_dataclass(node) and not isinstance(node, type):
+        return {"kind": type(node).__name__, **{each.name: _plain(getattr(node, each.name)) for each in fields(node)}}
+    if isinstance(node, tuple | list):
+        return tuple(_plain(each) for each in node)
+    return node
+
+
+def _described(node: Any) -> Any:
+    if isinstance(node, dict):
+        return _KIND_OF[node["kind"]](**{name: _described(each) for name, each in node.items() if name != "kind"})
+    if isinstance(node, tuple):
+        return tuple(_described(each) for each in node)
+    return node

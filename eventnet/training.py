@@ -23,7 +23,7 @@ from eventnet.network.stages import Stage
 from eventnet.sensors.spec import ImageLabels, Images, ImageSource, SensorSpec, TargetSpec
 from eventnet.trace.events import Outcome
 from eventnet.trace.files import write_text
-from eventnet.trace.networks import EPOCHS_FILE
+from eventnet.trace.places import EPOCHS_FILE
 
 Stream = TypeVar("Stream", SensorSpec, TargetSpec)
 

@@ -19,7 +19,7 @@ from eventnet.operations.bills import COUNTS
 from eventnet.operations.dense import dense_cost
 from eventnet.operations.energy import DIRECTIONS, energy, footprint, load_energy_table
 from eventnet.trace.files import read_json
-from eventnet.trace.networks import EPOCHS_FILE
+from eventnet.trace.places import EPOCHS_FILE
 
 AVERAGED = (
     "train_percent",

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from eventnet.errors import InputError
 from eventnet.network.graph import Graph, derive
 from eventnet.network.stages import Plan, as_plain, plan_from
+from eventnet.trace.places import EPOCHS_FILE
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.state import load_state, save_state
 
 if TYPE_CHECKING:
     from eventnet.config import Config
 
-EPOCHS_FILE = "epochs.jsonl"
 NETWORKS_FILE = "networks.npz"
 PLANS_VERSION = 1
 """Of what `NETWORKS_FILE` holds."""

@@ -1,4 +1,4 @@
-"""Where the parts of a table lie in its directory."""
+"""Where things lie in the directory of a run: the record of its epochs, the parts of its tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
+
+EPOCHS_FILE = "epochs.jsonl"
+"""The record of the epochs that have ended, a line each."""
 
 
 def part_path(directory: Path, name: str, index: int) -> Path:

@@ -33,6 +33,7 @@ from eventnet.engines.divergence import LossWatch
 from eventnet.engines.streams import check_streams
 from eventnet.errors import InputError, RunError
 from eventnet.network import Graph, Network, Population, derive
+from eventnet.network.stages import are_equal
 from eventnet.operations.accounts import Accounts
 from eventnet.operations.ongoing import OngoingBills
 from eventnet.reports.live import LiveView
@@ -44,7 +45,7 @@ from eventnet.sensors import build_sensor, build_target
 from eventnet.sensors.build import SampledTarget
 from eventnet.sensors.images import open_images
 from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
-from eventnet.trace.networks import write_plan
+from eventnet.trace.networks import plan_of, write_plan
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.queries import open_run
 from eventnet.trace.store import RunWriter
@@ -182,7 +183,8 @@ def start(
 def resume(path: Path | str, console: Console, live: bool = False) -> dict[str, Any]:
     """Go on with an interrupted run from its last checkpoint; the trace becomes that of an uninterrupted run.
 
-    Raises InputError where there is nothing to go on with, or a file that the run reads has changed since it began.
+    Raises InputError where there is nothing to go on with, or its configuration describes other networks than when it
+    began, or a file that it reads has changed.
     """
     path = Path(path)
     provenance = read_provenance(path)
@@ -190,6 +192,12 @@ def resume(path: Path | str, console: Console, live: bool = False) -> dict[str, 
     # before all else is read: of a file that is gone, what reads a configuration would ask whether its name is right
     check_inputs(provenance["inputs"], read_source(path / "config.yaml").document, path)
     config = load_config(path / "config.yaml")
+    if not are_equal(plan_of(path), config.plan):
+        raise InputError(
+            "it describes other networks than those with which the run began",
+            place=str(path / "config.yaml"),
+            remedy="put the old text back, or start a new run with this one",
+        )
     streams = open_streams(config)
     writer, state = RunWriter.resume(path, derive(config.network), CHECKPOINT_VERSION)
     return _play(config, name, streams, writer, state, console, live)

@@ -68,7 +68,9 @@ class Config:
     def plan(self) -> Plan:
         """The networks of a run, one after the other."""
         image_ns = None if self.training is None else self.training.image_ns
-        return Plan(tuple(stages(self.network, self.training)), image_ns)
+        sources = [target.source for target in self.targets.values()]
+        answers_images = len(sources) == 1 and isinstance(sources[0], ImageLabels) and sources[0].labels_per_image == 1
+        return Plan(tuple(stages(self.network, self.training)), image_ns, answers_images)
 
     @property
     def is_endless(self) -> bool:

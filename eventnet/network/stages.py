@@ -9,6 +9,8 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from eventnet.network import description
 from eventnet.network.description import Network
 
@@ -44,17 +46,18 @@ class Stage(NamedTuple):
 
 class Plan(NamedTuple):
     """The networks that a run has one after the other, if it gets so far; in epochs each image is shown for `image_ns`,
-    None without epochs.
+    None without epochs. `answers_images`: there is one target, each sample of which is the label of one image.
     """
 
     stages: tuple[Stage, ...]
     image_ns: int | None = None
+    answers_images: bool = False
 
 
 def as_plain(plan: Plan) -> dict[str, Any]:
     """A plan as dicts, tuples, numbers, text and arrays."""
     stages = tuple({**stage._asdict(), "network": _plain(stage.network)} for stage in plan.stages)
-    return {"stages": stages, "image_ns": plan.image_ns}
+    return {**plan._asdict(), "stages": stages}
 
 
 def plan_from(plain: dict[str, Any]) -> Plan:
@@ -62,7 +65,20 @@ def plan_from(plain: dict[str, Any]) -> Plan:
     version.
     """
     stages = tuple(Stage(**{**stage, "network": _described(stage["network"])}) for stage in plain["stages"])
-    return Plan(stages, plain["image_ns"])
+    return Plan(**{**plain, "stages": stages})
+
+
+def are_equal(first: Plan, second: Plan) -> bool:
+    """Whether they are the same, with the arrays in them, which take no part in comparisons of descriptions."""
+    return _are_equal(as_plain(first), as_plain(second))
+
+
+def _are_equal(a: Any, b: Any) -> bool:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_are_equal(a[name], b[name]) for name in a)
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(_are_equal, a, b))
+    return bool(np.array_equal(a, b))
 
 
 def _plain(node: Any) -> Any:

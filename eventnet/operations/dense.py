@@ -1,7 +1,8 @@
 """What a dense network of the same shape costs, to set beside a run: recomputed as a whole, and learning as a whole.
 
 Errors of several targets at one instant add up in it, so that one backward pass serves all of them; it reaches the
-layers that lead to one of these targets, and no others. (The dense engine counts its own passes alike.)
+layers that lead to one of these targets, and no others. The dense engine counts its own passes alike, but for cycles,
+along which it passes no error.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import IO, Any
@@ -33,7 +34,7 @@ from eventnet.reports.answers import write_answer
 from eventnet.reports.grid import grid
 from eventnet.reports.numbers import count, joules
 from eventnet.reports.rows import BILL_EVENT_COLUMNS
-from eventnet.sensors.spec import ImageLabels
+from eventnet.trace.networks import plan_of
 from eventnet.trace.queries import Run
 from eventnet.trace.schema import KIND_NUMBERS
 
@@ -281,16 +282,10 @@ def _instants(run: Run, graph: Graph) -> tuple[int, dict[str, int]]:
 def _answers(run: Run) -> Answers:
     labels, predicted = run.answered["label"], run.answered["predicted"]
     right = pc.and_(pc.greater_equal(labels, 0), pc.equal(labels, predicted))
-    return Answers("image" if _answers_images(run) else "sample", len(labels), pc.sum(right).as_py() or 0)
-
-
-def _answers_images(run: Run) -> bool:
-    """Whether each target sample is the answer to one image."""
-    try:
-        sources = [target.source for target in run.config().targets.values()]
-    except InputError:
-        return False
-    return len(sources) == 1 and isinstance(sources[0], ImageLabels) and sources[0].labels_per_image == 1
+    called = "sample"
+    with suppress(InputError):  # of an old run whose configuration has gone nothing more is known
+        called = "image" if plan_of(run.path).answers_images else called
+    return Answers(called, len(labels), pc.sum(right).as_py() or 0)
 
 
 def _answers_by_label(run: Run, target: str | None, called: str) -> dict[int | None, Answers]:

@@ -52,7 +52,7 @@ def summary(
     }
     counts = _named(bills.sum(axis=(0, 1)))
     adds = adds_by_direction(graph, totals)
-    n_forward = dense_passes or _dense_passes(graph, scores, simulated_ns)
+    n_forward = _dense_passes(graph, scores, simulated_ns) if dense_passes is None else dense_passes
     n_backward = sum(scores.learned.values())
     if dense_run is not None:
         by_kind = _by_direction(dense_run, n_forward, n_backward)

@@ -31,7 +31,7 @@ from eventnet.sensors.spec import TableLabels, TableSource
 from eventnet.units import NS_PER
 
 CSV_BLOCK_BYTES = 1 << 20
-_WHOLE = "^-?[0-9]{1,18}$"
+_WHOLE = "^[-+]?[0-9]{1,18}$"
 
 
 @dataclass(frozen=True)
@@ -157,25 +157,30 @@ def why_values(table: Table) -> str | None:
 
 
 def _why_not_whole(file: Path, name: str) -> str | None:
-    """Which cell of a column of a .csv is a number but not a whole one; None where there is none."""
-    number, is_any_whole = 1, False
+    """Which cell of a column of a .csv is a number but not a whole one; None where there is none. Where a cell is text,
+    None too: whoever reads it names it.
+    """
+    number, is_any_told = 1, False
     for batch in _batches(file, (name,)):
         texts = pc.utf8_trim_whitespace(batch.column(name))
         is_whole = pc.match_substring_regex(texts, _WHOLE)
-        is_any_whole |= bool(pc.any(is_whole).as_py())
+        is_any_told |= bool(pc.any(is_whole).as_py())
         for text in pc.unique(texts.filter(pc.invert(is_whole))):
-            if _is_number(text):
+            value = _number(text)
+            if value is not None and not math.isnan(value):
                 return f"row {number + pc.index(texts, text).as_py()} of column {name!r} is {text}"
+            is_any_told |= value is None and text.as_py() != ""
         number += batch.num_rows
-    return None if is_any_whole else f"column {name!r} has no number"
+    return None if is_any_told else f"column {name!r} has no number"
 
 
-def _is_number(text: pa.Scalar) -> bool:
-    """Whether a cell is one; of what is none, whoever reads it tells."""
+def _number(text: pa.Scalar) -> float | None:
+    """What a cell says, None where it is no number."""
     try:
-        return not math.isnan(text.cast(pa.float64()).as_py())
+        value: float = text.cast(pa.float64()).as_py()
     except pa.ArrowInvalid:
-        return False
+        return None
+    return value
 
 
 def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:

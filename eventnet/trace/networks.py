@@ -50,6 +50,16 @@ def plan_of(path: Path) -> Plan:
     return config.plan
 
 
+def what_ran(path: Path) -> bytes:
+    """What tells the networks of a run from those of another: the file that notes them, else its configuration. Raises
+    InputError where neither can be read.
+    """
+    for name in (NETWORKS_FILE, "config.yaml"):
+        with suppress(FileNotFoundError):
+            return (path / name).read_bytes()
+    raise InputError("there is no such file", place=str(path / "config.yaml"), remedy="restore it from a copy")
+
+
 def networks_of(path: Path, plan: Plan) -> tuple[tuple[int, Graph], ...]:
     """The network that ran, or those that did, each with the time in ns from which on it holds.
 

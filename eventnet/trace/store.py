@@ -2,7 +2,8 @@
 checkpoint.
 
     config.yaml          the configuration, as given
-    provenance.json      what ran: versions, engine, seed, the network's names and sizes
+    provenance.json      what ran: versions, engine, seed, the network's names and sizes, the files that it reads
+    networks.npz         the networks that it has, see `eventnet.trace.networks`
     status.json          running, interrupted, failed or complete, and how far it came
     trace/               events, see `eventnet.trace.parts` and docs/trace.md
     outcomes/            what every target sample said, likewise
@@ -379,11 +380,9 @@ def _claim(path: Path) -> None:
 
 
 def _not_empty(path: Path) -> InputError:
-    return InputError(
-        "the directory is not empty",
-        place=str(path),
-        remedy="give another directory, or resume the run that is in it",
-    )
+    is_run = (path / "provenance.json").exists()
+    remedy = "give another directory" + (", or resume the run that is in it" if is_run else "")
+    return InputError("the directory is not empty", place=str(path), remedy=remedy)
 
 
 def _check_same_network(path: Path, graph: Graph, provenance: Mapping[str, Any]) -> None:

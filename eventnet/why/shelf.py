@@ -17,6 +17,7 @@ from typing import Any
 
 from eventnet.engines.base import STATES_VERSION, State
 from eventnet.errors import InputError, RunError
+from eventnet.trace.networks import what_ran
 from eventnet.trace.places import part_path
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
 
@@ -44,9 +45,9 @@ class Shelf:
     def __init__(self, path: Path) -> None:
         """`path`: the directory of the run. Nothing is written before `keep` is called."""
         self._folder, self._trace = path / REPLAY_FOLDER, path / "trace"
-        config = (path / "config.yaml").read_text(encoding="utf-8")
-        # states of kernels that give other bits, or of another configuration, have other names
-        self._key = blake2b(f"{STATES_VERSION}\0{config}".encode(), digest_size=8).hexdigest()
+        # states of kernels that give other bits, or of other networks, have other names
+        key = f"{STATES_VERSION}\0".encode() + what_ran(path)
+        self._key = blake2b(key, digest_size=8).hexdigest()
         self._bytes: dict[int, int] = {}  # of each state, by time, but for those that were kept for questions
         self._asked: list[int] = []  # the times of those, the one used last being the last
         self._part_bytes: list[int] = []  # of the whole parts of the trace

@@ -292,9 +292,17 @@ def _of_another_version(folder: Path) -> None:
         assert eventnet_here("run", "two_rates", "--out", str(folder)).code == 130
 
 
+def _of_another_network(folder: Path) -> None:
+    with stopping_at(0.0):
+        assert eventnet_here("run", "two_rates", "--out", str(folder)).code == 130
+    config = folder / "config.yaml"
+    config.write_text(config.read_text(encoding="utf-8").replace("eta: 0.02", "eta: 0.03"), encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
+        (_of_another_network, ("config.yaml", "other networks than those with which the run began", "old text back")),
         (_complete, ("this run is complete", "start a new run")),
         (_none, ("not the directory of a run",)),
         (_missing, ("no such directory",)),

@@ -174,6 +174,16 @@ def test_a_configuration_that_is_gone(run: Path, tmp_path: Path) -> None:
     assert_only_error(eventnet_here("why", str(folder), "0"), "config.yaml")
 
 
+def test_a_run_of_labels_needs_no_configuration(tmp_path: Path) -> None:
+    """It noted its networks. The report needs none either."""
+    assert eventnet_here("run", "watch", "--until", "3 s", "--out", str(tmp_path / "run")).code == 0
+    event = str(late(tmp_path / "run", "output", "backward")["event"])
+    told = why(tmp_path / "run", event)
+    (tmp_path / "run" / "config.yaml").unlink()
+    assert why(tmp_path / "run", event) == told
+    assert eventnet_here("report", str(tmp_path / "run"), "--out", str(tmp_path / "page.html")).code == 0
+
+
 FROM_FILES = """
 duration: 2 s
 sensors:

@@ -319,6 +319,19 @@ def test_the_summary_takes_a_path(totals: Totals, tmp_path: Path) -> None:
         dense_passes=7,
     )
     assert found["run_dir"] == str(tmp_path)
+    # a run in which nothing came
+    none = summary(
+        small_graph(),
+        totals,
+        keeper(10),
+        config="c",
+        engine="e",
+        simulated_ns=1,
+        wall_s=0.5,
+        run_dir="d",
+        dense_passes=0,
+    )
+    assert (none["dense"]["forward_passes"], none["dense"]["operations"]["adds_unit"]["forward"]) == (0, 0)
     assert found["dense"]["forward_passes"] == 7
 
 

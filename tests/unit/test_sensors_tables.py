@@ -285,6 +285,8 @@ def test_the_whole_column_of_a_csv_decides_and_not_its_beginning(tmp_path):
         (["2", "", "1"], None),
         (["nan", "2", "NaN"], None),
         (["2", "much"], None),  # which is refused where it comes
+        (["much", "more"], None),  # likewise
+        (["+1", "0"], None),
         (["-1", "2"], None),  # likewise
         (["0.0", "1.0"], "row 1 of column 'y' is 0.0"),
         (["2", "1e0"], "row 2 of column 'y' is 1e0"),

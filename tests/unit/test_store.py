@@ -278,7 +278,7 @@ def test_a_kill_at_any_moment_leaves_a_readable_trace(tmp_path: Path, extra_s: f
 
 def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"not empty.*resume") as caught:
+    with pytest.raises(InputError, match=r"not empty; give another directory$") as caught:
         new_writer(tmp_path, small_graph())
     assert caught.value.place == str(tmp_path)
     with pytest.raises(InputError, match="cannot make this directory"):

@@ -76,7 +76,8 @@ def assert_promised(summary: dict[str, Any]) -> None:
 def assert_complete(folder: Path, summary: dict[str, Any], arguments: list[str]) -> Run:
     """The directory of a complete run holds what it should."""
     run = open_run(folder)
-    assert {each.name for each in folder.iterdir()} - {"accounts"} == {
+    of_events = {"accounts", "networks.npz"}
+    assert {each.name for each in folder.iterdir()} - of_events == {
         "checkpoint",
         "config.yaml",
         "outcomes",
@@ -86,7 +87,8 @@ def assert_complete(folder: Path, summary: dict[str, Any], arguments: list[str])
         "trace",
         "writer.lock",
     }
-    assert (folder / "accounts").exists() == (summary["engine"] != "dense")
+    for name in of_events:
+        assert (folder / name).exists() == (summary["engine"] != "dense")
     assert run.summary == summary
     assert run.status["state"] == "complete"
     assert run.status["time_ns"] == round(summary["simulated_s"] * 1e9)

@@ -19,6 +19,7 @@ from eventnet.engines.actor import ActorEngine
 from eventnet.reports.comparing import write_comparison
 from eventnet.running import open_streams, start
 from eventnet.trace.comparing import Comparison, compare
+from eventnet.trace.networks import NETWORKS_FILE
 from eventnet.trace.queries import Run, open_run
 from eventnet.why.parting import WEIGHTS, Neuron, PartingStates, states_at
 from tests.cli.command import eventnet_here
@@ -251,11 +252,13 @@ def test_codes_that_adapt(tmp_path: Path) -> None:
 
 def without_config(run: Path) -> None:
     (run / "config.yaml").unlink()
+    (run / NETWORKS_FILE).unlink(missing_ok=True)
 
 
 def with_another_network(run: Path) -> None:
     config = run / "config.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("size: 20", "size: 21"), encoding="utf-8")
+    (run / NETWORKS_FILE).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("damage", [without_config, with_another_network])

@@ -34,7 +34,6 @@ from eventnet.reports.answers import write_answer
 from eventnet.reports.grid import grid
 from eventnet.reports.numbers import count, joules
 from eventnet.reports.rows import BILL_EVENT_COLUMNS
-from eventnet.trace.networks import plan_of
 from eventnet.trace.queries import Run
 from eventnet.trace.schema import KIND_NUMBERS
 
@@ -284,7 +283,7 @@ def _answers(run: Run) -> Answers:
     right = pc.and_(pc.greater_equal(labels, 0), pc.equal(labels, predicted))
     called = "sample"
     with suppress(InputError):  # of an old run whose configuration has gone nothing more is known
-        called = "image" if plan_of(run.path).answers_images else called
+        called = "image" if run.plan.answers_images else called
     return Answers(called, len(labels), pc.sum(right).as_py() or 0)
 
 

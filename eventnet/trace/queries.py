@@ -30,6 +30,7 @@ from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS
 
 if TYPE_CHECKING:
     from eventnet.config import Config
+    from eventnet.network.stages import Plan
     from eventnet.operations.summing import Sums
 
 SPIKES = ("forward", "backward")
@@ -148,7 +149,12 @@ class Run:
 
         Raises InputError where they cannot be told (`eventnet.trace.networks`).
         """
-        return networks_of(self.path, plan_of(self.path))
+        return networks_of(self.path, self.plan)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The networks that the run has, if it gets so far. Raises InputError as `networks` does."""
+        return plan_of(self.path)
 
     def bills(self, by: str = "kind", target: str | None = None) -> Iterator[dict[str, Any]]:
         """What events cost, summed as `sums` sums them, or event by event.

@@ -7,7 +7,7 @@ A run notes each of them in its provenance.json, as a plain dict of text and num
     bytes     its size
     blake2b   the 256-bit digest of its content; of more than `WHOLE_BYTES`, of `N_PIECES` evenly spread pieces
 
-So every file can be told from another one in about a second at most, and a small one by hand: `b2sum -l 256 FILE`.
+So every file can be told from another one in a few seconds at most, and a small one by hand: `b2sum -l 256 FILE`.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from rich.text import Text
 
 from eventnet.config import Config, describe, dump, load_config, warnings_of_classes
 from eventnet.config.faults import naming_files
-from eventnet.config.inputs import check_inputs, describe_inputs
-from eventnet.config.reading import read_source
+from eventnet.config.inputs import describe_inputs
+from eventnet.config.unchanged import check_unchanged
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.base import STATES_VERSION, Engine, OutcomeRecorder, State, Streams, TargetStream
 from eventnet.engines.dense import DenseEngine
@@ -183,20 +183,20 @@ def start(
 def resume(path: Path | str, console: Console, live: bool = False) -> dict[str, Any]:
     """Go on with an interrupted run from its last checkpoint; the trace becomes that of an uninterrupted run.
 
-    Raises InputError where there is nothing to go on with, or its configuration describes other networks than when it
-    began, or a file that it reads has changed.
+    Raises InputError where there is nothing to go on with, or its configuration or a file that it reads is not what it
+    was when the run began.
     """
     path = Path(path)
     provenance = read_provenance(path)
     name = _engine_name(provenance.get("engine"), str(path / "provenance.json"))
     # before all else is read: of a file that is gone, what reads a configuration would ask whether its name is right
-    check_inputs(provenance["inputs"], read_source(path / "config.yaml").document, path)
+    check_unchanged(provenance, path)
     config = load_config(path / "config.yaml")
     if not are_equal(plan_of(path), config.plan):
         raise InputError(
             "it describes other networks than those with which the run began",
             place=str(path / "config.yaml"),
-            remedy="put the old text back, or start a new run with this one",
+            remedy="put the old text back if it was changed, or start a new run",
         )
     streams = open_streams(config)
     writer, state = RunWriter.resume(path, derive(config.network), CHECKPOINT_VERSION)

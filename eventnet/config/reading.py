@@ -116,7 +116,11 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 def read_source(path: Path) -> Source:
     """Read a configuration file; `InputError` where it can't be read or isn't a YAML mapping."""
-    text = _read_text(path)
+    return source_of(path, _read_text(path))
+
+
+def source_of(path: Path, text: str) -> Source:
+    """A configuration from its text, which errors say is that of `path`; `InputError` where it isn't a YAML mapping."""
     node = _compose(path, text)
     if node is None:
         raise InputError(

@@ -27,7 +27,7 @@ PLANS_VERSION = 1
 
 def config_of(path: Path) -> Config:
     """The configuration of the run in a directory; InputError where it names files that are no longer there."""
-    from eventnet.config import load_config  # only here: most questions need no configuration
+    from eventnet.config import load_config  # only here, as below
 
     return load_config(path / "config.yaml")
 
@@ -45,9 +45,11 @@ def plan_of(path: Path) -> Plan:
         saved = load_state(path / NETWORKS_FILE)
         if saved["version"] == PLANS_VERSION:
             return plan_from(saved["plan"])
-    config = config_of(path)
-    _check_arrays(path, config)
-    return config.plan
+    # only here: most questions need no configuration
+    from eventnet.config.unchanged import check_unchanged
+
+    check_unchanged(read_provenance(path), path, ("populations", "projections"))
+    return config_of(path).plan
 
 
 def what_ran(path: Path) -> bytes:
@@ -74,13 +76,6 @@ def networks_of(path: Path, plan: Plan) -> tuple[tuple[int, Graph], ...]:
     return tuple(
         ((each.epoch - 1) * epoch_ns, derive(each.network)) for each in plan.stages if each.epoch <= len(records) + 1
     )
-
-
-def _check_arrays(path: Path, config: Config) -> None:
-    from eventnet.config.inputs import check_inputs
-
-    before, folder = read_provenance(path)["inputs"], config.path.parent
-    check_inputs(before, config.document, folder, ("populations", "projections"))
 
 
 def _epochs(file: Path) -> list[dict[str, Any]]:

@@ -46,7 +46,8 @@ def read_provenance(path: Path) -> dict[str, Any]:
     missing = {"trace", "part_events", "populations", "projections", "targets"} - provenance.keys()
     if missing:
         raise InputError(f"lacks {', '.join(sorted(missing))}", place=str(file), remedy="restore the file from a copy")
-    provenance.setdefault("inputs", [])  # versions before did not describe them
+    provenance.setdefault("inputs", [])  # versions before noted neither
+    provenance.setdefault("configuration", None)
     for field, types in _SHAPES.items():
         _check_shape(file, field, provenance[field], types)
     return provenance

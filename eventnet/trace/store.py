@@ -106,7 +106,7 @@ class RunWriter:
         reads (see `eventnet.config.inputs`). `trace=False` records outcomes and summary only. Raises InputError where
         the directory holds anything or a target has no groups, RunError where the disk refuses.
         """
-        provenance = describe_run(graph, config_name, engine, groups, command, inputs, trace, part_events)
+        provenance = describe_run(graph, config_text, config_name, engine, groups, command, inputs, trace, part_events)
         _claim(path)
         with _opening(path) as lock:
             writer = cls(path, graph, provenance, lock)
@@ -290,6 +290,7 @@ class RunWriter:
 
 def describe_run(
     graph: Graph,
+    config_text: str,
     config_name: str,
     engine: str,
     groups: Mapping[str, Sequence[str]],
@@ -328,6 +329,7 @@ def describe_run(
             {"name": each.name, "population": each.population, "groups": list(groups[each.name])}
             for each in network.targets
         ],
+        "configuration": config_text,
         "inputs": [dict(each) for each in inputs],
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

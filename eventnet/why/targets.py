@@ -23,13 +23,11 @@ def recorded_targets(run: Run) -> dict[str, RecordedTarget]:
     if has_ended and all(_has_classes(run, name) for name in names):
         return {name: RecordedTarget(partial(_labels, run, name)) for name in names}
     # only here, since they load everything that a run may need
-    from eventnet.config.inputs import check_inputs
-    from eventnet.config.reading import read_source
+    from eventnet.config.unchanged import check_unchanged
     from eventnet.running import open_streams
 
     # before all else is read: of a file that is gone, what reads a configuration would ask whether its name is right
-    document = read_source(run.path / "config.yaml").document
-    check_inputs(run.provenance["inputs"], document, run.path, ("targets", "playlists", "images"))
+    check_unchanged(run.provenance, run.path, ("targets", "playlists", "images"))
     streams = open_streams(run.config())
     return {name: as_recorded(target_stream(streams, name)) for name in names}
 

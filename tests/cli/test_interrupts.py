@@ -8,19 +8,22 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import eventnet.running
-from eventnet.config import find_config
+from eventnet.config import find_config, load_config
 from eventnet.datasets.mnist import FILES
 from eventnet.datasets.places import shipped_file
 from eventnet.operations.ongoing import OngoingBills
 from eventnet.reports.progress import RunProgress
+from eventnet.running import Interrupted, start
 from eventnet.trace.queries import open_run
 from eventnet.trace.store import RunWriter
 from tests.cli.command import (
@@ -292,17 +295,9 @@ def _of_another_version(folder: Path) -> None:
         assert eventnet_here("run", "two_rates", "--out", str(folder)).code == 130
 
 
-def _of_another_network(folder: Path) -> None:
-    with stopping_at(0.0):
-        assert eventnet_here("run", "two_rates", "--out", str(folder)).code == 130
-    config = folder / "config.yaml"
-    config.write_text(config.read_text(encoding="utf-8").replace("eta: 0.02", "eta: 0.03"), encoding="utf-8")
-
-
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (_of_another_network, ("config.yaml", "other networks than those with which the run began", "old text back")),
         (_complete, ("this run is complete", "start a new run")),
         (_none, ("not the directory of a run",)),
         (_missing, ("no such directory",)),
@@ -318,6 +313,81 @@ def test_what_cannot_be_resumed(make: Callable[[Path], None], words: tuple[str, 
     before = files_of(tmp_path)
     assert_only_error(eventnet_here("run", "--resume", str(folder)), str(folder), *words)
     assert files_of(tmp_path) == before
+
+
+WAS = "is not what it was when the run began: it was "
+EDITS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "a sensor": ("amplitude: 0.5", "amplitude: 0.6", ("sensors.slow.generator.amplitude", f"{WAS}0.5 (got 0.6)")),
+    "a key of it taken out": (
+        "    phase: 7 ms\n",
+        "",
+        ("sensors.slow.phase", "no longer there; when the run began it was '7 ms'", "put it back"),
+    ),
+    "a key of it put in": (
+        "    rate: 20 Hz\n",
+        "    rate: 20 Hz\n    send_on_delta: 0.1\n",
+        ("sensors.slow.send_on_delta", "was not there when the run began (got 0.1)", "take it out"),
+    ),
+    "a target": ("ahead: 100 ms", "ahead: 120 ms", ("targets.ahead.signal.ahead", f"{WAS}'100 ms'")),
+    "the end": ("duration: 20 s", "duration: 30 s", ("duration", f"{WAS}'20 s' (got '30 s')")),
+    "the seed": ("seed: 1", "seed: 2", ("seed", f"{WAS}1 (got 2)")),
+    "the network": (
+        "\n  eta: 0.02",
+        "\n  eta: 0.03",
+        ("learning.eta", f"{WAS}0.02 (got 0.03)", "put the old value back"),
+    ),
+    "a list": ("- 100 ms", "- 200 ms", ("projections[0].delays[1]", f"{WAS}'100 ms'")),
+    "one probe more": (
+        "probes:\n",
+        "probes:\n- population: hidden\n  variable: x\n  rate: 1 Hz\n",
+        ("probes", f"{WAS}[{{'population': 'output'"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "words"), EDITS.values(), ids=EDITS)
+def test_a_run_whose_configuration_was_edited_does_not_go_on(
+    old: str, new: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with stopping_at(0.0):
+        assert eventnet_here("run", "two_rates", "--out", str(folder)).code == 130
+    config = folder / "config.yaml"
+    begun = config.read_text(encoding="utf-8")
+    assert old in begun
+    config.write_text(begun.replace(old, new, 1), encoding="utf-8")
+    before = files_of(tmp_path)
+    assert_only_error(eventnet_here("run", "--resume", str(folder)), f"{config}:", *words, "start a new run")
+    assert files_of(tmp_path) == before
+    config.write_text(begun, encoding="utf-8")
+    with stopping_at(0.0):
+        assert eventnet_here("run", "--resume", str(folder)).code == 130  # goes on, and is stopped again
+
+
+def test_a_configuration_that_says_the_same_in_other_words_goes_on(tmp_path: Path) -> None:
+    folder = stop_a_run_from_files(tmp_path)
+    (tmp_path / "moved").mkdir()
+    for name in INPUTS.values():
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    config = folder / "config.yaml"
+    text = config.read_text(encoding="utf-8").replace(str(tmp_path), str(tmp_path / "moved"))
+    assert text.count(str(tmp_path / "moved")) == len(INPUTS)
+    renamed = "# data have moved\ndescription: moved\n" + text.replace("name: touch", "name: moved")
+    config.write_text(renamed.replace("eta: 0.01", "'eta': 1.0e-2"), encoding="utf-8")
+    result = eventnet_here("run", "--resume", str(folder))
+    assert result.code == 0, result.err
+
+
+def test_a_network_changed_in_python_is_not_that_of_its_configuration(tmp_path: Path) -> None:
+    """The text of a run's configuration is then as it was, and describes another network."""
+    folder = tmp_path / "run"
+    config = load_config(find_config("two_rates"))
+    learning = replace(config.network.learning, eta=0.03)
+    changed = replace(config, network=replace(config.network, learning=learning))
+    with stopping_at(0.0), pytest.raises(Interrupted):
+        start(changed, engine=None, out=folder, trace=True, command=[], console=Console(quiet=True))
+    refused = eventnet_here("run", "--resume", str(folder))
+    assert_only_error(refused, "config.yaml", "other networks than those with which the run began")
 
 
 def test_a_run_goes_on_as_it_was_begun(tmp_path: Path) -> None:
@@ -423,7 +493,7 @@ def test_a_run_of_a_version_that_described_no_files_goes_on(tmp_path: Path) -> N
     run = stop_a_run_from_files(tmp_path)
     file = run / "provenance.json"
     facts = json.loads(file.read_text(encoding="utf-8"))
-    del facts["inputs"]
+    del facts["inputs"], facts["configuration"]
     file.write_text(json.dumps(facts), encoding="utf-8")
     write_inputs(tmp_path, label=1)
     assert open_run(run).provenance["inputs"] == []

@@ -220,6 +220,12 @@ def test_files_that_a_replay_reads_must_be_the_old_ones(tmp_path: Path) -> None:
     (tmp_path / "weights.npz").unlink()
     assert why(folder, *weight) == told[1]
     (tmp_path / "weights.npz").write_bytes(old)
+    config = folder / "config.yaml"
+    begun = config.read_text(encoding="utf-8")
+    config.write_text(begun.replace("eta: 0.01", "eta: 0.02"), encoding="utf-8")
+    edited = eventnet_here("why", str(folder), event)
+    assert_only_error(edited, f"{config}:", "learning.eta", "it was 0.01 (got 0.02)", "put the old value back")
+    config.write_text(begun, encoding="utf-8")
     (folder / NETWORKS_FILE).unlink()
     for name, asked, other in (
         ("weights", (event,), {"W": np.full((1, 1), 0.25)}),

@@ -49,7 +49,7 @@ def test_what_is_noted_is_what_the_configuration_says(name: str, tmp_path: Path)
 
 @pytest.mark.parametrize("content", ["cut", "version", "kind", "field", "text"])
 def test_what_is_not_understood_is_not_used(content: str, tmp_path: Path) -> None:
-    """There is no configuration here, which would be asked in its place."""
+    """There is no run here, whose configuration would be asked in its place."""
     plan = load_config(find_config("two_rates")).plan
     write_plan(tmp_path, plan)
     file = tmp_path / NETWORKS_FILE
@@ -63,5 +63,5 @@ def test_what_is_not_understood_is_not_used(content: str, tmp_path: Path) -> Non
         change = {"kind": {"kind": "Neurons"}, "field": {"colour": 3}, "text": {"wake": {"kind": "Wake", "value": "x"}}}
         population.update(change[content])
         save_state(file, {"version": 1, "plan": plain})
-    with pytest.raises(InputError, match=r"config\.yaml"):
+    with pytest.raises(InputError, match=r"no provenance\.json"):
         plan_of(tmp_path)

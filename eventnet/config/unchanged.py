@@ -1,0 +1,63 @@
+"""Whether a run's own configuration, and the files that it reads, still are what they were when the run began.
+
+A run notes the text of its configuration in its provenance.json, beside the digests of its files (see
+`eventnet.config.inputs`). What the text says is compared, not how. Files may have moved: where they are found takes no
+part, nor do words that change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eventnet.config.inputs import check_inputs
+from eventnet.config.reading import Source, Where, read_source, source_of
+from eventnet.errors import InputError, shorten
+
+_PLACES = ("file", "folder")
+_WORDS = ("name", "description", "engine")
+"""At the top of a configuration. The engine of a run stands in its provenance itself."""
+
+_NOTHING = object()
+
+
+def check_unchanged(provenance: Mapping[str, Any], path: Path, sections: Sequence[str] | None = None) -> None:
+    """Raise InputError for the first thing that the run at `path` does not find as it was when it began.
+
+    `provenance` is that of the run, `sections` the parts of the configuration whose files matter; None: all.
+    """
+    source = read_source(path / "config.yaml")
+    text = provenance["configuration"]
+    if text is not None:  # versions before did not note it
+        before = source_of(path / "provenance.json", text).document
+        _check(source, _without_words(before), _without_words(source.document), ())
+    check_inputs(provenance["inputs"], source.document, path, sections)
+
+
+def _check(source: Source, before: Any, now: Any, where: Where) -> None:
+    """Compare two trees of plain data, and raise InputError at the first place where they part."""
+    if where and where[-1] in _PLACES and all(each is _NOTHING or isinstance(each, str) for each in (before, now)):
+        return
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in [*now, *(key for key in before if key not in now)]:
+            _check(source, before.get(key, _NOTHING), now.get(key, _NOTHING), (*where, key))
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for k, (each_before, each_now) in enumerate(zip(before, now, strict=True)):
+            _check(source, each_before, each_now, (*where, k))
+    elif repr(before) != repr(now):  # which tells 1 from true, and finds NaN equal to itself
+        raise _changed(source, before, now, where)
+
+
+def _changed(source: Source, before: Any, now: Any, where: Where) -> InputError:
+    if before is _NOTHING:
+        problem, remedy = "was not there when the run began", "take it out"
+    elif now is _NOTHING:
+        problem, remedy = f"is no longer there; when the run began it was {shorten(before)}", "put it back"
+    else:
+        problem, remedy = f"is not what it was when the run began: it was {shorten(before)}", "put the old value back"
+    return source.error(where, problem, remedy=f"{remedy}, or start a new run with this configuration")
+
+
+def _without_words(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in _WORDS}

@@ -1,14 +1,16 @@
-"""What a dense network of the same shape costs, to set beside a run: recomputed as a whole, and learning as a whole.
+"""What a dense network costs: one list of prices, for a run of the dense engine and for what is set beside other runs.
 
-Errors of several targets at one instant add up in it, so that one backward pass serves all of them; it reaches the
-layers that lead to one of these targets, and no others. The dense engine counts its own passes alike, but for cycles,
-along which it passes no error.
+A network of the same shape is recomputed as a whole, and learns as a whole. Errors of several targets at one instant
+add up in it, so that one backward pass serves all of them; it reaches the layers that lead to one of these targets, and
+no others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
 
+from eventnet.network.dense import passes_error, reached
 from eventnet.network.graph import Graph
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.energy import DIRECTIONS
@@ -17,61 +19,63 @@ Learned = Mapping[tuple[int, ...], int]
 """At how many instants a network learned, by the targets that it learned from there (their indices, ascending)."""
 
 
+class Passes(NamedTuple):
+    """How often each population was recomputed, and how often it got errors and learned from them."""
+
+    forward: list[int]
+    backward: list[int]
+
+
 def dense_cost(graph: Graph, n_forward_passes: int, learned: Learned) -> dict[str, dict[str, int]]:
-    """`COUNTS` of a dense network for each of forward, backward and update.
-
-    Every projection costs 2 d_in d_out operations a pass, one multiply and one add a weight: d_in d_out
-    `macs`, and 2 d_in d_out in `adds_unit`, the column in which operations are compared. The backward pass
-    goes through the projections that deliver errors (none into a sensor), the update through those that
-    learn; each instant of `learned` has one of both. Neuron operations: bias and nonlinearity forward, the
-    derivative backward, bias and rate in the update.
-    """
-    dense = {direction: dict.fromkeys(COUNTS, 0) for direction in DIRECTIONS}
-    n_backward = _backward_passes(graph, learned)
-    for k in range(len(graph.projections)):
-        d_in, d_out = graph.size_of_source(k), graph.size_of_target(k)
-        n_passes = n_backward[graph.target_population_of(k)]
-        _add_layer(dense["forward"], d_in * d_out, d_in, d_out, n_forward_passes)
-        if graph.delivers_error[k]:
-            _add_layer(dense["backward"], d_in * d_out, d_out, d_in, n_passes)
-        if graph.learns[k]:
-            _add_layer(dense["update"], d_in * d_out, d_in + d_out, 0, n_passes)
-            dense["update"]["weight_writes"] += d_in * d_out * n_passes
-    for k, population in enumerate(graph.populations):
-        if k not in graph.sensor_of:
-            dense["forward"]["neuron_ops"] += 2 * population.size * n_forward_passes
-        if graph.carries_error[k]:
-            dense["backward"]["neuron_ops"] += population.size * n_backward[k]
-            if population.learns_bias:
-                dense["update"]["neuron_ops"] += 2 * population.size * n_backward[k]
-    return dense
-
-
-def _backward_passes(graph: Graph, learned: Learned) -> list[int]:
-    """How many backward passes reach each population."""
-    n_passes = [0] * len(graph.populations)
+    """What a dense network costs that is recomputed so often, and learns at the instants of `learned`; `cost_of` it."""
+    n_populations = len(graph.populations)
+    n_backward = [0] * n_populations
     output_of = {target: population for population, target in graph.target_of.items()}
     for targets, n_instants in learned.items():
-        for population in _reached(graph, (output_of[target] for target in targets)):
-            n_passes[population] += n_instants
-    return n_passes
+        for population in reached(graph, (output_of[target] for target in targets)):
+            n_backward[population] += n_instants
+    return cost_of(graph, Passes([n_forward_passes] * n_populations, n_backward))
 
 
-def _reached(graph: Graph, outputs: Iterable[int]) -> set[int]:
-    """The populations to which errors of these outputs come."""
-    reached: set[int] = set()
-    coming = [output for output in outputs if graph.carries_error[output]]
-    while coming:
-        population = coming.pop()
-        if population not in reached:
-            reached.add(population)
-            coming += [graph.source_of(k) for k in graph.incoming[population] if graph.delivers_error[k]]
-    return reached
+def cost_of(graph: Graph, passes: Passes) -> dict[str, dict[str, int]]:
+    """`COUNTS` of these passes for each of forward, backward and update.
+
+    Every projection costs 2 d_in d_out operations a pass, one multiply and one add a weight: d_in d_out `macs`, and
+    2 d_in d_out in `adds_unit`, the column in which operations are compared; none is free of a multiply, so `acs` is 0.
+    The backward pass goes through the projections that pass errors (none into a sensor), the update through those that
+    learn. Neuron operations: bias and nonlinearity forward, backward the derivative (at an output the difference from
+    what was wanted), in the update the rate of learning, for each error and projection and for each bias, and the sum
+    of bias and step. Inputs, activations, errors and biases are state, in words.
+    """
+    counts = {direction: dict.fromkeys(COUNTS, 0) for direction in DIRECTIONS}
+    forward, backward, update = (counts[direction] for direction in DIRECTIONS)
+    passing = passes_error(graph)
+    for p, (n_forward, n_errors) in enumerate(zip(*passes, strict=True)):
+        size = graph.populations[p].size
+        for k in graph.incoming[p]:
+            d_in = graph.size_of_source(k)
+            _add_products(forward, n_forward, d_in, size)
+            _add_products(backward, n_errors if passing[k] else 0, size, d_in)
+            if graph.learns[k]:
+                _add_products(update, n_errors, d_in, size)
+                n = n_errors * size
+                _add(update, neuron_ops=n, weight_writes=n * d_in, state_reads=n)
+        if p not in graph.sensor_of:
+            n = n_forward * size
+            _add(forward, neuron_ops=2 * n, state_reads=n, state_writes=n)
+        n = n_errors * size
+        _add(backward, neuron_ops=n, state_reads=n, state_writes=n)
+        if graph.populations[p].learns_bias:
+            _add(update, neuron_ops=2 * n, state_reads=n, state_writes=n)
+    return counts
 
 
-def _add_layer(counts: dict[str, int], n_weights: int, n_read: int, n_written: int, n_passes: int) -> None:
-    counts["adds_unit"] += 2 * n_weights * n_passes
-    counts["macs"] += n_weights * n_passes
-    counts["weight_reads"] += n_weights * n_passes
-    counts["state_reads"] += n_read * n_passes
-    counts["state_writes"] += n_written * n_passes
+def _add_products(counts: dict[str, int], n_passes: int, d_in: int, d_out: int) -> None:
+    """Add so many products of a vector and a matrix [d_in, d_out]."""
+    n = n_passes * d_in * d_out
+    _add(counts, adds_unit=2 * n, macs=n, weight_reads=n, state_reads=n_passes * d_in)
+
+
+def _add(counts: dict[str, int], **amounts: int) -> None:
+    for name, amount in amounts.items():
+        counts[name] += amount

@@ -389,7 +389,8 @@ def test_a_dense_network_learns_once_at_an_instant(period: str, phase: str, n_pa
         "update": n_passes,
     }
     adds = {way: dense["by_kind"][way]["adds_unit"] for way in ("forward", "backward", "update")}
-    assert beside["operations"]["adds_unit"] == adds
+    assert beside["operations"] == dense["operations"]
+    assert beside["energy"] == dense["energy"]
     rows = {row["network"]: row for row in ops(tmp_path / "actor", "--by", "network")}
     row = rows["dense, each sample"]
     assert (row["passes"], row["learning_passes"], row["adds_unit"]) == (200, n_passes, sum(adds.values()))

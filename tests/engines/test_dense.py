@@ -24,6 +24,8 @@ from eventnet.network import (
     Wake,
     derive,
 )
+from eventnet.operations.dense import dense_cost
+from eventnet.reports.scores import ScoreKeeper
 from eventnet.trace.events import EventBatch, Kind, Outcome
 from tests.oracles.dense import ListSensor, ListTarget, Perceptron
 
@@ -380,9 +382,37 @@ def test_counts_are_those_of_a_dense_network_by_hand() -> None:
     }
     # errors go through the output layer only: nothing upstream of the sensor wants them
     assert (counts["backward"]["macs"], counts["backward"]["adds_unit"]) == (12, 24)
-    assert counts["backward"]["neuron_ops"] == 2 * 2 * 3 + 7
-    assert (counts["update"]["macs"], counts["update"]["weight_writes"]) == (28, 28)
-    assert counts["update"]["adds_unit"] == 56
+    assert counts["backward"] == {
+        "adds_unit": 24,
+        "acs": 0,
+        "macs": 12,
+        "neuron_ops": 4 + 3,
+        "weight_reads": 12,
+        "weight_writes": 0,
+        "state_reads": 3 + 7,
+        "state_writes": 7,
+    }
+    # three projections and two biases learn
+    assert counts["update"] == {
+        "adds_unit": 56,
+        "acs": 0,
+        "macs": 28,
+        "neuron_ops": (4 + 4 + 3) + 2 * 7,
+        "weight_reads": 28,
+        "weight_writes": 28,
+        "state_reads": (2 + 4) + (2 + 4) + (4 + 3) + 7,
+        "state_writes": 7,
+    }
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_dense_run_costs_what_the_dense_network_beside_a_run_does(seed: int) -> None:
+    network, streams = random_case(seed)
+    scores = ScoreKeeper({target.name: ("all",) for target in network.targets})
+    engine = DenseEngine(network, streams, [scores])
+    engine.run(1000 * MS)
+    assert sum(scores.learned.values()) > 0
+    assert engine.counts() == dense_cost(engine.graph, engine.passes, scores.learned)
 
 
 def test_an_engine_may_be_given_another_eta() -> None:

@@ -9,7 +9,7 @@ targets at one instant add up.
 
 Errors through delayed projections go into the source's present activation, through its present derivative,
 and `delay_back` is ignored: for a source that changes little over the delay this is the gradient, otherwise
-an approximation of it. See `eventnet.engines.dense.layers.passes_error` for cycles.
+an approximation of it. See `eventnet.network.dense.passes_error` for cycles.
 
 What it costs. `counts` charges every one of those passes. What is actually calculated is less: a pass between
 target samples that nothing reads is not carried out, since no result depends on it; layers that a delayed
@@ -47,7 +47,8 @@ from eventnet.engines.wanted import wanted_of
 from eventnet.errors import InputError, RunError
 from eventnet.network.description import Floats, Network
 from eventnet.network.graph import Graph, derive
-from eventnet.operations.bills import COUNTS, Totals
+from eventnet.operations.bills import Totals
+from eventnet.operations.dense import Passes, cost_of
 from eventnet.trace.events import Kind, Outcome
 from eventnet.units import format_ns
 
@@ -121,43 +122,12 @@ class DenseEngine:
                 pass
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """What the dense network's passes cost, by "forward", "backward" and "update", then by count.
-
-        A layer's pass costs d_in * d_out multiply-accumulates, which the paper counts as 2 * d_in * d_out
-        operations (`adds_unit`); no accumulate is free of a multiply, so `acs` is 0. `neuron_ops`: bias and
-        nonlinearity forward, loss and derivative backward, the step size in updates. Activations and biases
-        are state, in words.
+        """What the dense network's passes cost, by "forward", "backward" and "update", then by count; more in
+        `eventnet.operations.dense.cost_of`.
         """
-        counts = {direction: dict.fromkeys(COUNTS, 0) for direction in ("forward", "backward", "update")}
-        events, units = self._totals.events, self._totals.units
-        for p, layer in self._layers.items():
-            size = self.graph.populations[p].size
-            passes, losses = int(events[Kind.ENCODE, p]), int(events[Kind.LOSS, p])
-            errors, bias_steps = int(events[Kind.ERROR_ENCODE, p]), int(units[Kind.BIAS_UPDATE, p])
-            for part in layer.parts:
-                rows = part.rows.stop - part.rows.start
-                steps = int(events[Kind.DENSE_UPDATE, part.projection])
-                _add_products(counts["forward"], passes, rows, size)
-                _add_products(counts["backward"], errors if part.passes_error else 0, size, rows)
-                _add_products(counts["update"], steps, rows, size)
-                counts["update"]["weight_writes"] += steps * rows * size
-                counts["update"]["state_reads"] += steps * size
-                counts["update"]["neuron_ops"] += steps * size
-            _add(
-                counts["forward"],
-                neuron_ops=2 * passes * size,
-                state_reads=passes * size,
-                state_writes=passes * size,
-            )
-            _add(counts["backward"], neuron_ops=2 * losses * size, state_reads=losses * size)
-            _add(
-                counts["backward"],
-                neuron_ops=errors * size,
-                state_reads=errors * size,
-                state_writes=errors * size,
-            )
-            _add(counts["update"], neuron_ops=2 * bias_steps, state_reads=bias_steps, state_writes=bias_steps)
-        return counts
+        events, n_populations = self._totals.events, len(self.graph.populations)
+        forward, backward = (events[kind, :n_populations].tolist() for kind in (Kind.ENCODE, Kind.ERROR_ENCODE))
+        return cost_of(self.graph, Passes(forward, backward))
 
     def parameters(self) -> Parameters:
         """What the network has come to, as copies; the scales of codes are those of the description."""
@@ -479,14 +449,3 @@ def _rates(network: Network, eta: float | None) -> tuple[float, float]:
         return 0.0, 0.0
     learning = network.learning
     return learning.eta, learning.eta if learning.eta_bias is None else learning.eta_bias
-
-
-def _add_products(counts: dict[str, int], passes: int, d_in: int, d_out: int) -> None:
-    """Add `passes` products of a vector and a matrix [d_in, d_out]."""
-    products = passes * d_in * d_out
-    _add(counts, adds_unit=2 * products, macs=products, weight_reads=products, state_reads=passes * d_in)
-
-
-def _add(counts: dict[str, int], **amounts: int) -> None:
-    for name, amount in amounts.items():
-        counts[name] += amount

@@ -11,6 +11,7 @@ from graphlib import TopologicalSorter
 
 import numpy as np
 
+from eventnet.network.dense import passes_error
 from eventnet.network.description import Floats, Nonlinearity
 from eventnet.network.graph import Graph
 
@@ -116,27 +117,6 @@ def _build(graph: Graph, population: int, weights: list[Floats], biases: list[Fl
     )
 
 
-def passes_error(graph: Graph) -> tuple[bool, ...]:
-    """Whether each projection passes error back into the present activation of its source.
-
-    Those that deliver error do, delayed or not, except a projection with a delay_back that lies on a cycle:
-    errors then go one step back in time and no further, as in a simple recurrent network (Elman 1990).
-    """
-    edges = [
-        (graph.source_of(k), graph.target_population_of(k))
-        for k, delivers in enumerate(graph.delivers_error)
-        if delivers
-    ]
-    return tuple(
-        delivers
-        and not (
-            graph.projections[k].delay_back_ns > 0
-            and _reaches(edges, graph.target_population_of(k), graph.source_of(k))
-        )
-        for k, delivers in enumerate(graph.delivers_error)
-    )
-
-
 def backward_order(graph: Graph) -> tuple[int, ...]:
     """Populations that carry errors, each after all that pass error to it."""
     sorter: TopologicalSorter[int] = TopologicalSorter(
@@ -162,16 +142,3 @@ def read_between_targets(graph: Graph) -> tuple[int, ...]:
                 read.add(source)
                 pending.append(source)
     return tuple(p for p in graph.forward_order if p in read and p not in graph.sensor_of)
-
-
-def _reaches(edges: list[tuple[int, int]], start: int, goal: int) -> bool:
-    seen, pending = {start}, [start]
-    while pending:
-        here = pending.pop()
-        if here == goal:
-            return True
-        for source, target in edges:
-            if source == here and target not in seen:
-                seen.add(target)
-                pending.append(target)
-    return False

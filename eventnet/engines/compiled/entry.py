@@ -34,6 +34,7 @@ ELSEWHERE = (
     "operations/bills.py",
     "slices.py",
     "trace/events.py",
+    "vectors.py",
 )
 """Files of the package, beside those in `kernels/`, whose functions and constants the kernels hold."""
 

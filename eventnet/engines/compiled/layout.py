@@ -29,7 +29,7 @@ N_COUNTERS = 7  # those above change and are saved
     N_SIDES,  # those that are in use: without errors the forward sides only
 ) = range(N_COUNTERS, 17)
 N_NUMBERS = 17  # what is in the head before the places
-HEAD = 103
+HEAD = 101
 (
     SIDE_TABLE,
     SIDE_CONSTANTS,
@@ -88,8 +88,6 @@ HEAD = 103
     WHO,
     PREDICTED_TIMES,
     BOUNDED,
-    FIRES,
-    FILLED,
     POWERS,
     LANES,
     FADED_NS,
@@ -215,7 +213,7 @@ RECONSTRUCTION, PAST, FUTURE, ACCRUAL = range(4)  # stdp is the same sum as futu
     N_BIAS_STEPS,  # how many neurons' biases change in this instant
     BIAS_CAUSE,
     HAS_GRADIENT,
-    ENCODED_TOGETHER,  # all its neurons encoded last at one time
+    ENCODED_TOGETHER,  # all its neurons encoded last at one time; of all but self-wakers kernels keep only the first's
 ) = range(17)
 SIDE_STATE_WIDTH = 17
 N_TIMES = 4

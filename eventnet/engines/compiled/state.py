@@ -26,8 +26,6 @@ EVERY = slice(None)
 RING_START = 64
 RINGS = ("travelling", "travelling_numbers")
 """The arrays that grow with the spikes under way."""
-BYTES = 8
-"""Of an integer."""
 
 
 class Arrays(NamedTuple):
@@ -79,8 +77,6 @@ class Work(NamedTuple):
     who: Ints  # [largest population] neurons that decide
     predicted_times: Ints  # [largest population]
     bounded: Ints  # [largest population] neurons whose bound has come
-    fires: Ints  # [largest population / BYTES] a byte for each neuron that decides: whether it fires
-    filled: Ints  # [largest population / BYTES] which integers of `fires` are not zero
     powers: Doubles  # [largest population] what a softmax sums
     lanes: Doubles  # [MEAN_LANES] sums of sizes
     faded_ns: Ints  # [sides, traces, codes] the time over which each faded last
@@ -168,8 +164,6 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
         who=np.zeros(largest, np.int64),
         predicted_times=np.zeros(largest, np.int64),
         bounded=np.zeros(largest, np.int64),
-        fires=np.zeros(-(-largest // BYTES), np.int64),
-        filled=np.zeros(-(-largest // BYTES), np.int64),
         powers=np.zeros(largest, np.float64),
         lanes=np.zeros(MEAN_LANES, np.float64),
         faded_ns=np.full(n_fading, -1, np.int64),

@@ -245,17 +245,46 @@ def _renew_and_sum(
 @kernel
 def sum_owing_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
     """Sum columns of weights as `sum_columns` does, each as it would be up to date; rows stay as they are."""
-    amounts, neurons = floats(sim, layout.SPIKE_AMOUNTS), ints(sim, layout.SPIKE_NEURONS)
-    weights, areas, latest = matrix(sim, k), areas_of(sim, k), synapse(sim, k)[layout.LATEST]
     offset = trace_table(sim, k)[layout.TRACE_OFFSET]
-    scaled, seen = rest(floats(sim, layout.TRACES), offset), rest(ints(sim, layout.SEEN), offset)
-    eta = total.dtype.type(doubles(sim, layout.ETAS)[0])
-    now, columns, sent = areas[latest], section(neurons, at, n), section(amounts, at, n)
-    for i in range(weights.shape[0]):
-        row, then, step = weights[i], areas[seen[i]], eta * scaled[i]
-        j = unsigned(columns[0])
-        held = (row[j] - step * (now[j] - then[j])) * sent[0]
-        for p in range(1, n):
-            j = unsigned(columns[p])
-            held += (row[j] - step * (now[j] - then[j])) * sent[p]
-        total[i] = held
+    _sum_owing(
+        matrix(sim, k),
+        areas_of(sim, k),
+        total,
+        section(ints(sim, layout.SPIKE_NEURONS), at, n),
+        section(floats(sim, layout.SPIKE_AMOUNTS), at, n),
+        rest(floats(sim, layout.TRACES), offset),
+        rest(ints(sim, layout.SEEN), offset),
+        synapse(sim, k)[layout.LATEST],
+        total.dtype.type(doubles(sim, layout.ETAS)[0]),
+    )
+
+
+@apart
+def _sum_owing(
+    weights: Floats,
+    areas: Floats,
+    total: Floats,
+    columns: Ints,
+    amounts: Floats,
+    scaled: Floats,
+    seen: Ints,
+    latest: int,
+    eta: Number,
+) -> None:
+    """Two columns at a time, one after the other."""
+    n, n_source = columns.shape[0], weights.shape[0]
+    for i in range(n_source):
+        total[i] = -0.0  # to which numbers may be added without a change of any bit
+    for p in range(0, n - 1, 2):
+        j0, j1, a0, a1 = unsigned(columns[p]), unsigned(columns[p + 1]), amounts[p], amounts[p + 1]
+        now0, now1 = areas[latest, j0], areas[latest, j1]
+        for i in range(n_source):
+            step, then = eta * scaled[i], unsigned(seen[i])
+            first = total[i] + (weights[i, j0] - step * (now0 - areas[then, j0])) * a0
+            total[i] = first + (weights[i, j1] - step * (now1 - areas[then, j1])) * a1
+    if n % 2:
+        j, amount = unsigned(columns[n - 1]), amounts[n - 1]
+        now = areas[latest, j]
+        for i in range(n_source):
+            step, then = eta * scaled[i], unsigned(seen[i])
+            total[i] += (weights[i, j] - step * (now - areas[then, j])) * amount

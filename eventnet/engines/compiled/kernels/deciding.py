@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
@@ -24,11 +23,12 @@ from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, decay_
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
 from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, settle, take_due
 from eventnet.engines.compiled.pools import Sim
-from eventnet.engines.compiled.state import BYTES, Floats, Number
+from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.divergence import LARGEST_SPIKE
 from eventnet.slices import section, unsigned
 from eventnet.trace.events import Kind, Phase
+from eventnet.vectors import N_BITS, count_bits, lowest_bit, nonzero_bits
 
 FORWARD_PHASE, BACKWARD_PHASE = constant(Phase.FORWARD), constant(Phase.BACKWARD)
 ENCODE, ERROR_ENCODE = constant(Kind.ENCODE), constant(Kind.ERROR_ENCODE)
@@ -161,10 +161,12 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
     if n_who == ALL_NEURONS and changing[layout.ENCODED_TOGETHER]:
         r = x.dtype.type(decay_again(sim, side, alpha, now_ns - t_last[0], period_ns))
         _quantize_all(x, x_last, phi, s, r, k_beta)
-        for j in range(size):
-            t_last[j] = now_ns
+        t_last[0] = now_ns
+        if side_table(sim, side)[layout.SELF_WAKES]:  # what foresees its spikes looks at all
+            tell_times(sim, side)
         n = size
     else:
+        tell_times(sim, side)
         changing[layout.ENCODED_TOGETHER] = n_who == ALL_NEURONS
         n = size if n_who == ALL_NEURONS else n_who
         elapsed_ns = -1
@@ -179,7 +181,7 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
             phi[j] = changed - s[p]
             x_last[j] = x[p]
             t_last[j] = now_ns
-    fired = _list_spikes(sim, section(s, 0, n), section(neurons, start, n))
+    fired = _list_spikes(section(s, 0, n), section(neurons, start, n))
     places, scale = section(neurons, start, fired), side_numbers(sim, side)[layout.K_BETA]
     amounts = section(floats(sim, layout.SPIKE_AMOUNTS), start, fired)
     small = _take_sizes(s, places, section(sizes, start, fired), amounts, scale)
@@ -190,18 +192,37 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
 
 
 @kernel
-def _list_spikes(sim: Sim, s: Floats, places: Ints) -> int:
-    """List where s is not zero; how many there are."""
-    fires = ints(sim, layout.FIRES)
-    marks = section(fires.view(np.uint8), 0, s.shape[0])
-    _mark(s, marks)
-    return _list_marked(section(fires, 0, s.shape[0] // BYTES), marks, ints(sim, layout.FILLED), places)
+def tell_times(sim: Sim, side: int) -> None:
+    """While all neurons of a side encode together, the time is kept of the first: tell it of all."""
+    if side_state(sim, side)[layout.ENCODED_TOGETHER]:
+        start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
+        t_last = section(ints(sim, layout.T_LAST), start, size)
+        for j in range(1, size):
+            t_last[j] = t_last[0]
 
 
 @apart
-def _mark(s: Floats, marks: NDArray[np.uint8]) -> None:
-    for p in range(marks.shape[0]):
-        marks[p] = s[p] != 0
+def _list_spikes(s: Floats, places: Ints) -> int:
+    """List where s is not zero; how many there are.
+
+    Nothing branches on single spikes, since the processor could not guess the way. Four places are written down at a
+    time, up to three beyond the last, which those of the next bits overwrite: within the list, since n bits hold n
+    spikes at most.
+    """
+    n_bits = N_BITS * (s.shape[0] // N_BITS)
+    fired = 0
+    for first in range(0, n_bits, N_BITS):
+        bits = nonzero_bits(s, first)
+        end = fired + count_bits(bits)
+        for p in range(fired, end, 4):
+            for q in range(p, p + 4):
+                places[unsigned(q)] = first + lowest_bit(bits)
+                bits &= bits - 1
+        fired = end
+    for p in range(n_bits, s.shape[0]):
+        places[unsigned(fired)] = p  # and the next one over it where s is 0
+        fired += s[p] != 0
+    return int(fired)
 
 
 @apart
@@ -213,34 +234,6 @@ def _take_sizes(s: Floats, places: Ints, sizes: Doubles, amounts: Floats, scale:
         sizes[p], amounts[p] = size, size * scale
         bad |= not abs(size) <= LARGEST_SPIKE
     return bad == 0
-
-
-@apart
-def _list_marked(fires: Ints, marks: NDArray[np.uint8], filled: Ints, places: Ints) -> int:
-    """List which bytes are 1 and not 0; how many there are. `fires` are the same bytes, as far as they fill integers.
-
-    Nothing branches on the bytes, since the processor could not guess the way: every place is written down, and the
-    next one over it where the byte was 0. For this `up_to` counts in byte p, the lowest being the first as on all that
-    Numba compiles for, how many of the bytes 0 to p are 1.
-    """
-    n_filled, fired = 0, np.int64(0)
-    for k in range(fires.shape[0]):
-        filled[n_filled] = k
-        n_filled += fires[k] != 0
-    for q in range(n_filled):
-        first = BYTES * filled[q]
-        up_to = fires[filled[q]]
-        up_to += up_to << 8
-        up_to += up_to << 16
-        up_to += up_to << 32
-        before = up_to << 8
-        for p in range(BYTES):
-            places[fired + ((before >> 8 * p) & 255)] = first + p
-        fired += up_to >> 56
-    for p in range(BYTES * fires.shape[0], marks.shape[0]):
-        places[fired] = p
-        fired += marks[p]
-    return int(fired)
 
 
 @kernel
@@ -331,6 +324,7 @@ def _plan_bias_step(sim: Sim, i: int, n_who: int, e: Floats, cause: int) -> None
     if n_who == ALL_NEURONS and side_state(sim, back)[layout.ENCODED_TOGETHER]:
         _bias_steps(e, eta, min(now_ns - t_last[0], period_ns) / period_ns, steps)
     else:
+        tell_times(sim, back)
         for p in range(n):
             j = p if n_who == ALL_NEURONS else who[p]
             neurons[p] = j

@@ -15,7 +15,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from eventnet.coding import adapt_step
-from eventnet.coding.signal import MEAN_LANES
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
     doubles,
@@ -34,7 +33,7 @@ from eventnet.engines.compiled.kernels.access import (
     vector,
 )
 from eventnet.engines.compiled.kernels.compiling import OPTIONS, apart, aside, constant, kernel, outermost, phase
-from eventnet.engines.compiled.kernels.deciding import decide_backward, decide_forward, is_due
+from eventnet.engines.compiled.kernels.deciding import decide_backward, decide_forward, is_due, tell_times
 from eventnet.engines.compiled.kernels.delivering import arrive, ask_forward
 from eventnet.engines.compiled.kernels.learning import update
 from eventnet.engines.compiled.kernels.losing import take_target
@@ -47,6 +46,7 @@ from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.slices import array_at, section, unsigned
 from eventnet.trace.events import NO_CAUSE, Kind, Phase
+from eventnet.vectors import LANES, add_sizes
 
 SAMPLE_PHASE, ADAPT_PHASE, PROBE_PHASE = constant(Phase.SAMPLE), constant(Phase.ADAPT), constant(Phase.PROBE)
 SAMPLE, PROBE = constant(Kind.SAMPLE), constant(Kind.PROBE)
@@ -78,6 +78,14 @@ def run_at(ints: Any, doubles: Any, floats: Any, given: Any, sizes: Any, until_n
 @phase
 def run(sim: Sim, until_ns: int) -> int:
     """Let everything happen that happens before `until_ns`; returns why it stopped."""
+    ended = _go_on(sim, until_ns)
+    for side in range(sim.ints[layout.N_SIDES]):
+        tell_times(sim, side)
+    return ended
+
+
+@phase
+def _go_on(sim: Sim, until_ns: int) -> int:
     sim.ints[layout.FAULT] = -1
     list_samples(sim)
     renew(sim)
@@ -302,27 +310,15 @@ def _adapt(sim: Sim, side: int, i: int) -> None:
 
 @apart
 def _mean_size(x: Floats, lanes: Doubles) -> float:
-    """As `eventnet.coding.mean_size` has it; `lanes` is working space. Eight rows of lanes are added one after the
-    other, but with all lanes side by side and their sums at hand.
-    """
-    n, n_rows = x.shape[0], x.shape[0] // MEAN_LANES
-    for j in range(MEAN_LANES):
+    """As `eventnet.coding.mean_size` has it; `lanes` is working space."""
+    n, n_rows = x.shape[0], x.shape[0] // LANES
+    for j in range(LANES):
         lanes[j] = 0.0
-    row = 0
-    while row + 7 < n_rows:
-        sizes = section(x, row * MEAN_LANES, 8 * MEAN_LANES)
-        for j in range(MEAN_LANES):
-            two = (lanes[j] + np.float64(abs(sizes[j]))) + np.float64(abs(sizes[j + 8]))
-            four = (two + np.float64(abs(sizes[j + 16]))) + np.float64(abs(sizes[j + 24]))
-            six = (four + np.float64(abs(sizes[j + 32]))) + np.float64(abs(sizes[j + 40]))
-            lanes[j] = (six + np.float64(abs(sizes[j + 48]))) + np.float64(abs(sizes[j + 56]))
-        row += 8
-    for first in range(row * MEAN_LANES, n, MEAN_LANES):
-        sizes = section(x, first, min(MEAN_LANES, n - first))
-        for j in range(sizes.shape[0]):
-            lanes[j] += np.float64(abs(sizes[j]))
+    add_sizes(x, n_rows, lanes)
+    for j in range(n_rows * LANES, n):
+        lanes[unsigned(j - n_rows * LANES)] += np.float64(abs(x[j]))
     total = lanes[0]
-    for j in range(1, MEAN_LANES):
+    for j in range(1, LANES):
         total += lanes[j]
     return float(total / n)
 

@@ -5,7 +5,8 @@ Everything heavy is imported where it is used, so that `eventnet --help` stays f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -68,6 +69,20 @@ def only_one_of(arguments: dict[str, object], command: str) -> None:
         raise InputError(f"give {first} or {second}", remedy=f"see {command} --help")
     if n_given == 2:
         raise InputError(f"{first} and {second} are both given", remedy=f"give only one; see {command} --help")
+
+
+@contextmanager
+def naming_arguments(words: Mapping[str, str]) -> Iterator[None]:
+    """Have errors of functions call their arguments as the user of the command does."""
+    try:
+        yield
+    except InputError as error:
+        named = words.get(error.field or "")
+        if named is None:
+            raise
+        raise InputError(
+            error.problem, place=error.place, field=named, value=error.value, remedy=error.remedy
+        ) from error
 
 
 def open_traced(run_dir: Path, skip_damaged: bool = False) -> Run:

@@ -47,6 +47,6 @@ class RunError(RuntimeError):
 
 
 def shorten(value: object, limit: int = 80) -> str:
-    """`repr(value)` cut to `limit` characters, for error messages."""
-    text = repr(value)
+    """`repr(value)` on one line, cut to `limit` characters, for error messages."""
+    text = repr(value).replace("\n", " ")
     return text if len(text) <= limit else text[: limit - 1] + "…"

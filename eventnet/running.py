@@ -22,6 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from eventnet.arguments import one_of_kind
 from eventnet.config import Config, describe, dump, load_config, warnings_of_classes
 from eventnet.config.faults import naming_files
 from eventnet.config.inputs import describe_inputs
@@ -159,7 +160,8 @@ def start(
     where the console is a terminal. What may go wrong is said on the console first. Raises InputError, RunError, or
     Interrupted where the user stopped it.
     """
-    _check_config(config)
+    # a path stands for no configuration here, though it does on the command line
+    one_of_kind(config, Config, "config", "give what load_config returns")
     name = _engine_name(engine or config.engine or "actor")
     graph = derive(config.network)
     streams = open_streams(config)
@@ -291,13 +293,6 @@ def end_of(config: Config, streams: Mapping[str, Any]) -> int:
             remedy="give a duration such as 10 s, in the file or with --until",
         )
     return int(max(ends))
-
-
-def _check_config(given: object) -> None:
-    """A path stands for no configuration here, though it does on the command line."""
-    if not isinstance(given, Config):
-        remedy = "give what load_config returns"
-        raise InputError("must be a Config", field="config", value=given, remedy=remedy)
 
 
 def _engine_name(name: object, place: str | None = None) -> str:

@@ -36,22 +36,24 @@ def open(path: Path | str, skip_damaged: bool = False) -> Run:
     return open_run(path, skip_damaged)
 
 
-def to_arrays(table: pa.Table) -> dict[str, NDArray[np.generic]]:
-    """The columns of a table of events or outcomes as numpy arrays, each [n]; names as objects (str, or None)."""
+def to_arrays(table: pa.Table | pa.RecordBatch) -> dict[str, NDArray[np.generic]]:
+    """The columns of a table of events or outcomes, or of a batch of one, as numpy arrays, each [n]; names as objects
+    (str, or None). Raises InputError for what is neither.
+    """
     from eventnet.trace.frames import to_arrays
 
     return to_arrays(table)
 
 
-def to_pandas(table: pa.Table) -> Any:
-    """A table of events or outcomes as a pandas DataFrame, names as categories. Raises InputError without pandas."""
+def to_pandas(table: pa.Table | pa.RecordBatch) -> Any:
+    """The same as a pandas DataFrame, names as categories. Raises InputError as `to_arrays`, and without pandas."""
     from eventnet.trace.frames import to_pandas
 
     return to_pandas(table)
 
 
-def to_polars(table: pa.Table) -> Any:
-    """A table of events or outcomes as a Polars DataFrame. Raises InputError where Polars is not installed."""
+def to_polars(table: pa.Table | pa.RecordBatch) -> Any:
+    """The same as a Polars DataFrame. Raises InputError as `to_arrays`, and where Polars is not installed."""
     from eventnet.trace.frames import to_polars
 
     return to_polars(table)

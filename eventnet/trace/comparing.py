@@ -20,7 +20,7 @@ from eventnet.operations.bills import COUNTS
 from eventnet.trace.files import plain
 from eventnet.trace.frames import numbers_of_names
 from eventnet.trace.parts import Parts
-from eventnet.trace.queries import SPIKES, Run
+from eventnet.trace.queries import SPIKES, Run, check_run
 from eventnet.trace.schema import SCHEMAS
 from eventnet.trace.state import load_state
 
@@ -121,7 +121,9 @@ class Comparison:
 
 
 def compare(first: Run, second: Run) -> Comparison:
-    """Compare two runs, complete or not. Raises InputError for a part that is damaged, naming it."""
+    """Compare two runs, complete or not. Raises InputError for what is no run, and naming a part that is damaged."""
+    check_run(first, "first")
+    check_run(second, "second")
     facts = (_facts(first), _facts(second))
     events = None
     if all(each.has_trace for each in facts):

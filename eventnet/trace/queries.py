@@ -14,11 +14,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from eventnet.arguments import one_of_kind, whole
 from eventnet.errors import InputError
 from eventnet.network.graph import Graph
 from eventnet.trace.events import PROJECTION_KINDS, Kind
@@ -284,6 +284,11 @@ def open_run(path: Path | str, skip_damaged: bool = False) -> Run:
     )
 
 
+def check_run(run: object, field: str = "run") -> None:
+    """Raise InputError for what is no open run, such as its path."""
+    one_of_kind(run, Run, field, "give what eventnet.trace.open returns")
+
+
 def open_trace(path: Path | str, skip_damaged: bool = False) -> Run:
     """The same, of a run of which events can be listed: InputError for that of a dense network, which has none."""
     run = open_run(path, skip_damaged)
@@ -371,10 +376,7 @@ def _check_whole(**numbers: object) -> None:
     argument nor what would do.
     """
     for name, number in numbers.items():
-        if number is not None and not isinstance(number, int | np.integer):
-            remedy = "write an int, such as 10**9, not 1e9"
-            raise InputError("must be a whole number", field=name, value=number, remedy=remedy)
-        if number is not None and not -NEVER_NS <= int(number) <= NEVER_NS:
+        if number is not None and not -NEVER_NS <= whole(number, name) <= NEVER_NS:
             raise InputError("must fit into 64 bits", field=name, value=number)
 
 

@@ -12,13 +12,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eventnet.command_line import RunArgument, err, only_one_of, open_traced, out
+from eventnet.command_line import RunArgument, err, naming_arguments, only_one_of, open_traced, out
 from eventnet.errors import InputError
 from eventnet.loading import load_arrow, no_collection
-from eventnet.why.limits import check_limits
+from eventnet.why.limits import checked_breadth, checked_depth
 
 if TYPE_CHECKING:
     from eventnet.why.driving import Regime
+
+WORDS = {
+    "event": "EVENT",
+    "projection": "--weight PROJECTION",
+    "i": "--weight I",
+    "j": "--weight J",
+    "depth": "--depth",
+    "breadth": "--breadth",
+}
+"""What this command calls the arguments of the functions that answer it."""
 
 
 def why(
@@ -43,11 +53,12 @@ def why(
       eventnet why RUN --weight "hidden->output" 3 0
     """
     only_one_of({"EVENT": event, "--weight": weight}, "eventnet why")
-    check_limits(depth, breadth)
-    if weight is not None:
-        _tell_weight(run_dir, weight, breadth, as_json)
-    elif event is not None:
-        _tell_spike(run_dir, event, depth, breadth, as_json)
+    with naming_arguments(WORDS):
+        depth, breadth = checked_depth(depth), checked_breadth(breadth)
+        if weight is not None:
+            _tell_weight(run_dir, weight, breadth, as_json)
+        elif event is not None:
+            _tell_spike(run_dir, event, depth, breadth, as_json)
 
 
 def _tell_weight(run_dir: Path, weight: tuple[str, int, int], breadth: int, as_json: bool) -> None:

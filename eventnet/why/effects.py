@@ -14,7 +14,8 @@ from eventnet.trace.events import Kind
 from eventnet.why.arrivals import delay_of, receivers
 from eventnet.why.decision import code_of, decide
 from eventnet.why.events import Event, Events
-from eventnet.why.past import Past
+from eventnet.why.limits import checked_breadth
+from eventnet.why.past import Past, check_past
 from eventnet.why.shares import fading
 
 UPDATES = (Kind.ROW_UPDATE, Kind.COLUMN_UPDATE)
@@ -76,8 +77,12 @@ class Effects:
 
 
 def effects(past: Past, event: int, breadth: int) -> Effects:
-    """What came of a spike: for each projection, the `breadth` spikes that owe most to it. Raises as `explain` does."""
-    spike = past.spike(event)
+    """What came of a spike: for each projection, the `breadth` spikes that owe most to it.
+
+    Raises InputError for a breadth below 1, and as `explain` does.
+    """
+    check_past(past)
+    breadth, spike = checked_breadth(breadth), past.spike(event)
     backward = spike.kind is Kind.BACKWARD
     graph = past.before(spike.time_ns).graph
     reached, changed = [], list(_changed(past, past.log.instant(spike.time_ns), spike.event))

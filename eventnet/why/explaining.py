@@ -18,7 +18,7 @@ from eventnet.trace.events import Kind
 from eventnet.why.arrivals import Delivery, deliveries
 from eventnet.why.decision import Decision, code_of, decide
 from eventnet.why.events import Event, not_the_same
-from eventnet.why.past import Past
+from eventnet.why.past import Past, check_past
 from eventnet.why.shares import (
     Doubles,
     Encoding,
@@ -99,9 +99,10 @@ class Explanation:
 
 def explain(past: Past, event: int) -> Explanation:
     """Explain a spike. Raises InputError where the event is none, or the run does not come out as it was recorded."""
+    check_past(past)
     spike = past.spike(event)
     backward, j = spike.kind is Kind.BACKWARD, spike.neuron
-    decision = decide(past, spike.time_ns, spike.owner, backward, j, event)
+    decision = decide(past, spike.time_ns, spike.owner, backward, j, spike.event)
     of = _encoding(decision, j)
     _check(past, spike, decision, of)
     arrivals: list[Arrival] = []
@@ -116,7 +117,7 @@ def explain(past: Past, event: int) -> Explanation:
         terms = _terms(past, decision, of, _learned(received))
     t_last_ns = int(of.t_last_ns[0])
     return Explanation(
-        event=event,
+        event=spike.event,
         time_ns=spike.time_ns,
         direction=spike.kind.name.lower(),
         population=decision.graph.populations[spike.owner].name,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from eventnet.arguments import whole
 from eventnet.why.explaining import Arrival, Explanation, explain
-from eventnet.why.limits import check_limits
+from eventnet.why.limits import checked_breadth, checked_depth
 from eventnet.why.past import Past
 
 
@@ -29,16 +30,17 @@ def trace_back(past: Past, event: int, depth: int, breadth: int) -> Lineage:
 
     Raises InputError for a negative depth, a breadth below 1, and as `explain` does.
     """
-    check_limits(depth, breadth)
+    event, depth, breadth = whole(event, "event"), checked_depth(depth), checked_breadth(breadth)
     explanations: dict[int, Explanation] = {}
     followed: dict[int, tuple[int, ...]] = {}
-    level = [event]
-    for step in range(depth + 1):
+    level, step = [event], 0
+    while level and step <= depth:
         explanations |= {each: explain(past, each) for each in level}
         if step < depth:
             found = {each: behind(explanations[each].arrivals, breadth) for each in level}
             followed |= found
             level = _new((spike for spikes in found.values() for spike in spikes), explanations)
+        step += 1
     return Lineage(event, explanations, {each: followed.get(each, ()) for each in explanations})
 
 

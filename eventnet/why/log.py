@@ -47,6 +47,7 @@ class EventLog:
     | `samples` | what sensors took, by numbers |
     | `trains` | when populations sent spikes, and those of one neuron each |
     | `updates` | what changed one weight |
+    | `recorded_until_ns` | up to when it is known what happened |
     """
 
     def __init__(self, run: Run) -> None:
@@ -54,7 +55,7 @@ class EventLog:
         self.n_events, self.n_populations = run.n_events, len(run.populations)
         assert run.trace is not None
         self._trace: Parts = run.trace
-        self.place = str(run.path)
+        self.place, self._status = str(run.path), run.status
         self._names = {"population": run.populations, "projection": run.projections}
         self._populations = {name: k for k, name in enumerate(run.populations)}
         self._projections = {name: k for k, name in enumerate(run.projections)}
@@ -68,7 +69,7 @@ class EventLog:
         """One event. Raises InputError where there is none of this number."""
         if not 0 <= event < self.n_events:
             remedy = f"events are numbered from 0 to {self.n_events - 1}" if self.n_events else "the run has none"
-            raise InputError("there is no such event", place=self.place, field="EVENT", value=event, remedy=remedy)
+            raise InputError("there is no such event", place=self.place, field="event", value=event, remedy=remedy)
         number, time_ns, kind, *rest = (column[0].item() for column in self.between(event, event + 1))
         return Event(number, time_ns, Kind(kind), *rest)
 
@@ -142,8 +143,12 @@ class EventLog:
             found.append(self._decoded(pa.Table.from_batches([batch]).take(np.flatnonzero(mine))))
         return _joined(found)
 
-    def end_ns(self) -> int:
-        """The time of the last event; 0 where there is none."""
+    def recorded_until_ns(self) -> int:
+        """Up to when it is known what happened: the end of the run or, where it was killed or failed, its last instant,
+        of which nobody knows whether all of it happened and was recorded.
+        """
+        if self._status.get("state") in ("complete", "interrupted"):
+            return int(self._status["time_ns"])
         return int(self._times((self.n_events - 1) // self._part_rows).max()) if self.n_events else 0
 
     # -- parts --------------------------------------------------------------------------------------------------------

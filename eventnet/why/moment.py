@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eventnet.arguments import place_among
 from eventnet.engines.actor.build import make_neurons
 from eventnet.engines.actor.neuron import Neurons
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.state import Arrays, due_at, weights_at
 from eventnet.engines.compiled.tables import Tables
+from eventnet.errors import InputError
 from eventnet.network import Graph
 
 Array = NDArray[np.floating]
@@ -33,7 +35,11 @@ class Moment:
     arrays: Arrays
 
     def neurons(self, population: int) -> Neurons:
-        """The neurons of a population, to be done with as one likes."""
+        """The neurons of a population, to be done with as one likes; `population`: its index in the network.
+
+        Raises InputError where there is none of this index.
+        """
+        population = place_among(population, [each.name for each in self.graph.populations], "population")
         neurons = make_neurons(self.graph)[population]
         back = len(self.graph.populations) + population
         start, size = (int(self.net.side_table[population, column]) for column in (layout.OFFSET, layout.SIZE))
@@ -53,31 +59,41 @@ class Moment:
     def read(self, projection: int, neurons: NDArray[np.int64], backward: bool) -> Array:
         """The weights that spikes of these neurons would be multiplied with if they arrived now, [n, n_receivers].
 
-        Forward those are rows, backward columns.
+        Forward those are rows, backward columns. Raises InputError where there is no such projection or neuron.
         """
+        projection = self._index(projection)
+        size_of = self.graph.size_of_target if backward else self.graph.size_of_source
+        _check_neurons(neurons, size_of(projection))
         state = self.graph, self.net, self.arrays, projection, self.time_ns, self.learning_enabled
         return weights_at(*state, columns=neurons).T if backward else weights_at(*state, rows=neurons)
 
     def due(self, projection: int, backward: bool) -> Array | None:
         """What the decoders that listen to a projection would lose besides if spikes arrived now, [n_receivers].
 
-        None where they lose nothing: that is so with all rules but `accrual`.
+        None where they lose nothing: that is so with all rules but `accrual`. Raises InputError as the others do.
         """
+        projection = self._index(projection)
         state = self.graph, self.net, self.arrays, projection, self.time_ns, self.learning_enabled
         return due_at(*state, backward=backward)
 
     def booked_weights(self, projection: int) -> Array:
         """The weights with all that has been booked, [n_source, n_target], a view.
 
-        With the rule `accrual` they lack what is still owed, which those of `learned_weights` have.
+        With the rule `accrual` they lack what is still owed, which those of `learned_weights` have. `projection`: its
+        index in the network; InputError where there is none of it.
         """
+        projection = self._index(projection)
         first = int(self.net.projection_table[projection, layout.FIRST_WEIGHT])
         shape = self.graph.size_of_source(projection), self.graph.size_of_target(projection)
         return self.arrays.weights[first : first + shape[0] * shape[1]].reshape(shape)
 
     def learned_weights(self, projection: int) -> Array:
-        """The weights with all that has been learned by now, [n_source, n_target], a copy."""
+        """The weights with all that has been learned by now, [n_source, n_target], a copy; `projection` as above."""
+        projection = self._index(projection)
         return weights_at(self.graph, self.net, self.arrays, projection, self.time_ns, self.learning_enabled)
+
+    def _index(self, projection: int) -> int:
+        return place_among(projection, [each.name for each in self.graph.projections], "projection")
 
     def _side(self, side: int) -> tuple[dict[str, object], dict[str, object]]:
         """The axons and the dendrites of one direction of a population, as the actors' states."""
@@ -93,3 +109,13 @@ class Moment:
             "t_last_ns": arrays.t_last[start:end],
         }
         return axon, {"y": y.reshape(row[layout.N_CODES], row[layout.SIZE]), "times_ns": arrays.codes_ns[codes]}
+
+
+def _check_neurons(neurons: NDArray[np.int64], size: int) -> None:
+    """Raise InputError where an array of neurons is none, or names one that is not there."""
+    if not isinstance(neurons, np.ndarray) or neurons.ndim != 1 or neurons.dtype.kind not in "iu":
+        remedy = "give an array, such as np.array([0])"
+        raise InputError("must be an array of whole numbers, [n]", field="neurons", value=neurons, remedy=remedy)
+    if neurons.size and not 0 <= neurons.min() <= neurons.max() < size:
+        remedy = f"use 0 to {size - 1}"
+        raise InputError("names a neuron that is not there", field="neurons", value=neurons, remedy=remedy)

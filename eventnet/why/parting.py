@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventnet.arguments import one_of_kind
 from eventnet.coding import decay
 from eventnet.engines.actor.neuron import Dendrite, Neurons
 from eventnet.errors import InputError, RunError
 from eventnet.network import Graph
 from eventnet.trace.comparing import Comparison, Difference, Row
 from eventnet.trace.files import plain
-from eventnet.trace.queries import Run
+from eventnet.trace.queries import Run, check_run
 from eventnet.why.log import check_network
 from eventnet.why.moment import Moment
 from eventnet.why.past import Past, past_of
@@ -97,6 +98,9 @@ class PartingStates:
 
 def states_at(comparison: Comparison, first: Run, second: Run) -> PartingStates | None:
     """The states of two runs where their events part; None where they do not, or one of them has no events."""
+    one_of_kind(comparison, Comparison, "comparison", "give what eventnet.trace.comparing.compare returns")
+    check_run(first, "first")
+    check_run(second, "second")
     parting = comparison.events
     if parting is None:
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eventnet.arguments import one_of_kind, whole
 from eventnet.errors import InputError
 from eventnet.trace.events import Kind
 from eventnet.why.events import Event, not_the_same
@@ -32,10 +33,11 @@ class Past:
 
     def spike(self, event: int) -> Event:
         """The spike of this number. Raises InputError where there is no such event, or it is none."""
+        event = whole(event, "event")
         found = self.log.event(event)
         if found.kind in SPIKES:
             return found
-        remedy = "eventnet spikes lists the spikes of a run"
+        remedy = "eventnet spikes lists the spikes of a run, as Run.spikes does in Python"
         if found.kind in (Kind.FORWARD_ARRIVAL, Kind.BACKWARD_ARRIVAL, Kind.ROW_UPDATE, Kind.COLUMN_UPDATE):
             cause = self.log.event(found.cause)
             spike = cause.event if cause.kind in SPIKES else cause.cause
@@ -43,18 +45,40 @@ class Past:
         raise InputError(
             f"this event is no spike, but of kind {found.kind.name.lower()}",
             place=self.log.place,
-            field="EVENT",
+            field="event",
             value=event,
             remedy=remedy,
         )
 
     def before(self, time_ns: int) -> Moment:
-        """The state just before the instant at `time_ns`. Raises InputError where the replay is not the run."""
-        moment = self.replay.at(time_ns)
+        """The state just before the instant at `time_ns`, from 0 to the end of what the run recorded.
+
+        Raises InputError for another time, and where the replay is not the run.
+        """
+        time_ns = whole(time_ns, "time_ns")
         expected = self.log.first_at(time_ns)
+        if time_ns < 0 or expected == self.log.n_events:
+            self._check_time(time_ns)
+        moment = self.replay.at(time_ns)
         if moment.n_events != expected:
             raise not_the_same(self.log.place, f"{moment.n_events} events before {time_ns} ns", str(expected))
         return moment
+
+    def _check_time(self, time_ns: int) -> None:
+        end_ns = self.log.recorded_until_ns()
+        if not 0 <= time_ns <= end_ns:
+            raise InputError(
+                "lies before the run" if time_ns < 0 else "lies beyond what the run has recorded",
+                place=self.log.place,
+                field="time_ns",
+                value=time_ns,
+                remedy=f"use a time from 0 to {end_ns} ns",
+            )
+
+
+def check_past(past: object) -> None:
+    """Raise InputError for what is none, such as the run itself."""
+    one_of_kind(past, Past, "past", "give what eventnet.why.past.open_past returns")
 
 
 def open_past(path: Path | str) -> Past:
@@ -66,9 +90,11 @@ def open_past(path: Path | str) -> Past:
 
 def past_of(run: Run) -> Past:
     """The same for a run that is open."""
+    from eventnet.trace.queries import check_run
     from eventnet.why.reading import read
     from eventnet.why.regimes import regimes_of
 
+    check_run(run)
     return past_from(read(run), regimes_of(run.path))
 
 

@@ -19,13 +19,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from eventnet.arguments import whole
 from eventnet.coding import decay
 from eventnet.engines.initial import initial_weights
 from eventnet.errors import InputError
 from eventnet.network import Code, Graph, Rule
 from eventnet.network.graph import decay_product
 from eventnet.trace.events import Kind
-from eventnet.trace.queries import Run
+from eventnet.trace.queries import Run, check_run
 from eventnet.trace.state import load_state, replay_files
 from eventnet.why.events import Events, Train, not_the_same
 from eventnet.why.log import EventLog, check_network, distinct
@@ -80,6 +81,8 @@ def weight_history(run: Run, projection: str, i: int, j: int) -> WeightHistory:
 
     Raises InputError where there is no such weight, or it does not come out as it was recorded.
     """
+    check_run(run)
+    i, j = whole(i, "i"), whole(j, "j")
     k = _find(run, projection, i, j)
     networks = run.networks()
     check_network(run, networks[0][1])
@@ -91,7 +94,7 @@ def history_in(run: Run, networks: Networks, k: int, i: int, j: int) -> WeightHi
     (_, graph), *_ = networks
     log, learning = EventLog(run), graph.network.learning
     initial = float(initial_weights(graph)[k][i, j])
-    end_ns, rule = _end_ns(run, log), learning.rule if learning is not None and graph.learns[k] else None
+    end_ns, rule = log.recorded_until_ns(), learning.rule if learning is not None and graph.learns[k] else None
     changes: tuple[Change, ...] = ()
     booked = weight = initial
     if learning is not None and rule is not None:
@@ -122,32 +125,23 @@ def _find(run: Run, projection: str, i: int, j: int) -> int:
         raise InputError(
             "there is no projection of this name",
             place=str(run.path),
-            field="--weight",
+            field="projection",
             value=projection,
             remedy=f"use one of {', '.join(names)}",
         )
     sizes = {each["name"]: int(each["size"]) for each in run.provenance["populations"]}
     ends = run.provenance["projections"][names.index(projection)]
-    for name, index, end in (("I", i, "source"), ("J", j, "target")):
+    for name, index, end in (("i", i, "source"), ("j", j, "target")):
         size = sizes[ends[end]]
         if not 0 <= index < size:
             raise InputError(
                 f"there is no such neuron in {ends[end]}, the {end} of {projection}",
                 place=str(run.path),
-                field=f"--weight {name}",
+                field=name,
                 value=index,
                 remedy=f"use 0 to {size - 1}",
             )
     return names.index(projection)
-
-
-def _end_ns(run: Run, log: EventLog) -> int:
-    """Up to when a history goes: the end of the run or, where it was killed or failed, its last instant, of which
-    nobody knows whether all of it happened and was recorded.
-    """
-    if run.status.get("state") in ("complete", "interrupted"):
-        return int(run.status["time_ns"])
-    return log.end_ns()
 
 
 # -- what the trace says ----------------------------------------------------------------------------------------------

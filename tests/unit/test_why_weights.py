@@ -208,13 +208,13 @@ def test_a_projection_that_does_not_learn(run):
 @pytest.mark.parametrize(
     ("weight", "words"),
     [
-        (("hidden", 0, 0), r"--weight.*no projection.*got 'hidden'.*use one of 0:fast->hidden0, 1:slow->hidden0"),
+        (("hidden", 0, 0), r"projection.*no projection.*got 'hidden'.*use one of 0:fast->hidden0, 1:slow->hidden0"),
         (
             ("0:fast->hidden0", 3, 0),
-            r"--weight I.*no such neuron in fast, the source of 0:fast->hidden0.*got 3.*0 to 2",
+            r"i: .*no such neuron in fast, the source of 0:fast->hidden0.*got 3.*0 to 2",
         ),
-        (("0:fast->hidden0", -1, 0), r"--weight I.*got -1"),
-        (("0:fast->hidden0", 0, 99), r"--weight J.*no such neuron in hidden0, the target of.*got 99"),
+        (("0:fast->hidden0", -1, 0), r"i: .*got -1"),
+        (("0:fast->hidden0", 0, 99), r"j: .*no such neuron in hidden0, the target of.*got 99"),
     ],
 )
 @pytest.mark.parametrize("run", [Rule.FUTURE], indirect=True)

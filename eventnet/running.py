@@ -49,7 +49,7 @@ from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
 from eventnet.trace.networks import plan_of, write_plan
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.queries import open_run
-from eventnet.trace.store import RunWriter
+from eventnet.trace.store import RunWriter, check_resumable
 from eventnet.training import (
     DIRECTIONS,
     Epochs,
@@ -191,6 +191,8 @@ def resume(path: Path | str, console: Console, live: bool = False) -> dict[str, 
     path = Path(path)
     provenance = read_provenance(path)
     name = _engine_name(provenance.get("engine"), str(path / "provenance.json"))
+    # before what it reads is asked for: to put old files back would be of no use
+    check_resumable(path)
     # before all else is read: of a file that is gone, what reads a configuration would ask whether its name is right
     check_unchanged(provenance, path)
     config = load_config(path / "config.yaml")

@@ -97,16 +97,16 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object, or raise InputError naming the file."""
+def read_json(path: Path, remedy: str = "restore the file from a copy") -> dict[str, Any]:
+    """Read a JSON object, or raise InputError naming the file; `remedy`: what would do."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", place=str(path)) from error
-    except ValueError as error:  # broken JSON or broken UTF-8
-        raise InputError(f"is damaged: {error}", place=str(path), remedy="restore the file from a copy") from error
+        raise InputError(f"cannot be read: {error.strerror or error}", place=str(path), remedy=remedy) from error
+    except (ValueError, RecursionError) as error:  # broken JSON or broken UTF-8
+        raise InputError(f"is damaged: {error}", place=str(path), remedy=remedy) from error
     if not isinstance(value, dict):
-        raise InputError("is damaged: it must hold a JSON object", place=str(path), value=value)
+        raise InputError("is damaged: it must hold a JSON object", place=str(path), value=value, remedy=remedy)
     return value
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -412,6 +412,27 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
     if ended and not damaged and len(unchanged) < len(footers):
         keep_footers(directory, footers)
     return Parts(name, PartPaths(directory, name, whole), tail, n_rows, damaged, tuple(footers))
+
+
+def check_part_events(path: Path, provenance: Mapping[str, Any], trace: Parts) -> None:
+    """Raise InputError where the parts of a run's trace do not hold as many events each as its provenance says: who
+    looks for an event by its number would miss it.
+    """
+    told, held = provenance["part_events"], {footer.n_rows for footer in trace.footers}
+    left = 0 if trace.rows_of_tail is None else trace.rows_of_tail.num_rows
+    if held <= {told} and left < told:
+        return
+    if len(held) > 1:
+        number = next(k for k, footer in enumerate(trace.footers) if footer.n_rows != told)
+        raise _damage(trace.parts[number], ValueError(f"it holds {trace.footers[number].n_rows} events, not {told}"))
+    found = f"a part of the trace holds {max(held)}" if held else f"the tail of the trace, which is less, holds {left}"
+    raise InputError(
+        f"is not how many events a part of the trace holds: {found}",
+        place=str(path / "provenance.json"),
+        field="part_events",
+        value=told,
+        remedy="restore the file from a copy" + (f", or write {max(held)}" if held else ""),
+    )
 
 
 def _part_files(directory: Path, name: str) -> dict[int, os.stat_result]:

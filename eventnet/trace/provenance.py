@@ -11,6 +11,15 @@ from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.files import read_json
 
 FORMAT = "eventnet run"
+_RESTORE = "restore the file from a copy"
+_KINDS: dict[str, tuple[type, str]] = {
+    "trace": (bool, "true or false"),
+    "part_events": (int, "a whole number"),
+    "engine": (str, "a text"),
+    "seed": (int, "a whole number"),
+    "dtype": (str, "a text"),
+}
+"""What else provenance.json must say of a run, for who asks of it."""
 _SHAPES: dict[str, dict[str, type]] = {
     "populations": {"name": str, "size": int},
     "projections": {"name": str, "source": str, "target": str},
@@ -43,9 +52,16 @@ def read_provenance(path: Path) -> dict[str, Any]:
             value=version,
             remedy=f"update eventnet; this one reads versions up to {SCHEMA_VERSION}",
         )
-    missing = {"trace", "part_events", "populations", "projections", "targets"} - provenance.keys()
+    missing = {*_KINDS, *_SHAPES} - {"inputs"} - provenance.keys()
     if missing:
-        raise InputError(f"lacks {', '.join(sorted(missing))}", place=str(file), remedy="restore the file from a copy")
+        raise InputError(f"lacks {', '.join(sorted(missing))}", place=str(file), remedy=_RESTORE)
+    for field, (kind, words) in _KINDS.items():
+        if type(provenance[field]) is not kind:
+            raise InputError(f"must be {words}", place=str(file), field=field, value=provenance[field], remedy=_RESTORE)
+    if provenance["part_events"] < 1:
+        raise InputError(
+            "must be at least 1", place=str(file), field="part_events", value=provenance["part_events"], remedy=_RESTORE
+        )
     provenance.setdefault("inputs", [])  # versions before noted neither
     provenance.setdefault("configuration", None)
     for field, types in _SHAPES.items():
@@ -64,5 +80,5 @@ def _check_shape(file: Path, field: str, value: object, types: Mapping[str, type
             place=str(file),
             field=field,
             value=value,
-            remedy="restore the file from a copy",
+            remedy=_RESTORE,
         )

@@ -26,7 +26,7 @@ from eventnet.trace.files import read_json
 from eventnet.trace.networks import config_of, networks_of, plan_of
 from eventnet.trace.parts import Parts, open_parts
 from eventnet.trace.provenance import read_provenance
-from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS
+from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS, STATES
 
 if TYPE_CHECKING:
     from eventnet.config import Config
@@ -42,14 +42,11 @@ Fields = tuple[tuple[str, pa.DataType], ...]
 
 @dataclass(frozen=True)
 class Run:
-    """A run's directory as it was when opened. `summary` is None unless the run is complete, `trace` None
-    where the run was recorded without one.
-    """
+    """A run's directory as it was when opened. `trace` is None where the run was recorded without one."""
 
     path: Path
     provenance: Mapping[str, Any]
     status: Mapping[str, Any]
-    summary: Mapping[str, Any] | None
     trace: Parts | None
     outcome_parts: Parts
 
@@ -62,6 +59,15 @@ class Run:
     def projections(self) -> tuple[str, ...]:
         """Names of the projections, in the order of the network."""
         return tuple(each["name"] for each in self.provenance["projections"])
+
+    @cached_property
+    def summary(self) -> Mapping[str, Any] | None:
+        """What summary.json says, read when first asked for; None unless the run is complete. Raises InputError where
+        the file is damaged.
+        """
+        file = self.path / "summary.json"
+        remedy = "restore it from a copy, or delete it: then energy and scores of tests are left out"
+        return read_json(file, remedy) if file.exists() else None
 
     @property
     def n_events(self) -> int:
@@ -189,6 +195,12 @@ class Run:
         """
         if target is not None:
             _one_of(target, self.target_names, "target")
+        if self.status["state"] == "running" and self.target_names and not self.answered.num_rows:
+            raise InputError(
+                "it has not come to its first checkpoint, with which answers are written",
+                place=str(self.path),
+                remedy="ask again later or, where the run was killed, sum by sensor or by second instead",
+            )
         largest = {name: pc.max(self.of_target(self.answered, name)["label"]).as_py() for name in self.target_names}
         names = [name for name, label in largest.items() if label is not None and label >= 0]
         if not names or (target is not None and target not in names):
@@ -267,8 +279,7 @@ def open_run(path: Path | str, skip_damaged: bool = False) -> Run:
         raise InputError("must be a text or a Path", field="path", value=path)
     path = Path(path)
     provenance = read_provenance(path)
-    summary = path / "summary.json"
-    status = read_json(path / "status.json")
+    status = _status(path)
     ended = status.get("state") != "running"
 
     def parts(name: str, directory: str) -> Parts:
@@ -278,10 +289,32 @@ def open_run(path: Path | str, skip_damaged: bool = False) -> Run:
         path=path,
         provenance=provenance,
         status=status,
-        summary=read_json(summary) if summary.exists() else None,
         trace=parts("events", "trace") if provenance["trace"] else None,
         outcome_parts=parts("outcomes", "outcomes"),
     )
+
+
+def _status(path: Path) -> dict[str, Any]:
+    """What status.json says. Raises InputError where that cannot be."""
+    file = path / "status.json"
+    remedy = (
+        """restore it from a copy, or write {"state": "running"} into it: the run is then read as one that was killed"""
+    )
+    status = read_json(file, remedy)
+    for field in ("time_ns", "events"):
+        number = status.get(field, 0)
+        if type(number) is not int or number < 0:
+            raise InputError("must be a whole number", place=str(file), field=field, value=number, remedy=remedy)
+    has_ended = status.get("state") in ("complete", "interrupted")
+    if status.get("state") not in STATES or (has_ended and "time_ns" not in status):
+        raise InputError(
+            "does not say how far the run came",
+            place=str(file),
+            field="state",
+            value=status.get("state"),
+            remedy=remedy,
+        )
+    return status
 
 
 def check_run(run: object, field: str = "run") -> None:

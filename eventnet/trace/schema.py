@@ -21,6 +21,8 @@ NAME = pa.dictionary(pa.int32(), pa.string())
 KIND_NUMBERS: Mapping[str, int] = {kind.name.lower(): int(kind) for kind in Kind}
 """The number of each kind of event by the name that it has in the column `kind`."""
 KINDS = tuple(KIND_NUMBERS)
+STATES = ("running", "interrupted", "failed", "complete")
+"""Of a run, as its status.json says."""
 PHASES = tuple(phase.name.lower() for phase in Phase)
 
 EVENT_FIELDS: tuple[tuple[str, pa.DataType], ...] = (

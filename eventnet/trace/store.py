@@ -34,9 +34,9 @@ from eventnet.network.graph import Graph
 from eventnet.trace.events import SCHEMA_VERSION, EventBatch, EventBlock, Outcome, block_of, join
 from eventnet.trace.files import only_writer, write_json, write_text
 from eventnet.trace.layout import cut
-from eventnet.trace.parts import PartWriter
+from eventnet.trace.parts import PartWriter, check_part_events, open_parts
 from eventnet.trace.provenance import FORMAT, read_provenance
-from eventnet.trace.schema import EventRows, OutcomeRows
+from eventnet.trace.schema import STATES, EventRows, OutcomeRows
 from eventnet.trace.state import load_state, save_state
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ PART_EVENTS = 2**18
 BATCH_ROWS = 2**15
 PART_OUTCOMES = 2**16
 BATCH_OUTCOMES = 2**12
-STATES = ("running", "interrupted", "failed", "complete")
 
 
 class LastingRecorder(Recorder, Protocol):
@@ -132,13 +131,13 @@ class RunWriter:
         """
         provenance = read_provenance(path)
         with _opening(path) as lock:
-            # not sooner: it may just have been completed
-            if (path / "summary.json").exists():
-                raise InputError("this run is complete", place=str(path), remedy="start a new run")
+            _check_unfinished(path)
             _check_same_network(path, graph, provenance)
             saved = _last_checkpoint(path, version)
             for temporary in path.rglob(".*.tmp"):
                 temporary.unlink(missing_ok=True)  # it may be of one that only asks the run, and be gone by now
+            if provenance["trace"]:
+                check_part_events(path, provenance, open_parts(path / "trace", "events"))
             writer = cls(path, graph, provenance, lock)
             if writer._trace:
                 writer._event_parts.go_back_to(saved["event_rows"])
@@ -199,7 +198,7 @@ class RunWriter:
         """Make everything so far safe: rows first, then the state, from which `resume` goes on."""
         self._write_tails()
         save_state(
-            self.path / "checkpoint" / "state.npz",
+            _checkpoint_file(self.path),
             {
                 "next_event": self._next_event,
                 "event_rows": self._event_parts.n_rows,
@@ -348,15 +347,36 @@ def _opening(path: Path) -> Iterator[FileLock]:
         raise
 
 
-def _last_checkpoint(path: Path, version: int | None) -> dict[str, Any]:
-    """What `checkpoint` saved last, with a state of this version."""
-    file = path / "checkpoint" / "state.npz"
-    if not file.exists():
+def check_resumable(path: Path) -> None:
+    """Raise InputError where a run cannot be gone on with whatever it reads: it is complete, being written at this
+    moment, or ended before its first checkpoint.
+    """
+    lock = only_writer(path)
+    try:
+        _check_unfinished(path)
+    finally:
+        lock.release()
+
+
+def _check_unfinished(path: Path) -> None:
+    """For who holds the lock: before that, the run might yet be completed."""
+    if (path / "summary.json").exists():
+        raise InputError("this run is complete", place=str(path), remedy="start a new run")
+    if not _checkpoint_file(path).exists():
         raise InputError(
             "this run ended before its first checkpoint",
             place=str(path),
             remedy="start it anew in another directory",
         )
+
+
+def _checkpoint_file(path: Path) -> Path:
+    return path / "checkpoint" / "state.npz"
+
+
+def _last_checkpoint(path: Path, version: int | None) -> dict[str, Any]:
+    """What `checkpoint` saved last, with a state of this version."""
+    file = _checkpoint_file(path)
     saved = load_state(file)
     if saved["state"].get("version") != version:
         raise InputError(
@@ -382,8 +402,8 @@ def _claim(path: Path) -> None:
 
 
 def _not_empty(path: Path) -> InputError:
-    is_run = (path / "provenance.json").exists()
-    remedy = "give another directory" + (", or resume the run that is in it" if is_run else "")
+    can_go_on = _checkpoint_file(path).exists() and not (path / "summary.json").exists()
+    remedy = "give another directory" + (", or resume the run that is in it" if can_go_on else "")
     return InputError("the directory is not empty", place=str(path), remedy=remedy)
 
 

@@ -191,7 +191,7 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
     _tell(answers, is_open, _opening(reading) if is_open else reading)
     if not is_open:
         return
-    with suppress(InputError):
+    with suppress(Exception):  # which is raised again where somebody asks for them
         # they stay in memory for who asks next
         reading.log.event(event)
         reading.log.samples(event, event + 1)

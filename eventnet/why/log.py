@@ -20,7 +20,7 @@ from eventnet.errors import InputError
 from eventnet.network import Graph
 from eventnet.trace.ahead import ahead
 from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, Kind
-from eventnet.trace.parts import Parts
+from eventnet.trace.parts import Parts, check_part_events
 from eventnet.trace.queries import Run
 from eventnet.trace.schema import KIND_NUMBERS, KINDS
 from eventnet.why.events import Event, Events, Ints, Train
@@ -51,7 +51,7 @@ class EventLog:
     """
 
     def __init__(self, run: Run) -> None:
-        """Raises InputError where the run was recorded without a trace."""
+        """Raises InputError where the run was recorded without a trace, or its parts are not as long as it says."""
         self.n_events, self.n_populations = run.n_events, len(run.populations)
         assert run.trace is not None
         self._trace: Parts = run.trace
@@ -59,6 +59,7 @@ class EventLog:
         self._names = {"population": run.populations, "projection": run.projections}
         self._populations = {name: k for k, name in enumerate(run.populations)}
         self._projections = {name: k for k, name in enumerate(run.projections)}
+        check_part_events(run.path, run.provenance, self._trace)
         self._part_rows = int(run.provenance["part_events"])
         self._parts: OrderedDict[int, Events] = OrderedDict()
         self._times_ns: OrderedDict[int, Ints] = OrderedDict()

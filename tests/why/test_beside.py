@@ -143,12 +143,13 @@ beside._Reader.answer = after_its_end
     assert "Traceback" not in told.stderr
 
 
-def test_a_fault_there_is_told_with_its_place(run: Path) -> None:
-    fault = """
+@pytest.mark.parametrize("method", ["first_at", "event", "samples"])
+def test_a_fault_there_is_told_with_its_place(method: str, run: Path) -> None:
+    fault = f"""
 import eventnet.why.log
 def at_fault(self, *given):
     raise ZeroDivisionError("on purpose")
-eventnet.why.log.EventLog.first_at = at_fault
+eventnet.why.log.EventLog.{method} = at_fault
 """
     told = ask(run, str(spikes(run)[-1]), before=fault)
     assert told.returncode == 1

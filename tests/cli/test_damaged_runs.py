@@ -1,0 +1,225 @@
+"""The directory of a run that was damaged or edited: one error that says what is wrong, or the answer where a question
+can do without. What an error advises works when it is followed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from eventnet.trace.queries import open_run
+from tests.cli.command import assert_one_error, assert_only_error, eventnet_here
+from tests.recorded import random_run, two_rates
+
+WEIGHT = ("--weight", "hidden->output", "3", "0")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return two_rates(tmp_path_factory.mktemp("damaged") / "whole", 1.0).path
+
+
+@pytest.fixture(scope="module")
+def spike(whole: Path) -> str:
+    return str(next(open_run(whole).spikes(population="hidden"))["event"][0].as_py())
+
+
+@pytest.fixture
+def run(whole: Path, tmp_path: Path) -> Path:
+    """A copy that answers nothing from what was worked out before."""
+    copy = shutil.copytree(whole, tmp_path / "run")
+    for cache in ("replay", "accounts"):
+        shutil.rmtree(copy / cache, ignore_errors=True)
+    return copy
+
+
+def edit(file: Path, **fields: Any) -> None:
+    document = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(document | fields), encoding="utf-8")
+
+
+def without_summary(run: Path, spike: str) -> list[list[str]]:
+    """What is asked that no summary answers."""
+    path = str(run)
+    return [
+        ["why", path, spike],
+        ["why", path, *WEIGHT],
+        ["spikes", path, "--limit", "3"],
+        *(["ops", path, "--by", by] for by in ("kind", "sensor", "second", "network")),
+        ["export", path, "--format", "csv", "--out", str(run.parent / "events.csv"), "--force"],
+    ]
+
+
+@pytest.mark.parametrize("part_events", [0, -1, 100, True, 2.5, "text", None])
+@pytest.mark.parametrize("here", [True, False])
+def test_parts_of_another_length(part_events: Any, here: bool, run: Path, spike: str) -> None:
+    """Whether one process answers or two."""
+    edit(run / "provenance.json", part_events=part_events)
+    words = (str(run / "provenance.json"), "part_events", "restore the file from a copy")
+    if part_events is not None:
+        words += (f"got {part_events!r}",)
+    with patch("eventnet.why.beside._has_room_beside", lambda: not here):
+        assert_only_error(eventnet_here("why", str(run), spike), *words)
+    assert_only_error(eventnet_here("why", str(run), *WEIGHT), *words)
+
+
+@pytest.mark.parametrize("part_events", [499, 501, 2**18])
+def test_whole_parts_say_how_long_they_are(part_events: int, tmp_path: Path) -> None:
+    run = random_run(tmp_path / "run", part_events=500).path
+    edit(run / "provenance.json", part_events=part_events)
+    told = eventnet_here("why", str(run), "3")
+    assert_only_error(told, "provenance.json: part_events", f"got {part_events}", "holds 500", "or write 500")
+    edit(run / "provenance.json", part_events=500)
+    assert "part_events" not in eventnet_here("why", str(run), "3").err
+
+
+def test_a_part_of_another_length(tmp_path: Path) -> None:
+    """It is the part that is at fault, where the others are as long as the run says."""
+    run = random_run(tmp_path / "run", part_events=500).path
+    other = random_run(tmp_path / "other", part_events=450).path
+    shutil.copy(other / "trace" / "events-000001.parquet", run / "trace")
+    assert_only_error(eventnet_here("why", str(run), "3"), "events-000001.parquet", "450 events, not 500")
+
+
+@pytest.mark.parametrize("field", ["engine", "seed", "dtype", "part_events", "trace"])
+def test_what_a_run_must_say_of_itself(field: str, run: Path) -> None:
+    edit(run / "provenance.json", **{field: []})
+    assert_only_error(eventnet_here("spikes", str(run)), "provenance.json", field, "must be", "got []", "restore")
+    document = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
+    del document[field]
+    (run / "provenance.json").write_text(json.dumps(document), encoding="utf-8")
+    assert_only_error(eventnet_here("spikes", str(run)), "provenance.json", f"lacks {field}", "restore")
+
+
+@pytest.mark.parametrize("text", ["", '{"events": 3, "acc', "[]"])
+def test_few_questions_need_the_summary(text: str, run: Path, whole: Path, spike: str) -> None:
+    (run / "summary.json").write_text(text, encoding="utf-8")
+    for asked, same in zip(without_summary(run, spike), without_summary(whole, spike), strict=True):
+        told = eventnet_here(*asked)
+        assert (told.code, told.out) == (0, eventnet_here(*same).out), asked
+    page = str(run.parent / "page.html")
+    for asked in (["diff", str(run), str(whole)], ["report", str(run), "--out", page]):
+        assert_one_error(eventnet_here(*asked), str(run / "summary.json"), "is damaged", "or delete it")
+    (run / "summary.json").unlink()
+    assert eventnet_here("diff", str(run), str(whole)).code == 0
+    assert eventnet_here("report", str(run), "--out", page).code == 0
+
+
+def gone(status: Path) -> None:
+    status.unlink()
+
+
+def cut(status: Path) -> None:
+    status.write_text(status.read_text(encoding="utf-8")[:20], encoding="utf-8")
+
+
+def other_state(status: Path) -> None:
+    edit(status, state="done")
+
+
+def no_time(status: Path) -> None:
+    edit(status, time_ns=None)
+
+
+@pytest.mark.parametrize("damage", [gone, cut, other_state, no_time])
+def test_a_run_whose_status_is_lost_is_read_as_one_that_was_killed(
+    damage: Callable[[Path], None], run: Path, whole: Path, spike: str
+) -> None:
+    status = run / "status.json"
+    damage(status)
+    asked = without_summary(run, spike)
+    for each in asked:
+        assert_only_error(eventnet_here(*each), str(status), 'write {"state": "running"} into it')
+    status.write_text('{"state": "running"}', encoding="utf-8")
+    for each in (*asked, ["diff", str(run), str(whole)], ["report", str(run), "--out", str(run.parent / "page.html")]):
+        assert eventnet_here(*each).code == 0, each
+    assert eventnet_here(*asked[0]).out == eventnet_here(*without_summary(whole, spike)[0]).out
+
+
+@pytest.mark.parametrize("name", ["trace/tail.parquet", "outcomes/tail.parquet", "outcomes"])
+def test_without_the_rest_of_a_table(name: str, run: Path, spike: str) -> None:
+    """Whoever explains needs all; what can be read without, the error says."""
+    lost = run / name
+    if lost.is_dir():
+        shutil.rmtree(lost)
+    else:
+        lost.unlink()
+    questions = ["spikes", "ops", "sql", "export", "report"]
+    assert_only_error(eventnet_here("why", str(run), spike), name, "is missing", "restore it", *questions)
+    more = {
+        "sql": ["select count(*) from events"],
+        "export": ["--format", "csv", "--out", str(run.parent / "events.csv")],
+        "report": ["--out", str(run.parent / "page.html")],
+    }
+    for question in questions:
+        told = eventnet_here(question, str(run), *more.get(question, []), "--skip-damaged")
+        assert told.code == 0, told.err
+        assert "left out" in told.err
+
+
+# -- runs that came to nothing
+
+
+FAILING = """
+duration: 2 s
+sensors:
+  skin: {file: data.csv, time: t, columns: [left], nominal_period: 100 ms}
+targets:
+  class: {population: output, file: labels.csv, time: t, columns: [label], nominal_period: 100 ms}
+populations:
+  skin: {size: 1}
+  output: {size: 2, nonlinearity: softmax}
+projections:
+  - {from: skin, to: output}
+codes:
+  forward: {k_alpha: 0.8, k_beta: 0.1}
+  backward: {k_alpha: 0.8, k_beta: 0.02}
+learning: {rule: past, eta: 0.01}
+"""
+
+
+def write_failing(folder: Path, first: str) -> Path:
+    """A configuration whose data begin with this cell."""
+    (folder / "failing.yaml").write_text(FAILING, encoding="utf-8")
+    cells = [first, *map(str, range(1, 20))]
+    rows = [f"{k / 10},{cell}" for k, cell in enumerate(cells)]
+    (folder / "data.csv").write_text("\n".join(["t,left", *rows, ""]), encoding="utf-8")
+    labels = [f"{k / 10},{k % 2}" for k in range(20)]
+    (folder / "labels.csv").write_text("\n".join(["t,label", *labels, ""]), encoding="utf-8")
+    return folder / "failing.yaml"
+
+
+def test_a_run_that_failed_at_once_is_begun_anew(tmp_path: Path) -> None:
+    """Neither does its folder ask to be resumed, nor its resumption for the bad data."""
+    folder, other = tmp_path / "run", tmp_path / "other"
+    failed = eventnet_here("run", str(write_failing(tmp_path, "x")), "--out", str(folder))
+    assert_one_error(failed, "data.csv", "not a number")
+    config = str(write_failing(tmp_path, "0"))
+    again = eventnet_here("run", config, "--out", str(folder))
+    assert_only_error(again, str(folder), "not empty", "give another directory")
+    assert "resume" not in again.err
+    told = eventnet_here("run", "--resume", str(folder))
+    assert_only_error(told, str(folder), "before its first checkpoint", "anew in another directory")
+    assert eventnet_here("run", config, "--out", str(other)).code == 0
+    complete = eventnet_here("run", config, "--out", str(other))
+    assert_only_error(complete, "not empty", "give another directory")
+    assert "resume" not in complete.err
+
+
+def test_costs_by_label_before_the_first_answers_are_written(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert eventnet_here("run", str(write_failing(tmp_path, "0")), "--out", str(folder)).code == 0
+    for name in ("outcomes/tail.parquet", "trace/tail.parquet", "summary.json", "checkpoint"):
+        lost = folder / name
+        shutil.rmtree(lost) if lost.is_dir() else lost.unlink(missing_ok=True)
+    (folder / "status.json").write_text('{"state": "running", "time_ns": 0}', encoding="utf-8")
+    told = eventnet_here("ops", str(folder), "--by", "label")
+    assert_only_error(told, str(folder), "not come to its first checkpoint", "ask again later", "sum by sensor")
+    for by in ("sensor", "second"):
+        assert eventnet_here("ops", str(folder), "--by", by).code == 0

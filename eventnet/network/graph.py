@@ -143,6 +143,8 @@ def derive(network: Network) -> Graph:
 def _check_values(network: Network) -> None:
     if network.dtype not in DTYPES:
         raise InputError("unknown dtype", field="dtype", value=network.dtype, remedy=f"use {' or '.join(DTYPES)}")
+    if network.seed < 0:
+        raise InputError("must not be negative", field="seed", value=network.seed)
     if not network.populations:
         raise InputError("a network needs at least one population", field="populations")
     for k, population in enumerate(network.populations):

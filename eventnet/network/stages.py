@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from eventnet.errors import InputError
 from eventnet.network import description
 from eventnet.network.description import Network
+from eventnet.network.kinds import check_parts
 
 _KINDS = (
     description.Adaptation,
@@ -60,12 +63,33 @@ def as_plain(plan: Plan) -> dict[str, Any]:
     return {**plan._asdict(), "stages": stages}
 
 
-def plan_from(plain: dict[str, Any]) -> Plan:
-    """What `as_plain` was given. Raises KeyError, TypeError, ValueError or AttributeError where it is of another
-    version.
+def plan_from(plain: Any) -> Plan:
+    """What `as_plain` was given. Raises InputError where it is of another version or damaged: what has other fields, or
+    is of another kind, or no sequence of epochs. Whether its networks can be simulated, `derive` finds.
     """
-    stages = tuple(Stage(**{**stage, "network": _described(stage["network"])}) for stage in plain["stages"])
-    return Plan(**{**plain, "stages": stages})
+    try:
+        stages = tuple(Stage(**{**stage, "network": _described(stage["network"])}) for stage in plain["stages"])
+        plan = Plan(**{**plain, "stages": stages})
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"is not what this version notes of networks: {error!r}", field="plan") from error
+    check_parts(plan)
+    _check_stages(plan)
+    return plan
+
+
+def _check_stages(plan: Plan) -> None:
+    epochs = [stage.epoch for stage in plan.stages]
+    if epochs[:1] != [1] or any(later <= sooner for sooner, later in pairwise(epochs)):
+        raise InputError("must begin at 1 and rise", field="stages.epoch", value=epochs)
+    if plan.image_ns is None and len(epochs) > 1:
+        raise InputError("is needed where there are epochs", field="image_ns")
+    if plan.image_ns is not None and plan.image_ns < 1:
+        raise InputError("must be at least 1 ns", field="image_ns", value=plan.image_ns)
+    for k, stage in enumerate(plan.stages):
+        for name in ("k_beta_forward", "k_beta_backward"):
+            scale = getattr(stage, name)
+            if scale is not None and not 0 < scale < np.inf:
+                raise InputError("must be positive and finite", field=f"stages[{k}].{name}", value=scale)
 
 
 def are_equal(first: Plan, second: Plan) -> bool:

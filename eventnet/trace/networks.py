@@ -6,15 +6,16 @@ Runs of versions that noted nothing are asked for their configurations, which ta
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from eventnet.errors import InputError
+from eventnet.errors import InputError, shorten
 from eventnet.network.graph import Graph, derive
 from eventnet.network.stages import Plan, as_plain, plan_from
 from eventnet.trace.places import EPOCHS_FILE
-from eventnet.trace.provenance import read_provenance
+from eventnet.trace.provenance import facts_of, first_difference, read_provenance
 from eventnet.trace.state import load_state, save_state
 
 if TYPE_CHECKING:
@@ -38,18 +39,74 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 
 def plan_of(path: Path) -> Plan:
-    """The networks that the run in a directory will have, or had. Raises InputError where they were not noted, and its
-    configuration cannot be read or a file of weights or biases is not what it was when the run began.
-    """
-    with suppress(InputError, KeyError, TypeError, ValueError, AttributeError):
-        saved = load_state(path / NETWORKS_FILE)
-        if saved["version"] == PLANS_VERSION:
-            return plan_from(saved["plan"])
-    # only here: most questions need no configuration
-    from eventnet.config.unchanged import check_unchanged
+    """The networks that the run in a directory will have, or had: those of its provenance.json. They are those that it
+    noted or, where that is lost, damaged or of another run, those that its configuration describes.
 
-    check_unchanged(read_provenance(path), path, ("populations", "projections"))
-    return config_of(path).plan
+    Raises InputError where they are neither, and where they were not noted and the configuration cannot be read or a
+    file of weights or biases is not what it was when the run began.
+    """
+    provenance = read_provenance(path)
+    noted = _noted(path)
+    if noted is not None and _difference(provenance, noted) is None:
+        return noted.plan
+    try:
+        described = _described(path, provenance)
+    except InputError:
+        if noted is None:
+            raise
+        described = noted
+    field = _difference(provenance, described)
+    if field is None:
+        return described.plan
+    if noted is None:
+        raise InputError(
+            "its network is not that of the run", place=str(path / "config.yaml"), field=field, remedy="restore it"
+        )
+    found = next(facts for graph in noted.graphs if (facts := facts_of(graph)[field]) != provenance[field])
+    raise InputError(
+        f"is not what {NETWORKS_FILE} says, which is {shorten(found)}",
+        place=str(path / "provenance.json"),
+        field=field,
+        value=provenance[field],
+        remedy="restore whichever of the two files was changed",
+    )
+
+
+class _Networks(NamedTuple):
+    """The networks of a run, and what follows from each."""
+
+    plan: Plan
+    graphs: tuple[Graph, ...]
+
+
+def _noted(path: Path) -> _Networks | None:
+    """Those that the run in a directory noted; None where nothing is left of that, or another version wrote it."""
+    with suppress(InputError):
+        saved = load_state(path / NETWORKS_FILE)
+        version = saved.get("version")
+        if type(version) is int and version == PLANS_VERSION:
+            return _networks(plan_from(saved.get("plan")))
+    return None
+
+
+def _described(path: Path, provenance: Mapping[str, Any]) -> _Networks:
+    """Those that its configuration describes. Raises InputError where it, or what it reads of weights or biases, is not
+    there as it was.
+    """
+    from eventnet.config.unchanged import check_unchanged  # only here: most questions need no configuration
+
+    check_unchanged(provenance, path, ("populations", "projections"))
+    return _networks(config_of(path).plan)
+
+
+def _networks(plan: Plan) -> _Networks:
+    return _Networks(plan, tuple(derive(stage.network) for stage in plan.stages))
+
+
+def _difference(provenance: Mapping[str, Any], networks: _Networks) -> str | None:
+    """The first field of a provenance that is not that of these networks; None where all are."""
+    fields = (first_difference(provenance, graph) for graph in networks.graphs)
+    return next((field for field in fields if field is not None), None)
 
 
 def what_ran(path: Path) -> bytes:
@@ -82,6 +139,9 @@ def _epochs(file: Path) -> list[dict[str, Any]]:
     """The records of the epochs that have ended; InputError where the file is damaged."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        return [json.loads(line) for line in lines]
+        records = [json.loads(line) for line in lines]
+        if not all(isinstance(each, dict) and type(each.get("images")) is int for each in records):
+            raise ValueError("each line must be an object that says how many images there were")
+        return records
     except (OSError, ValueError) as error:
         raise InputError(f"is damaged: {error}", place=str(file), remedy="restore it from a copy") from error

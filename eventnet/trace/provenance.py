@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eventnet.errors import InputError
 from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.files import read_json
+
+if TYPE_CHECKING:
+    from eventnet.network.graph import Graph
 
 FORMAT = "eventnet run"
 _RESTORE = "restore the file from a copy"
@@ -67,6 +70,31 @@ def read_provenance(path: Path) -> dict[str, Any]:
     for field, types in _SHAPES.items():
         _check_shape(file, field, provenance[field], types)
     return provenance
+
+
+def facts_of(graph: Graph) -> dict[str, Any]:
+    """What provenance.json says of a network, under the same names."""
+    network = graph.network
+    return {
+        "seed": network.seed,
+        "dtype": network.dtype,
+        "populations": [{"name": each.name, "size": each.size} for each in graph.populations],
+        "projections": [
+            {"name": each.name, "source": each.source, "target": each.target} for each in graph.projections
+        ],
+        "targets": [{"name": each.name, "population": each.population} for each in network.targets],
+    }
+
+
+def first_difference(provenance: Mapping[str, Any], graph: Graph) -> str | None:
+    """The first of the `facts_of` a network that its provenance has otherwise; None: it has all of them."""
+    for field, facts in facts_of(graph).items():
+        told = provenance[field]
+        if isinstance(facts, list):  # of targets it says more
+            told = [{name: each[name] for name in each.keys() & _SHAPES[field].keys() - {"groups"}} for each in told]
+        if told != facts:
+            return field
+    return None
 
 
 def _check_shape(file: Path, field: str, value: object, types: Mapping[str, type]) -> None:

@@ -35,7 +35,7 @@ from eventnet.trace.events import SCHEMA_VERSION, EventBatch, EventBlock, Outcom
 from eventnet.trace.files import only_writer, write_json, write_text
 from eventnet.trace.layout import cut
 from eventnet.trace.parts import PartWriter, check_part_events, open_parts
-from eventnet.trace.provenance import FORMAT, read_provenance
+from eventnet.trace.provenance import FORMAT, facts_of, first_difference, read_provenance
 from eventnet.trace.schema import STATES, EventRows, OutcomeRows
 from eventnet.trace.state import load_state, save_state
 
@@ -301,8 +301,8 @@ def describe_run(
     """The content of provenance.json: what ran, on which files, by which versions. Raises InputError where a target
     has no groups.
     """
-    network = graph.network
-    for target in network.targets:
+    facts = facts_of(graph)
+    for target in graph.network.targets:
         if not groups.get(target.name):
             raise InputError("no groups are given for this target", field="groups", value=target.name)
     return {
@@ -316,18 +316,13 @@ def describe_run(
         "config": config_name,
         "command": list(command),
         "engine": engine,
-        "seed": network.seed,
-        "dtype": network.dtype,
+        "seed": facts["seed"],
+        "dtype": facts["dtype"],
         "trace": trace,
         "part_events": part_events,
-        "populations": [{"name": each.name, "size": each.size} for each in graph.populations],
-        "projections": [
-            {"name": each.name, "source": each.source, "target": each.target} for each in graph.projections
-        ],
-        "targets": [
-            {"name": each.name, "population": each.population, "groups": list(groups[each.name])}
-            for each in network.targets
-        ],
+        "populations": facts["populations"],
+        "projections": facts["projections"],
+        "targets": [{**each, "groups": list(groups[each["name"]])} for each in facts["targets"]],
         "configuration": config_text,
         "inputs": [dict(each) for each in inputs],
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -408,13 +403,12 @@ def _not_empty(path: Path) -> InputError:
 
 
 def _check_same_network(path: Path, graph: Graph, provenance: Mapping[str, Any]) -> None:
-    recorded = [(each["name"], each["size"]) for each in provenance["populations"]]
-    given = [(each.name, each.size) for each in graph.populations]
-    names = [each["name"] for each in provenance["projections"]]
-    if recorded != given or names != [each.name for each in graph.projections]:
+    field = first_difference(provenance, graph)
+    if field is not None:
         raise InputError(
             "the network given is not the one that was run",
             place=str(path / "provenance.json"),
+            field=field,
             remedy="resume with the run's own config.yaml",
         )
 

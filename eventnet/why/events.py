@@ -61,5 +61,5 @@ def not_the_same(place: str, found: str, recorded: str) -> InputError:
     return InputError(
         f"the run cannot be replayed: it comes out with {found}, but was recorded with {recorded}",
         place=place,
-        remedy="explain it with the version of eventnet that its provenance.json names",
+        remedy="explain it with the version of eventnet that its provenance.json names, or restore what was changed",
     )

@@ -17,7 +17,6 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from eventnet.errors import InputError
-from eventnet.network import Graph
 from eventnet.trace.ahead import ahead
 from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, Kind
 from eventnet.trace.parts import Parts, check_part_events
@@ -239,14 +238,6 @@ class EventLog:
             neuron=table.column("neuron").to_numpy().astype(np.int64),
             **numbers,
         )
-
-
-def check_network(run: Run, graph: Graph) -> None:
-    """InputError where the configuration is no longer that of the run."""
-    sizes = {each["name"]: each["size"] for each in run.provenance["populations"]}
-    names = [each["name"] for each in run.provenance["projections"]]
-    if sizes != {each.name: each.size for each in graph.populations} or names != [p.name for p in graph.projections]:
-        raise InputError("its network is not that of the run", place=str(run.path / "config.yaml"), remedy="restore it")
 
 
 def _joined(found: list[Events]) -> Events:

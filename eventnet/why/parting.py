@@ -25,7 +25,6 @@ from eventnet.network import Graph
 from eventnet.trace.comparing import Comparison, Difference, Row
 from eventnet.trace.files import plain
 from eventnet.trace.queries import Run, check_run
-from eventnet.why.log import check_network
 from eventnet.why.moment import Moment
 from eventnet.why.past import Past, past_of
 
@@ -129,7 +128,6 @@ def states_at(comparison: Comparison, first: Run, second: Run) -> PartingStates 
 def _opened(run: Run) -> tuple[Past | None, str | None]:
     try:
         past = past_of(run)
-        check_network(run, run.networks()[0][1])
     except (InputError, RunError) as error:
         return None, str(error)
     return past, None

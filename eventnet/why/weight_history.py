@@ -29,7 +29,7 @@ from eventnet.trace.events import Kind
 from eventnet.trace.queries import Run, check_run
 from eventnet.trace.state import load_state, replay_files
 from eventnet.why.events import Events, Train, not_the_same
-from eventnet.why.log import EventLog, check_network, distinct
+from eventnet.why.log import EventLog, distinct
 from eventnet.why.synapse import Course, Step, Synapse
 from eventnet.why.targets import recorded_targets
 
@@ -85,7 +85,6 @@ def weight_history(run: Run, projection: str, i: int, j: int) -> WeightHistory:
     i, j = whole(i, "i"), whole(j, "j")
     k = _find(run, projection, i, j)
     networks = run.networks()
-    check_network(run, networks[0][1])
     return history_in(run, networks, k, i, j)
 
 

@@ -286,13 +286,44 @@ def test_a_spike_too_large_to_count_stops_the_run(value):
         ({"populations": (Population("in", 1, forward=0.5), Population("out", 1))}, r"forward: must be a Code .*0\.5"),
         ({"populations": Population("in", 1)}, "populations: must be a tuple or a list"),
         ({"projections": (("in", "out"),)}, r"projections\[0\]: must be a Projection"),
-        ({"projections": (Projection("in", "out", weights=[[1.0]]),)}, "weights: must be a numpy array or an Initial"),
+        ({"projections": (Projection("in", "out", weights=[[1.0]]),)}, "weights: must be an Initial or a numpy array"),
         (
             {"projections": (Projection("in", "out", weights="zero"),)},
             r"'zero'\); use Initial\.XAVIER, Initial\.HE, Initial\.ZERO",
         ),
         ({"projections": (Projection("in", "out", delay_ns="5 ms"),)}, "delay_ns: .*'5 ms'.*20 ms are 20_000_000"),
-        ({"sensors": (Sensor("s", "in", "10 ms"),)}, r"sensors\[0\].period_ns: must be a number"),
+        ({"sensors": (Sensor("s", "in", "10 ms"),)}, r"sensors\[0\].period_ns: must be a whole number"),
+        ({"sensors": (Sensor("s", "in", 1e7),)}, r"sensors\[0\].period_ns: must be a whole number.*20_000_000"),
+        ({"sensors": (Sensor("s", "in", 2**63),)}, r"sensors\[0\].period_ns: beyond 146 years"),
+        ({"sensors": (Sensor(5, "in", 10 * MS),)}, r"sensors\[0\].name: must be a text"),
+        ({"projections": (Projection("in", "out", learns=1),)}, "learns: must be True or False"),
+        ({"projections": (Projection("in", "out", gain=True),)}, "gain: must be a number"),
+        (
+            {"projections": (Projection("in", "out", weights=np.array([["1"]])),)},
+            r"weights: must be an Initial or a numpy array",
+        ),
+        (
+            {"populations": (Population("in", 1, forward=Code(k_alpha="0.5")), Population("out", 1))},
+            r"populations\[0\]\.forward\.k_alpha: must be a number \(got '0\.5'\)",
+        ),
+        (
+            {"populations": (Population("in", 1, Nonlinearity.RELU, Code(adaptation=0.5)), Population("out", 1))},
+            r"populations\[0\]\.forward\.adaptation: must be an Adaptation or None",
+        ),
+        (
+            {
+                "populations": (
+                    Population("in", 1),
+                    Population("out", 1, backward=Code(adaptation=Adaptation(mu_0=None))),
+                )
+            },
+            r"populations\[1\]\.backward\.adaptation\.mu_0: must be a number",
+        ),
+        ({"populations": (Population("in", 1), Population("out", 1, bias=[0.5]))}, "bias: must be a number or a numpy"),
+        ({"learning": Learning(Rule.PAST, 0.1, "x")}, "learning.eta_bias: must be a number or None"),
+        ({"learning": Learning(Rule.PAST, 10**400)}, "learning.eta: must fit into 64 bits"),
+        ({"seed": -1}, "seed: must not be negative"),
+        ({"seed": 1.0}, "seed: must be a whole number"),
         ({"learning": Learning("past", 0.1)}, "learning.rule: must be a Rule .*Rule.PAST"),
         ({"learning": 0.1}, "learning: must be a Learning"),
     ],

@@ -179,7 +179,7 @@ def test_another_configuration(tmp_path: Path) -> None:
         run = record_config(tmp_path, "two_rates", "actor")
     (run / NETWORKS_FILE).unlink()
     config = run / "config.yaml"
-    config.write_text(config.read_text(encoding="utf-8").replace("seed: ", "seed: 1"), encoding="utf-8")
+    config.write_text(config.read_text(encoding="utf-8").replace("eta: ", "eta: 1"), encoding="utf-8")
     with pytest.raises(InputError, match="cannot be replayed"):
         weight_history(open_run(run), "hidden->output", 3, 1)
 

@@ -46,6 +46,8 @@ from eventnet.sensors import build_sensor, build_target
 from eventnet.sensors.build import SampledTarget
 from eventnet.sensors.images import open_images
 from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
+from eventnet.spans import called, readable, spans_of, warnings_of_spans
+from eventnet.trace.events import Kind
 from eventnet.trace.networks import plan_of, write_plan
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.queries import open_run
@@ -167,7 +169,7 @@ def start(
     streams = open_streams(config)
     end_of(config, streams)
     for text in _warnings(config, streams):
-        console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
+        _warn(console, text)
     writer = RunWriter.create(
         Path(out) if out else _new_directory(config.name),
         graph,
@@ -270,7 +272,31 @@ def _ending(source: object, sampling: Sampling, until_ns: int | None, ahead_ns: 
 def _warnings(config: Config, streams: Streams) -> list[str]:
     """What may go wrong in a run of this configuration, in words."""
     classes = [name for name, each in streams.items() if isinstance(each, SampledTarget) and each.is_class]
-    return [text for label, text in describe(config) if label == "warning"] + warnings_of_classes(config, classes)
+    described = [text for label, text in describe(config) if label == "warning"]
+    return described + warnings_of_classes(config, classes) + list(_odd_spans(config, streams).values())
+
+
+def _odd_spans(config: Config, streams: Streams) -> dict[str, str]:
+    """By stream, what is odd about when it gives samples, as far as that is known without reading on."""
+    return warnings_of_spans(config, streams, spans_of(config, streams))
+
+
+def _warn(console: Console, text: str) -> None:
+    console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
+
+
+def _warn_of_silence(ongoing: _Ongoing, console: Console) -> None:
+    """At the end of a run: of streams that gave nothing all along, unless that was foreseen when it began."""
+    graph, events = derive(ongoing.config.network), ongoing.engine.totals.events
+    scores = ongoing.scores.scores()
+    given = {graph.network.sensors[k].name: int(events[Kind.SAMPLE, p]) for p, k in graph.sensor_of.items()}
+    given |= {target: sum(every.samples for every, _ in groups.values()) for target, groups in scores.items()}
+    silent = [name for name, n_samples in given.items() if n_samples == 0]
+    foreseen = _odd_spans(ongoing.config, ongoing.streams) if silent else {}
+    for name in silent:
+        if name not in foreseen:
+            text = f"gave nothing: no sample of its source came before the end at {readable(ongoing.until_ns)}"
+            _warn(console, f"{called(ongoing.config, name)} {text}")
 
 
 def groups_of(graph: Graph, streams: Streams) -> dict[str, tuple[str, ...]]:
@@ -372,6 +398,7 @@ def _play(
             raise Interrupted(writer.path)
         result = _summary(ongoing)
         writer.close("complete", now_ns, summary=result)
+    _warn_of_silence(ongoing, console)
     return result
 
 

@@ -47,6 +47,11 @@ class ArrayRows:
     hold_until_ns: int | None = None
     first_row: int = 0
 
+    @property
+    def first_time_ns(self) -> int | None:
+        first = NO_TIME if len(self.times_ns) == 0 else int(self.times_ns[0])
+        return None if first == NO_TIME else first
+
     def rows(self) -> Iterator[RawRows]:
         for start in range(0, len(self.times_ns), CHUNK_ROWS):
             times = self.times_ns[start : start + CHUNK_ROWS]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from eventnet.sensors.generators import Signal, open_signal
 from eventnet.sensors.images import image_stream, label_stream
 from eventnet.sensors.playlist import open_playlist, recording_field, timeline
 from eventnet.sensors.samples import RowSource, Samples, StreamCounts, forward_fill, tick_chunks
-from eventnet.sensors.sampling import check_sampling, deliver, end_of_source_ns
+from eventnet.sensors.sampling import check_sampling, deliver, end_of_source_ns, start_of_source_ns
 from eventnet.sensors.spec import (
     ArrayLabels,
     ArraySource,
@@ -100,10 +101,17 @@ class SampledSensor:
         return self._source.n_channels if isinstance(self._source, Signal) else len(self._source.columns)
 
     @property
+    def begins_ns(self) -> int | None:
+        """A time before which no sample is taken (jitter aside), where the rows of its source are in order; None where
+        the first row does not tell.
+        """
+        return start_of_source_ns(self._source, self._sampling, 0)
+
+    @cached_property
     def duration_ns(self) -> int | None:
         """The earliest time before which every sample is taken (jitter aside); None where there is no end.
 
-        For a .csv or .parquet this reads the column of times.
+        For a .csv or .parquet this reads the column of times, once.
         """
         return end_of_source_ns(self._source, self._sampling, 0)
 
@@ -166,6 +174,11 @@ class SampledTarget:
         return n - 2 if self._tagged else n
 
     @property
+    def begins_ns(self) -> int | None:
+        """As for a sensor."""
+        return start_of_source_ns(self._source, self._sampling, self._ahead_ns)
+
+    @cached_property
     def duration_ns(self) -> int | None:
         """As for a sensor."""
         return end_of_source_ns(self._source, self._sampling, self._ahead_ns)

@@ -127,6 +127,10 @@ class PlaylistRows:
     def hold_until_ns(self) -> int | None:
         return self.timeline.duration_ns
 
+    @property
+    def first_time_ns(self) -> int | None:
+        return int(self.timeline.start_ns[0])
+
     def last_time_ns(self) -> int | None:
         return self.timeline.duration_ns - self.timeline.row_period_ns
 

@@ -64,7 +64,8 @@ class RowSource(Protocol):
     """A source with rows of its own: arrays, a table, a playlist.
 
     `columns` and `place` are for messages. `partial`: a row may leave channels out. `hold_until_ns`: when the
-    last row stops being shown (None: nothing is shown after the instant of the last row).
+    last row stops being shown (None: nothing is shown after the instant of the last row). `first_time_ns`: the time
+    of the first row, None where it has none; it is known without reading on.
     """
 
     @property
@@ -78,6 +79,9 @@ class RowSource(Protocol):
 
     @property
     def hold_until_ns(self) -> int | None: ...
+
+    @property
+    def first_time_ns(self) -> int | None: ...
 
     def rows(self) -> Iterator[RawRows]:
         """All rows from the beginning, at most `CHUNK_ROWS` at a time."""

@@ -42,6 +42,14 @@ def deliver(
     return (part for part in samples if len(part.times_ns) > 0)
 
 
+def start_of_source_ns(source: RowSource | Signal, sampling: Sampling, ahead_ns: int) -> int | None:
+    """A time before which no sample is taken, where rows are in order; None where that takes more than the first row:
+    it has no time, or comes before the cut.
+    """
+    first, start_ns = 0 if isinstance(source, Signal) else source.first_time_ns, sampling.start_ns
+    return None if first is None or (start_ns is not None and first < start_ns) else max(first - ahead_ns, 0)
+
+
 def end_of_source_ns(source: RowSource | Signal, sampling: Sampling, ahead_ns: int) -> int | None:
     """The earliest time before which every sample is taken; None for an endless source.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class ColumnRows:
     unit_ns: int
     columns: tuple[str, ...]
     partial: bool
+    first_time_ns: int | None = None
 
     @property
     def place(self) -> str:
@@ -74,6 +75,11 @@ class ColumnRows:
             last = max(last, int(self._times(batch, number).max(initial=NO_TIME)))
             number += batch.num_rows
         return None if last == NO_TIME else last
+
+    def first_of(self, batch: Any) -> int | None:
+        """The time of the first row of the first batch, None where it has none."""
+        (first,) = self._times(batch.slice(0, 1), 1).tolist()
+        return None if first == NO_TIME else int(first)
 
     def _convert(self, batch: Any, first_row: int) -> RawRows:
         times = self._times(batch, first_row)
@@ -253,9 +259,11 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
             )
     if not columns:
         raise InputError("there is no column beside the time", place=place, field="columns")
-    if next(_batches(spec.file, (spec.time,)), None) is None:
+    first = next(_batches(spec.file, (spec.time,)), None)
+    if first is None:
         raise _empty(spec.file)
     rows = ColumnRows(spec.file, spec.time, NS_PER[spec.time_unit], columns, partial)
+    rows = replace(rows, first_time_ns=rows.first_of(first))
     is_text = spec.file.suffix.lower() == ".csv"
     return Table(rows, None if is_text else tuple(str(kinds[names.index(column)]) for column in columns))
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from eventnet.config import find_config
+from eventnet.sensors.tables import ColumnRows
 from eventnet.trace.queries import open_run
 from tests.cli.command import assert_one_error, assert_only_error, eventnet_here, eventnet_process, files_of
 
@@ -397,30 +398,93 @@ def warnings_of(path: Path) -> list[str]:
     return parts
 
 
+def warnings_while_running(path: Path, engine: str = "actor") -> list[str]:
+    """What `eventnet run --json` warns of; its output is one JSON object whatever it warns of."""
+    result = eventnet_here(
+        "run", str(path), "--json", "--no-trace", "--engine", engine, "--out", str(path.parent / "r")
+    )
+    shutil.rmtree(path.parent / "r")
+    assert result.code == 0, result.err
+    json.loads(result.out)
+    lines = [line.strip() for line in result.err.splitlines()]
+    return [line.removeprefix("warning: ") for line in lines if line.startswith("warning: ")]
+
+
+def shifted(rows: list[str], seconds: int) -> list[str]:
+    """Rows of a table, so much later."""
+    cells = [row.split(",") for row in rows[1:]]
+    return [rows[0], *(",".join([f"{float(t) + seconds:.2f}", *rest]) for t, *rest in cells)]
+
+
+CALENDAR, HOUR = 1_700_000_000, 3_600
+ENDED = FROM_FILE + "duration: 3 s\n"
+
+
 def test_files_that_begin_long_after_the_run_are_warned_of(tmp_path: Path) -> None:
     """Times count from the beginning of the run; those of a calendar come half a century later."""
 
-    def shifted(rows: list[str], seconds: int) -> list[str]:
-        cells = [row.split(",") for row in rows[1:]]
-        return [rows[0], *(",".join([f"{float(t) + seconds:.2f}", *rest]) for t, *rest in cells)]
+    def both_warn(samples: list[str] = SAMPLES, labels: list[str] = LABELS, config: str = FROM_FILE) -> list[str]:
+        path = write(tmp_path, samples, labels, config)
+        found = warnings_of(path)
+        assert warnings_while_running(path) == found
+        return found
 
-    calendar, an_hour = 1_700_000_000, 3_600
-    assert warnings_of(write(tmp_path)) == []
-    (of_sensor,) = warnings_of(write(tmp_path, shifted(SAMPLES, calendar)))
+    assert both_warn() == []
+    (of_sensor,) = both_warn(shifted(SAMPLES, CALENDAR))
     assert of_sensor.startswith("sensor skin gives nothing before 53.91 years, more than a year after the run begins")
     assert of_sensor.endswith("so check time_unit, or shift those in the file")
-    both = warnings_of(write(tmp_path, shifted(SAMPLES, calendar), shifted(LABELS, calendar)))
+    both = both_warn(shifted(SAMPLES, CALENDAR), shifted(LABELS, CALENDAR))
     assert [text.split(" gives")[0] for text in both] == ["sensor skin", "target touch"]
-    (late,) = warnings_of(write(tmp_path, shifted(SAMPLES, an_hour)))
+    (late,) = both_warn(shifted(SAMPLES, HOUR))
     assert late.startswith("sensor skin gives nothing before 3600 s, when all else has ended (1.95 s)")
-    ended = FROM_FILE + "duration: 3 s\n"
-    (over,) = warnings_of(write(tmp_path, shifted(SAMPLES, 3), config=ended))
+    (over,) = both_warn(shifted(SAMPLES, 3), config=ENDED)
     assert over.startswith("sensor skin gives nothing before 3 s, when the run is over (3 s)")
-    assert warnings_of(write(tmp_path, shifted(SAMPLES, 2), config=ended)) == []
+    assert both_warn(shifted(SAMPLES, 1), config=ENDED) == []
+    (asked,) = both_warn(labels=shifted(LABELS, HOUR))
+    assert asked.startswith("target touch gives nothing before 3600.05 s, when all sensors have ended (2 s)")
     # a label of all that came before
-    assert warnings_of(write(tmp_path, labels=["t,label", "5,1"])) == []
-    (none,) = warnings_of(write(tmp_path, config=FROM_FILE.replace("columns: [left", "start: 9 s, columns: [left")))
-    assert none == "sensor skin gives nothing: no sample of its source is taken"
+    assert both_warn(labels=["t,label", "5,1"]) == []
+
+
+def test_samples_that_nothing_goes_with_are_warned_of(tmp_path: Path) -> None:
+    """Of a few labels among many, and of files longer than a run, only who reads them to their end can know."""
+    more = FROM_FILE.replace("sensors:\n", "sensors:\n  slow: {generator: {kind: constant}, rate: 1 Hz, end: 9 s}\n")
+    more = more.replace("populations:\n", "populations:\n  slow: {}\n")
+    (late,) = warnings_of(write(tmp_path, shifted(SAMPLES, 3), config=more))
+    assert late.startswith("sensor skin gives nothing before 3 s, when all targets have ended (1.95 s)")
+    assert warnings_while_running(tmp_path / "skin.yaml") == [late]
+    (late,) = warnings_of(write(tmp_path, shifted(SAMPLES, 2), config=ENDED))
+    assert late.startswith("sensor skin gives nothing before 2 s, when all else has ended (1.95 s)")
+    assert warnings_while_running(tmp_path / "skin.yaml") == []
+    for n, told in ((1, 0), (2, 1)):
+        found = warnings_of(write(tmp_path, labels=[*LABELS, *(f"{k + 3},1" for k in range(n))]))
+        assert len(found) == told
+    assert found[0].startswith("target touch asks 2 of its 22 times when all sensors have ended (2 s)")
+
+
+def test_a_sensor_that_gives_nothing_is_warned_of(tmp_path: Path) -> None:
+    """Who runs it learns so at the end, once."""
+    for more, samples in (
+        ("start: 9 s", SAMPLES),
+        ("policies: {nonfinite: drop}", [SAMPLES[0], *(f"{k / 10},,nan" for k in range(N_ROWS))]),
+    ):
+        path = write(tmp_path, samples, config=FROM_FILE.replace("columns: [left", f"{more}, columns: [left"))
+        assert warnings_of(path) == ["sensor skin gives nothing: no sample of its source is taken"]
+        for engine in ("actor", "dense"):
+            (none,) = warnings_while_running(path, engine)
+            assert none == "sensor skin gave nothing: no sample of its source came before the end at 1.95 s"
+
+
+def test_times_are_read_once_before_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To know when a run ends that is given no duration, all times of a long file are read."""
+    read: list[Path] = []
+    last_time_ns = ColumnRows.last_time_ns
+    monkeypatch.setattr(ColumnRows, "last_time_ns", lambda rows: (read.append(rows.file), last_time_ns(rows))[1])
+    assert warnings_while_running(write(tmp_path)) == []
+    assert sorted(file.name for file in read) == ["labels.csv", "samples.csv"]
+    read.clear()
+    assert warnings_while_running(write(tmp_path, config=ENDED)) == []
+    assert read == []
 
 
 def test_labels_that_never_come_are_warned_of(tmp_path: Path) -> None:
@@ -431,6 +495,7 @@ def test_labels_that_never_come_are_warned_of(tmp_path: Path) -> None:
             [] if groups is None else [f"target gait gives no label in {groups}: its settle is as long as the longest"]
         )
         assert [text.removesuffix(" piece there, or longer") for text in warnings_of(path)] == told
+        assert [text.removesuffix(" piece there, or longer") for text in warnings_while_running(path)] == told
 
 
 def test_a_run_that_ends_before_a_signal_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

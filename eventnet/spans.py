@@ -1,0 +1,113 @@
+"""When the streams of a run begin and end, and what looks mistaken about it: what `run` and `validate` warn of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from eventnet.config import Config
+from eventnet.config.faults import source_of
+from eventnet.engines.base import Streams
+from eventnet.network import derive
+from eventnet.sensors.build import PlaylistTarget
+from eventnet.sensors.spec import TableLabels, TableSource
+from eventnet.units import NS_PER, format_ns
+
+YEAR_NS = 365 * 24 * NS_PER["h"]
+"""A file whose first sample comes later than this counts its times from another day than that of the run."""
+
+
+class Span(NamedTuple):
+    """When a stream gives its first sample, None where that is not known, and from when on it gives none, None where it
+    has no end or that is not known.
+    """
+
+    first_ns: int | None
+    end_ns: int | None
+
+
+def spans_of(config: Config, streams: Streams) -> dict[str, Span]:
+    """What is known without reading on: the first row of every table. Ends only where a run ends with its streams and
+    has asked for them: to find that of a .csv is to read its times.
+    """
+    are_ends_known = config.duration_ns is None
+    return {
+        name: Span(getattr(stream, "begins_ns", None), end_of_stream(stream) if are_ends_known else None)
+        for name, stream in streams.items()
+    }
+
+
+def end_of_stream(stream: object) -> int | None:
+    """From when on a stream gives no sample, None where it has no end."""
+    end_ns: int | None = stream.duration_ns  # type: ignore[attr-defined]
+    return end_ns
+
+
+def warnings_of_spans(config: Config, streams: Streams, spans: Mapping[str, Span]) -> dict[str, str]:
+    """By stream, what is odd about when it gives samples, in words; streams with nothing odd are left out."""
+    found = {name: _never_settled(streams[name]) or _late_first(config, spans, name) for name in spans}
+    return {name: f"{called(config, name)} {text}" for name, text in found.items() if text is not None}
+
+
+def called(config: Config, name: str) -> str:
+    """What warnings call a stream."""
+    return f"sensor {name}" if name in config.sensors else f"target {name}"
+
+
+def end_of_sensors(config: Config, spans: Mapping[str, Span]) -> int | None:
+    """From when on no sensor says anything: a period after the last sample of the last of them. None: not known."""
+    ends = [
+        None if (end_ns := spans[sensor.name].end_ns) is None else end_ns + sensor.period_ns
+        for sensor in derive(config.network).network.sensors
+    ]
+    return _latest(ends)
+
+
+def readable(time_ns: int) -> str:
+    """A time for people, however long."""
+    return format_ns(time_ns) if time_ns < YEAR_NS else f"{time_ns / YEAR_NS:.4g} years"
+
+
+def _never_settled(stream: object) -> str | None:
+    if not isinstance(stream, PlaylistTarget) or not stream.never_settled:
+        return None
+    groups = ", ".join(stream.never_settled)
+    return f"gives no label in {groups}: its settle is as long as the longest piece there, or longer"
+
+
+def _late_first(config: Config, spans: Mapping[str, Span], name: str) -> str | None:
+    first_ns = spans[name].first_ns
+    if first_ns is None or not isinstance(source_of(config, name), TableSource | TableLabels):
+        return None
+    beyond = _beyond(config, spans, name, first_ns)
+    if beyond is None:
+        return None
+    return (
+        f"gives nothing before {readable(first_ns)}, {beyond}: times count from the beginning of the run, so "
+        "check time_unit, or shift those in the file"
+    )
+
+
+def _beyond(config: Config, spans: Mapping[str, Span], name: str, first_ns: int) -> str | None:
+    """Beyond what a first sample comes, None where it comes in good time."""
+    if config.duration_ns is not None and first_ns >= config.duration_ns:
+        return f"when the run is over ({readable(config.duration_ns)})"
+    if first_ns >= YEAR_NS:
+        return "more than a year after the run begins"
+    if name in config.targets:
+        end_ns, last_ns = end_of_sensors(config, spans), spans[name].end_ns
+        # a single label may well come at the end of all
+        if end_ns is not None and first_ns >= end_ns and (last_ns is None or last_ns > first_ns + 1):
+            return f"when all sensors have ended ({readable(end_ns)})"
+        return None
+    for who, others in (("all else has", {*spans} - {name}), ("all targets have", {*config.targets})):
+        end_ns = _latest([spans[other].end_ns for other in others])
+        if end_ns is not None and first_ns >= end_ns:
+            return f"when {who} ended ({readable(end_ns)})"
+    return None
+
+
+def _latest(ends: list[int | None]) -> int | None:
+    """The latest of them, None where one is not known or there is none."""
+    known = [end_ns for end_ns in ends if end_ns is not None]
+    return max(known) if known and len(known) == len(ends) else None

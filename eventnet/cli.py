@@ -30,6 +30,7 @@ from eventnet.command_line import (
     out,
     screenful,
     time_option,
+    time_options,
 )
 from eventnet.datasets.commands import data_app
 from eventnet.errors import InputError, RunError
@@ -245,12 +246,13 @@ def spikes(
     load_arrow()
     from eventnet.reports.rows import Format, rows_of, write_spikes
 
+    start_ns, end_ns = time_options(start, end)
     found = open_traced(run_dir, skip_damaged).spikes(
         population,
         neuron=neuron,
         kind=kind,
-        start_ns=time_option(start, "--start"),
-        end_ns=time_option(end, "--end"),
+        start_ns=start_ns,
+        end_ns=end_ns,
         limit=limit,
     )
     rows = rows_of(found)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from eventnet.errors import InputError
 from eventnet.loading import load_arrow
-from eventnet.units import LONGEST_NS, NS_PER, duration_ns
+from eventnet.units import LONGEST_NS, duration_ns
 
 if TYPE_CHECKING:
     from eventnet.trace.queries import Run
@@ -48,9 +48,7 @@ def time_option(text: str | None, option: str, least_ns: int = 0) -> int | None:
     try:
         time_ns = duration_ns(text)
     except ValueError as error:
-        raise InputError(
-            "is not a time", field=option, value=text, remedy=f"{error}, such as '10 s' ({', '.join(NS_PER)})"
-        ) from None
+        raise InputError("is not a time", field=option, value=text, remedy=f"{error}, such as '10 s'") from None
     if time_ns < 0:
         raise InputError("must not be negative", field=option, value=text)
     if time_ns < least_ns:
@@ -59,6 +57,15 @@ def time_option(text: str | None, option: str, least_ns: int = 0) -> int | None:
     if time_ns > LONGEST_NS:
         raise InputError("beyond 146 years", field=option, value=text, remedy="write a shorter time, such as '10 s'")
     return time_ns
+
+
+def time_options(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """The nanoseconds of `--start` and `--end`; InputError where the one does not come before the other."""
+    start_ns, end_ns = time_option(start, "--start"), time_option(end, "--end")
+    if start_ns is not None and end_ns is not None and end_ns <= start_ns:
+        remedy = f"--start is {start!r}: make --end the later of the two"
+        raise InputError("must come after --start", field="--end", value=end, remedy=remedy)
+    return start_ns, end_ns
 
 
 def only_one_of(arguments: dict[str, object], command: str) -> None:

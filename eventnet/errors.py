@@ -46,6 +46,15 @@ class RunError(RuntimeError):
     """A run that had started cannot go on (a non-finite state, a full disk); the message says what to change."""
 
 
+class Written(str):
+    """Text that errors show as it is, without quotes: a number or a null as the user wrote it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def shorten(value: object, limit: int = 80) -> str:
     """`repr(value)` on one line, cut to `limit` characters, for error messages."""
     text = repr(value).replace("\n", " ")

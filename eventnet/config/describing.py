@@ -205,12 +205,31 @@ def _change(change: Change) -> str:
 
 
 def _warnings(config: Config, graph: Graph) -> list[str]:
-    warnings = _unsafe_steps(config)
+    warnings = _unsafe_steps(config) + _odd_columns(config)
     if config.network.learning is not None and not any(graph.learns):
         warnings.append("learning is set, but no projection that learns lies before a target")
     if config.is_endless:
         warnings.append("nothing ends this run: give a duration, here or when you run it")
     return warnings
+
+
+def _odd_columns(config: Config) -> list[str]:
+    """Channels that nobody may have meant: a column that is several of them, or the times as one."""
+    texts = []
+    for what, specs in (("sensor", config.sensors), ("target", config.targets)):
+        for name, spec in specs.items():
+            source = spec.source.source if isinstance(spec.source, SensorTarget) else spec.source
+            if not isinstance(source, TableSource | TableLabels | PlaylistSource):
+                continue
+            columns = source.columns
+            texts += [
+                f"{what} {name} names the column {column} {columns.count(column)} times, so these channels are alike"
+                for column in dict.fromkeys(columns)
+                if columns.count(column) > 1
+            ]
+            if not isinstance(source, PlaylistSource) and source.time in columns:
+                texts.append(f"{what} {name} has its times, the column {source.time}, among its channels")
+    return texts
 
 
 def _unsafe_steps(config: Config) -> list[str]:

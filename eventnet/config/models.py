@@ -26,7 +26,7 @@ from pydantic import (
 from eventnet.config.reading import Where, nearest
 from eventnet.network import Decides, Initial, Nonlinearity, Rule, Wake
 from eventnet.sensors.spec import Policy
-from eventnet.units import HZ_PER, LONGEST_NS, NS_PER, duration_ns, rate_period_ns
+from eventnet.units import HZ_PER, LONGEST_NS, NS_PER, duration_ns, format_ns, rate_period_ns
 
 MAX_NEURONS = 10**7
 MAX_FRAMES = 10**6
@@ -156,6 +156,9 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+    ELSEWHERE: ClassVar[dict[str, str]] = {}
+    """What would do in place of keys that one may look for here in vain."""
+
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
@@ -164,7 +167,7 @@ class Section(BaseModel):
             raise Problem("must be a section of keys and values", f"its keys are {', '.join(keys)}")
         for key in data:
             if key not in keys:
-                raise Problem("unknown key", nearest(key, keys), at=(key,))
+                raise Problem("unknown key", cls.ELSEWHERE.get(key) or nearest(key, keys), at=(key,))
         return data
 
     @classmethod
@@ -197,6 +200,11 @@ def _only_with(section: Section, chosen: str, allowed: dict[str, tuple[str, ...]
 def _not_given(section: Section, keys: tuple[str, ...], why: str, remedy: str) -> None:
     for key in section.given(*keys):
         raise Problem(why, remedy, at=(key,))
+
+
+_LOSS = {
+    "loss": "take it out: the nonlinearity decides, cross-entropy for softmax and half the squared error for all others"
+}
 
 
 class GroupSection(Section):
@@ -336,7 +344,8 @@ class StreamSection(Section):
         elif len(clocks) > 1 or chosen == "generator":
             _exactly_one(self, ("rate", "period"), "the sample period")
         if self.start is not None and self.end is not None and self.start >= self.end:
-            raise Problem("must come after start", "make end the later of the two", at=("end",))
+            start = format_ns(self.start)
+            raise Problem("must come after start", f"start is {start}: make end the later of the two", at=("end",))
 
     @property
     def sampled_period_ns(self) -> int | None:
@@ -370,6 +379,7 @@ class SignalSection(StreamSection):
 
 
 class TargetSection(Section):
+    ELSEWHERE: ClassVar[dict[str, str]] = _LOSS
     SOURCES: ClassVar[dict[str, tuple[str, ...]]] = {
         "playlist": ("label", "settle", "rate", "period", "phase", "policies"),
         "file": (*_TABLE_KEYS, "rate", "period", "nominal_period", "phase", "policies"),
@@ -477,6 +487,8 @@ class ArrayFileSection(Section):
 
 
 class PopulationSection(Section):
+    ELSEWHERE: ClassVar[dict[str, str]] = _LOSS
+
     size: int | None = Field(None, le=MAX_NEURONS)
     nonlinearity: Annotated[Nonlinearity, BeforeValidator(_one_of(Nonlinearity))] | None = None
     bias: Annotated[

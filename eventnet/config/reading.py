@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from eventnet.errors import InputError
+from eventnet.errors import InputError, Written
 
 Where = tuple[str | int, ...]
 """The place of a value in a document: keys and list indices from the top."""
@@ -267,6 +267,7 @@ class _Builder:
             raise self.error(
                 where,
                 "no value",
+                value=Written(node.value) if node.value else None,
                 remedy="give a value ({} for a section of defaults only), or take the key out",
             )
         if isinstance(value, float) and not math.isfinite(value):

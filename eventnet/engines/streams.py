@@ -167,14 +167,17 @@ def check_targets(name: str, population: Population, block: TargetBlock) -> None
         outside = (values < 0) | (values >= population.size)
         if outside.any():
             at = int(np.argmax(outside))
-            is_softmax = population.nonlinearity is Nonlinearity.SOFTMAX
+            classes = f"use 0 to {population.size - 1}, or make {population.name!r} larger"
+            if population.nonlinearity is not Nonlinearity.SOFTMAX:
+                classes = (
+                    f"to give the numbers themselves, put the file under signal, or give floats; for classes {classes}"
+                )
             raise InputError(
                 "a label is not a class of its population",
                 place=name,
                 field=f"sample at {format_ns(int(block.times_ns[at]))}",
                 value=int(values[at]),
-                remedy=f"use 0 to {population.size - 1}, or make {population.name!r} larger"
-                + ("" if is_softmax else "; for values give floats, or put the file under signal"),
+                remedy=classes,
             )
         return
     wanted = (len(block.times_ns), population.size)

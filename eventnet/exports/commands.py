@@ -23,7 +23,7 @@ from eventnet.command_line import (
     say_what_is_damaged,
     say_what_is_written,
     screenful,
-    time_option,
+    time_options,
 )
 from eventnet.errors import InputError
 from eventnet.loading import load_arrow
@@ -76,7 +76,7 @@ def export(
     """
     from eventnet.exports.exporting import Selection, export_run
 
-    selection = Selection(tuple(population or ()), time_option(start, "--start"), time_option(end, "--end"))
+    selection = Selection(tuple(population or ()), *time_options(start, end))
     export_run(open_traced(run_dir, skip_damaged), form.value, out_file, selection, force=force)
     say_what_is_written(out_file)
 

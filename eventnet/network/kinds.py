@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from eventnet.errors import InputError
+from eventnet.errors import InputError, Written
 from eventnet.network.description import Network
 from eventnet.units import LONGEST_NS
 
@@ -106,7 +106,8 @@ def _other_kind(kinds: tuple[Any, ...], field: str, value: object) -> InputError
     if choices:
         remedy = f"use {', '.join(choices)}"
     words = " or ".join(_words(kind) for kind in kinds)
-    return InputError(f"must be {words}", field=field, value=value, remedy=remedy)
+    got = Written("None") if value is None else value
+    return InputError(f"must be {words}", field=field, value=got, remedy=remedy)
 
 
 def _is_choice(kind: Any) -> bool:

@@ -19,6 +19,9 @@ from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows
 
 MAX_TIME_NS = int(np.iinfo(np.int64).max)
 
+TIMES_AS_NUMBERS = "write times as numbers: the seconds since the run begins, which is one moment for all files"
+"""What would do in place of dates and times of day."""
+
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -96,7 +99,7 @@ def as_floats(numbers: NDArray[Any], place: str, field: str) -> NDArray[np.float
             place=place,
             field=field,
             value=str(numbers.dtype),
-            remedy="name a numeric array",
+            remedy=TIMES_AS_NUMBERS if numbers.dtype.kind in "mM" else "name a numeric array",
         )
     return numbers.astype(np.float64, copy=False)
 
@@ -144,12 +147,15 @@ def load_arrays(file: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     check_is_file(file)
     try:
         if not zipfile.is_zipfile(file):
+            _refuse_other_archives(file)
             raise ValueError("it is no zip archive")
         # opened here, since np.load leaves a damaged file open
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             missing = next((name for name in names if name not in archive.files), None)
-            arrays = {} if missing is not None else {name: archive[name] for name in names}
+            arrays = {} if missing is not None else {name: _loaded(archive, file, name) for name in names}
             known = archive.files
+    except InputError:
+        raise
     except _UNREADABLE as error:
         raise unreadable(file, ".npz", error) from error
     if missing is not None:
@@ -160,6 +166,34 @@ def load_arrays(file: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
             remedy=f"it has {', '.join(known) or 'none'}",
         )
     return arrays
+
+
+def _loaded(archive: Any, file: Path, name: str) -> NDArray[Any]:
+    """An array of an archive; InputError where it is of Python's objects, which only pickle could read."""
+    try:
+        array: NDArray[Any] = archive[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise InputError(
+            "the array holds objects of Python, which are not loaded",
+            place=str(file),
+            field=name,
+            remedy=f"save it as numbers: {name}.astype(float), in which None becomes nan, for which set "
+            "policies.nonfinite to drop; where it is of lists, save each as an array of its own",
+        ) from None
+    return array
+
+
+def _refuse_other_archives(file: Path) -> None:
+    """InputError where a file of another form is called .npz."""
+    with file.open("rb") as opened:
+        begins = opened.read(6)
+    forms = {b"\x93NUMPY": "a single array, as in an .npy", b"\x80": "pickled, and nothing pickled is loaded"}
+    for magic, form in forms.items():
+        if begins.startswith(magic):
+            remedy = "save times and values by name: np.savez('log.npz', t=times, a=values)"
+            raise InputError(f"the file is {form}", place=str(file), remedy=remedy)
 
 
 def unreadable(file: Path, form: str, error: Exception) -> InputError:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.base import SampleBlock, TargetBlock
-from eventnet.errors import InputError
+from eventnet.errors import InputError, Written
 from eventnet.sensors.arrays import ArrayRows, rows_of_arrays
 from eventnet.sensors.generators import Signal, open_signal
 from eventnet.sensors.images import image_stream, label_stream
@@ -208,14 +208,14 @@ class SampledTarget:
         return TargetBlock(samples.times_ns, values, groups, learn)
 
     def _as_classes(self, times_ns: NDArray[np.int64], labels: NDArray[np.float64]) -> NDArray[np.int64]:
-        bad = (labels < 0) | (labels != np.rint(labels))
+        bad = (labels < 0) | (labels != np.rint(labels)) | (labels >= 2.0**63)
         if bad.any():
             first = int(bad.argmax())
             raise InputError(
-                "a class must be a whole number from 0 up",
+                "a class must be a whole number from 0 up to 2**63 - 1",
                 place=f"target {self._key[1]!r}",
                 field=f"the label at {times_ns[first]} ns",
-                value=float(labels[first]),
+                value=Written(f"{labels[first]:.17g}"),
                 remedy="number the classes from 0; values are given as floats, or put the file under signal",
             )
         return labels.astype(np.int64)

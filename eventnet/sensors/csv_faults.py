@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from eventnet.errors import InputError
+from eventnet.sensors.arrays import TIMES_AS_NUMBERS
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+_DATE_OR_TIME = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?")
+_COMMA_FOR_POINT = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
 
 _NOT_UTF8 = ("utf-8", "utf8")
 """What Python's and Arrow's errors say of bytes that are no UTF-8."""
@@ -19,6 +25,39 @@ def csv_fault(file: Path, error: Exception) -> InputError | None:
         return _first_foreign(file) if is_encoding else _first_uneven(file)
     except (OSError, csv.Error):
         return None
+
+
+def separator_fault(file: Path, header: str, wanted: str | None = None) -> InputError | None:
+    """What is wrong with a file whose line of names has no comma; None where nothing else separates them. A name may
+    have spaces: they separate where they cut out the `wanted` one.
+    """
+    signs = (sign for sign in _SEPARATORS if sign in header and (sign != " " or wanted in header.split()))
+    found = next(signs, None)
+    if found is None:
+        return None
+    sep = r"\s+" if found == " " else found.replace("\t", r"\t")
+    return InputError(
+        f"columns are separated by {_SEPARATORS[found]} and not by commas",
+        place=str(file),
+        value=header,
+        remedy="write the file with commas between columns and points in numbers: in pandas, read_csv(FILE, "
+        f"sep='{sep}'), with decimal=',' where 1.5 is written 1,5, and to_csv(FILE, index=False)",
+    )
+
+
+def not_a_number(text: str, place: str, field: str) -> InputError:
+    """The error for a cell that is no number."""
+    stripped = text.strip()
+    if _DATE_OR_TIME.fullmatch(stripped):
+        problem, remedy = "a date or a time of day, not a number", TIMES_AS_NUMBERS
+    elif stripped.lower() in ("true", "false"):
+        problem, remedy = "not a number", "write 1 for true and 0 for false"
+    elif _COMMA_FOR_POINT.fullmatch(stripped):
+        problem, remedy = "not a number", f"write a point for the comma: {stripped.replace(',', '.')}"
+    else:
+        problem = "not a number"
+        remedy = "correct the cell, leave it empty and set policies.nonfinite to drop, or name another column"
+    return InputError(problem, place=place, field=field, value=text, remedy=remedy)
 
 
 def _first_foreign(file: Path) -> InputError | None:
@@ -37,6 +76,8 @@ def _first_uneven(file: Path) -> InputError | None:
         return InputError("the file is empty", place=str(file), remedy=remedy)
     if (cell := _not_utf8(names)) is not None:  # where lines of text end is then anybody's guess
         return _foreign(file, header_line, cell)
+    if len(names) == 1 and (fault := separator_fault(file, names[0])) is not None:
+        return fault
     for line, cells in rows:
         if len(cells) != len(names):
             is_last = next(rows, None) is None

@@ -92,7 +92,8 @@ def check_sampling(sampling: Sampling, source: RowSource | Signal, place: str) -
             "leave it out to send everything",
         )
     if sampling.start_ns is not None and sampling.end_ns is not None and sampling.end_ns <= sampling.start_ns:
-        refuse("end", "must come after start", sampling.end_ns, f"start is {sampling.start_ns} ns")
+        remedy = f"start is {sampling.start_ns} ns: make end the later of the two"
+        refuse("end", "must come after start", sampling.end_ns, remedy)
     for name, numbers in (("center", sampling.center), ("scale", sampling.scale)):
         if len(numbers) not in (1, n_channels):
             refuse(name, "must be one number or one for each channel", numbers, f"give 1 or {n_channels}")

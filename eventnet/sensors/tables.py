@@ -24,14 +24,33 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from eventnet.errors import InputError
-from eventnet.sensors.arrays import ArrayRows, as_floats, check_is_file, columns_of, load_arrays, to_ns, unreadable
-from eventnet.sensors.csv_faults import csv_fault
+from eventnet.sensors.arrays import (
+    TIMES_AS_NUMBERS,
+    ArrayRows,
+    as_floats,
+    check_is_file,
+    columns_of,
+    load_arrays,
+    to_ns,
+    unreadable,
+)
+from eventnet.sensors.csv_faults import csv_fault, not_a_number, separator_fault
 from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows
 from eventnet.sensors.spec import TableLabels, TableSource
 from eventnet.units import NS_PER
 
 CSV_BLOCK_BYTES = 1 << 20
-_WHOLE = "^[-+]?[0-9]{1,18}$"
+LISTED_COLUMNS = 8
+"""As many columns of an array are named in an error, so that the names can be copied."""
+_OTHER_FORMS = {
+    ".npy": "put times and values into one .npz: np.savez('log.npz', t=times, a=values)",
+    ".gz": "unpack it: gunzip FILE",
+    ".zip": "unpack it: unzip FILE",
+    ".tsv": "write it with commas, as .csv",
+}
+"""What would do in place of files that one may well have."""
+
+_WHOLE = "^[-+]?[0-9]+$"
 
 
 @dataclass(frozen=True)
@@ -133,16 +152,15 @@ def open_table(spec: TableSource | TableLabels) -> Table:
     if suffix == ".npz":
         return _open_npz(spec, partial)
     if suffix not in (".csv", ".parquet"):
-        raise InputError(
-            "unknown kind of file", place=place, value=spec.file.suffix, remedy="use .npz, .csv or .parquet"
-        )
+        remedy = _OTHER_FORMS.get(suffix, "use .npz, .csv or .parquet")
+        raise InputError("unknown kind of file", place=place, value=spec.file.suffix, remedy=remedy)
     if spec.values is not None:
         raise InputError(
             "names a two-dimensional array, which only an .npz has",
             place=place,
             field="values",
             value=spec.values,
-            remedy="name the columns instead",
+            remedy="name columns instead: columns: [a, b]",
         )
     return _open_columns(spec, partial)
 
@@ -201,22 +219,7 @@ def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:
         )
     arrays = load_arrays(spec.file, (spec.time, *named))
     for name, array in arrays.items():
-        wanted = 2 if name == spec.values else 1
-        if array.ndim != wanted:
-            raise InputError(
-                f"the array must have {wanted} dimension{'s' * (wanted > 1)}",
-                place=place,
-                field=name,
-                value=array.shape,
-            )
-        if len(array) != len(arrays[spec.time]):
-            raise InputError(
-                "the array has another length than the times",
-                place=place,
-                field=name,
-                value=len(array),
-                remedy=f"{spec.time!r} has {len(arrays[spec.time])}",
-            )
+        _check_shape(spec, name, array, arrays[spec.time])
     if len(arrays[spec.time]) == 0:
         raise _empty(spec.file)
     times = to_ns(arrays[spec.time], NS_PER[spec.time_unit], place, spec.time)
@@ -233,6 +236,40 @@ def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:
     return Table(rows, tuple(each.dtype.name for each in chosen))
 
 
+def _check_shape(spec: TableSource | TableLabels, name: str, array: NDArray[Any], times: NDArray[Any]) -> None:
+    """Refuse an array of other dimensions than its use needs, or of another length than the times."""
+    wanted = 2 if name == spec.values else 1
+    if array.ndim != wanted:
+        raise InputError(
+            f"the array must have {wanted} dimension{'s' * (wanted > 1)}",
+            place=str(spec.file),
+            field=name,
+            value=array.shape,
+            remedy=_other_dimensions(spec, name, array),
+        )
+    if len(array) != len(times):
+        is_turned = array.ndim == 2 and array.shape[1] == len(times)
+        raise InputError(
+            "the array has another length than the times",
+            place=str(spec.file),
+            field=name,
+            value=len(array),
+            remedy=f"{spec.time!r} has {len(times)}"
+            + (f": save {name}.T, since each row is a sample and each column a channel" if is_turned else ""),
+        )
+
+
+def _other_dimensions(spec: TableSource | TableLabels, name: str, array: NDArray[Any]) -> str:
+    """What would do where an array has other dimensions than its use needs."""
+    if name == spec.values and array.ndim == 1:
+        return f"name it under columns: columns: [{name}], without values"
+    if name == spec.time or array.ndim != 2:
+        shape = "two: a row for each sample, a column for each channel" if name == spec.values else "one"
+        return f"save it with {shape}"
+    numbers = ", ".join(map(str, range(array.shape[1]) if array.shape[1] <= LISTED_COLUMNS else (0, 1)))
+    return f"name it as values: {name}, with the numbers of its columns, from 0: columns: [{numbers}]"
+
+
 def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
     place = str(spec.file)
     names, kinds = _schema(spec.file)
@@ -240,13 +277,7 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
     columns = columns or tuple(name for name in names if name != spec.time)
     for field, name in (("time", spec.time), *(("columns", column) for column in columns)):
         if names.count(name) != 1:
-            raise InputError(
-                "two columns have this name" if name in names else "the file has no column of this name",
-                place=place,
-                field=field,
-                value=name,
-                remedy=f"it has {', '.join(names)}",
-            )
+            raise _not_one(spec.file, names, field, name)
         kind = kinds[names.index(name)]
         # columns of a .csv are judged cell by cell, and an all-empty one has no type yet
         if spec.file.suffix.lower() == ".parquet" and not _is_numeric(kind):
@@ -255,7 +286,7 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
                 place=place,
                 field=name,
                 value=str(kind),
-                remedy="name another",
+                remedy=TIMES_AS_NUMBERS if pa.types.is_temporal(kind) else "name another",
             )
     if not columns:
         raise InputError("there is no column beside the time", place=place, field="columns")
@@ -266,6 +297,22 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
     rows = replace(rows, first_time_ns=rows.first_of(first))
     is_text = spec.file.suffix.lower() == ".csv"
     return Table(rows, None if is_text else tuple(str(kinds[names.index(column)]) for column in columns))
+
+
+def _not_one(file: Path, names: list[str], field: str, name: str) -> InputError:
+    """The error for a column that is not there once."""
+    shown = ", ".join(names)
+    if name in names:
+        problem, remedy = (
+            f"{names.count(name)} columns have this name",
+            f"rename all but one in the file; it has {shown}",
+        )
+    else:
+        fault = separator_fault(file, names[0], name) if len(names) == 1 and file.suffix.lower() == ".csv" else None
+        if fault is not None:
+            return fault
+        problem, remedy = "the file has no column of this name", f"it has {shown}"
+    return InputError(problem, place=str(file), field=field, value=name, remedy=remedy)
 
 
 def _is_numeric(kind: Any) -> bool:
@@ -338,11 +385,5 @@ def _parse(texts: Any, place: str, name: str, first_row: int) -> Any:
         try:
             text.cast(pa.float64())
         except pa.ArrowInvalid:
-            raise InputError(
-                "not a number",
-                place=place,
-                field=f"row {first_row + row}, column {name!r}",
-                value=text.as_py(),
-                remedy="correct the cell, leave it empty, or name another column",
-            ) from None
+            raise not_a_number(text.as_py(), place, f"row {first_row + row}, column {name!r}") from None
     raise AssertionError("a column failed to convert though each of its cells converts")

@@ -84,7 +84,15 @@ def test_the_files_used_below_are_good(tmp_path: Path) -> None:
         (["run", "two_rates", "--seed", "one"], ("--seed",)),
         (["run", "two_rates", "--seed", "-1"], ("seed", "-1", "use 0 to")),
         (["run", "two_rates", "--until", "5"], ("--until", "'5'", "ms", "10 s")),
-        (["run", "two_rates", "--until", "5 parsecs"], ("--until", "5 parsecs", "ms")),
+        (
+            ["run", "two_rates", "--until", "5 parsecs"],
+            (
+                "--until: is not a time (got '5 parsecs'); write a number and a unit out of ns, us, µs, ms, s, min, h, "
+                "such as '10 s'",
+            ),
+        ),
+        (["spikes", "RUN", "--start", "2 s", "--end", "1 s"], ("--end: must come after --start (got '1 s')", "'2 s'")),
+        (["spikes", "RUN", "--start", "2 s", "--end", "2 s"], ("--end: must come after --start (got '2 s')", "'2 s'")),
         (["run", "two_rates", "--until", "-5 s"], ("--until", "-5 s", "negative")),
         (["run", "two_rates", "--until", "0 s"], ("--until: must be at least 1 ns", "'0 s'", "such as '10 s'")),
         (["run", "two_rates", "--until", "0.4 ns"], ("--until: must be at least 1 ns", "'0.4 ns'")),
@@ -118,6 +126,10 @@ def test_wrong_words_to_a_process(tmp_path: Path) -> None:
         ("seed: 1", "seed: [1", ("skin.yaml:",)),
         ("seed: 1", "seed: one", ("skin.yaml:2", "seed", "one", "whole number")),
         ("size: 3", "sise: 3", ("populations.output.sise", "unknown key", 'did you mean "size"')),
+        ("size: 3", "size: 3, loss: mse", ("populations.output.loss", "'mse'", "the nonlinearity decides")),
+        ("size: 3", "size: null", ("populations.output.size: no value (got null)",)),
+        ("size: 3", "size:", ("populations.output.size: no value; give",)),
+        ("nominal_period: 100 ms}\ntargets", "rate: 1 Hz, start: 2 s, end: 1 s}\ntargets", ("end", "'1 s'", "is 2 s")),
         ("size: 3", "size: 0", ("populations.output.size", "at least 1")),
         ("nominal_period: 100 ms}\ntargets", "nominal_period: 100}\ntargets", ("sensors.skin.nominal_period", "100")),
         ("time: t, columns: [left", "time: tt, columns: [left", ("samples.csv", "time", "tt", "t, left, right")),
@@ -221,7 +233,18 @@ def test_what_targets_give_is_shown(tmp_path: Path) -> None:
 def test_whole_numbers_beyond_the_classes_of_a_linear_population(tmp_path: Path) -> None:
     path = write(tmp_path, config=LINEAR.replace("size: 3", "size: 1"))
     for command in (["validate", str(path)], ["run", str(path), "--out", str(tmp_path / "run")]):
-        assert_one_error(eventnet_here(*command), "labels.csv: touch", "got 1", "use 0 to 0", "file under signal")
+        assert_one_error(eventnet_here(*command), "labels.csv: touch", "got 1", "themselves, put the file under signal")
+
+
+def test_columns_that_nobody_may_have_meant_are_warned_of(tmp_path: Path) -> None:
+    for columns, words in (
+        ("left, right", ()),
+        ("left, left", ("sensor skin names the column left 2 times, so these channels are alike",)),
+        ("t, right", ("sensor skin has its times, the column t, among its channels",)),
+    ):
+        path = write(tmp_path, config=FROM_FILE.replace("[left, right]", f"[{columns}]"))
+        assert tuple(warnings_of(path)) == words
+        assert tuple(warnings_while_running(path)) == words
 
 
 def test_a_signal_of_another_width_is_refused_before_a_run(tmp_path: Path) -> None:

@@ -85,7 +85,10 @@ def test_export_of_a_choice(run: Path, tmp_path: Path) -> None:
         (["--format", "xml"], ("--format", "xml", "perfetto")),
         (["--format", "csv", "--population", "hiden"], ("population", "hiden", "fast, slow, hidden, output")),
         (["--format", "csv", "--start", "5"], ("--start", "'5'", "ms")),
-        (["--format", "csv", "--start", "2 s", "--end", "1 s"], ("--end", "before the start")),
+        (
+            ["--format", "csv", "--start", "2 s", "--end", "1 s"],
+            ("--end: must come after --start (got '1 s')", "'2 s'"),
+        ),
         (["--format", "csv", "--end", "-1 s"], ("--end", "negative")),
         ([], ("--format",)),
     ],

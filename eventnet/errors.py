@@ -12,8 +12,11 @@ class InputError(ValueError):
     """Something the user gave cannot be used.
 
     `place` is a file (with a line where known) or an argument's owner; `field` the dotted path of the field;
-    `value` what stood there; `remedy` what would do.
+    `value` what stood there; `remedy` what would do; `origin` where the user named the place, such as a line of a
+    configuration. `stream` is the sensor or target that was read, None where none was.
     """
+
+    stream: str | None = None
 
     def __init__(
         self,
@@ -23,22 +26,26 @@ class InputError(ValueError):
         field: str | None = None,
         value: object = None,
         remedy: str | None = None,
+        origin: str | None = None,
     ) -> None:
         self.problem = problem
         self.place = place
         self.field = field
         self.value = value
         self.remedy = remedy
+        self.origin = origin
         super().__init__(self.describe())
 
     def describe(self) -> str:
-        """One line: `place: field: problem (got value); remedy`."""
+        """One line: `place: field: problem (got value); remedy (origin)`."""
         head = ": ".join(part for part in (self.place, self.field) if part)
         text = f"{head}: {self.problem}" if head else self.problem
         if self.value is not None:
             text += f" (got {shorten(self.value)})"
         if self.remedy:
             text += f"; {self.remedy}"
+        if self.origin:
+            text += f" ({self.origin})"
         return text
 
 

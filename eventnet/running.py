@@ -312,7 +312,8 @@ def end_of(config: Config, streams: Mapping[str, Any]) -> int:
     """When a run ends, in ns: at its duration, or when the last of its streams does."""
     if config.duration_ns is not None:
         return config.duration_ns
-    ends = [stream.duration_ns for stream in streams.values()]
+    with naming_files(config):  # to find the end of a .csv is to read its times
+        ends = [stream.duration_ns for stream in streams.values()]
     if None in ends or not ends:
         raise InputError(
             "nothing ends this run",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from eventnet.config.config import Config
-from eventnet.config.reading import Where
+from eventnet.config.reading import Where, dotted
 from eventnet.errors import InputError
 from eventnet.sensors.spec import PlaylistLabels, PlaylistSource, SensorTarget, TableLabels, TableSource
 
@@ -19,7 +19,7 @@ def naming_files(config: Config, stream: str | None = None) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        placed = _in_configuration(config, error, stream) or _in_file(config, error)
+        placed = _in_configuration(config, error, stream) or _in_file(config, error, stream or error.stream)
         if placed is None:
             raise
         raise placed from error
@@ -47,19 +47,39 @@ def _in_configuration(config: Config, error: InputError, stream: str | None) -> 
     return config.source.error(where, error.problem, remedy=error.remedy, value=error.value)
 
 
-def _in_file(config: Config, error: InputError) -> InputError | None:
-    """The error with the file that a stream reads, else the configuration's; None where it names a file already."""
+def _in_file(config: Config, error: InputError, stream: str | None) -> InputError | None:
+    """The error with the file that a stream reads, else the configuration's, and with the line that names this file;
+    None where nothing is to be added.
+    """
     names = _names(config)
-    if error.place is not None and error.place not in names:
-        return None
-    source = None if error.place is None else source_of(config, names[error.place])
-    file = config.path
+    stream = stream or names.get(error.place)
+    source = None if stream is None else source_of(config, stream)
+    read = config.path
     if isinstance(source, PlaylistSource | PlaylistLabels):
-        file = source.playlist.recordings.file
+        read = source.playlist.recordings.file
     elif isinstance(source, TableSource | TableLabels):
-        file = source.file
-    place = ": ".join(filter(None, (str(file), error.place)))
-    return InputError(error.problem, place=place, field=error.field, value=error.value, remedy=error.remedy)
+        read = source.file
+    if error.place is None or error.place in names:
+        place = ": ".join(filter(None, (str(read), error.place)))
+    else:
+        place = error.place
+    is_of_stream = stream is not None and read != config.path and place.startswith(str(read))
+    origin = error.origin or (_origin(config, stream, error.field) if stream and is_of_stream else None)
+    if (place, origin) == (error.place, error.origin):
+        return None
+    return InputError(
+        error.problem, place=place, field=error.field, value=error.value, remedy=error.remedy, origin=origin
+    )
+
+
+def _origin(config: Config, stream: str, field: str | None) -> str:
+    """The field that a fault in a stream's file leads to, with its line: that which does not fit, or else the file."""
+    section = _section(config, stream)
+    playlist = config.source.value_at((*section, "playlist"))
+    where: Where = (*section, "file") if playlist is None else ("playlists", str(playlist), "file")
+    if field is not None and config.source.has((*section, field)):
+        where = (*section, field)
+    return f"{dotted(where)} in {config.source.path}:{config.source.line(where)}"
 
 
 def _names(config: Config) -> dict[str | None, str]:

@@ -7,6 +7,7 @@ single rows come up where they are read, as the policies say.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -113,7 +114,8 @@ class SampledSensor:
 
         For a .csv or .parquet this reads the column of times, once.
         """
-        return end_of_source_ns(self._source, self._sampling, 0)
+        with _read_for(self._key[1]):
+            return end_of_source_ns(self._source, self._sampling, 0)
 
     @property
     def counts(self) -> StreamCounts:
@@ -124,11 +126,12 @@ class SampledSensor:
         counts = self._counts = StreamCounts()
         sparse = self._sampling.send_on_delta is not None
         sparse |= not isinstance(self._source, Signal) and self._source.partial
-        for samples in deliver(self._source, self._sampling, 0, *self._key, counts):
-            block = _sample_block(samples, sparse)
-            counts.delivered += len(block.times_ns)
-            counts.values += block.values.size
-            yield block
+        with _read_for(self._key[1]):
+            for samples in deliver(self._source, self._sampling, 0, *self._key, counts):
+                block = _sample_block(samples, sparse)
+                counts.delivered += len(block.times_ns)
+                counts.values += block.values.size
+                yield block
 
 
 class SampledTarget:
@@ -181,7 +184,8 @@ class SampledTarget:
     @cached_property
     def duration_ns(self) -> int | None:
         """As for a sensor."""
-        return end_of_source_ns(self._source, self._sampling, self._ahead_ns)
+        with _read_for(self._key[1]):
+            return end_of_source_ns(self._source, self._sampling, self._ahead_ns)
 
     @property
     def counts(self) -> StreamCounts:
@@ -190,12 +194,13 @@ class SampledTarget:
 
     def blocks(self) -> Iterator[TargetBlock]:
         counts = self._counts = StreamCounts()
-        samples = deliver(self._source, self._sampling, self._ahead_ns, *self._key, counts)
-        for part in _complete(samples):
-            block = self._target_block(part)
-            counts.delivered += len(block.times_ns)
-            counts.values += block.values.size
-            yield block
+        with _read_for(self._key[1]):
+            samples = deliver(self._source, self._sampling, self._ahead_ns, *self._key, counts)
+            for part in _complete(samples):
+                block = self._target_block(part)
+                counts.delivered += len(block.times_ns)
+                counts.values += block.values.size
+                yield block
 
     def _target_block(self, samples: Samples) -> TargetBlock:
         n = len(samples.times_ns)
@@ -283,6 +288,16 @@ class PlaylistTarget:
             counts.values += len(times)
             group = line.group[piece]
             yield TargetBlock(times, self._labels[line.recording[piece]], group, learn[group])
+
+
+@contextmanager
+def _read_for(stream: str) -> Iterator[None]:
+    """Let errors know which stream was read: several may read one file."""
+    try:
+        yield
+    except InputError as error:
+        error.stream = stream
+        raise
 
 
 def _open_table(source: TableSource | TableLabels) -> Table:

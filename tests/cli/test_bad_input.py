@@ -194,6 +194,64 @@ def test_faults_in_files(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert_not_complete(tmp_path)
 
 
+SHARED = """
+sensors:
+  one: {file: all.csv, time: t, columns: [a], nominal_period: 100 ms}
+  two:
+    file: all.csv
+    time: t
+    columns: [b]
+    nominal_period: 100 ms
+targets:
+  three: {population: output, file: all.csv, time: t, columns: [c], nominal_period: 100 ms}
+populations:
+  one: {}
+  two: {}
+  output: {size: 3, nonlinearity: softmax}
+projections:
+  - {from: one, to: output}
+  - {from: two, to: output}
+"""
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "until", "origin"),
+    [
+        ("t,a,b,c", "x,1,1", "9 h", "sensors.one.file in shared.yaml:3"),
+        ("t,a,b,c", "1,x,1", "9 h", "sensors.two.file in shared.yaml:5"),
+        ("t,a,b,c", "1,1,5", "9 h", "targets.three.file in shared.yaml:10"),  # no class of its population
+        ("t,a,b,c", "1,1,-5", "9 h", "targets.three.file in shared.yaml:10"),
+        ("t,a,B,c", "1,1,1", "9 h", "sensors.two.columns in shared.yaml:7"),
+        ("T,a,b,c", "1,1,1", "9 h", "sensors.one.time in shared.yaml:3"),
+        ("t,a,b,c", "1,,1", "9 h", "sensors.two.file in shared.yaml:5"),
+        ("t,a,b,c", "1", "9 h", "sensors.one.file in shared.yaml:3"),  # a line that is too short
+        ("t,a,b,c", "1,1,1", None, "sensors.one.file in shared.yaml:3"),  # a time that is looked at for the end
+    ],
+)
+def test_a_fault_in_a_file_names_who_reads_it(
+    header: str, cells: str, until: str | None, origin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several sensors may read one file; a fault far down in it comes when the run is under way."""
+    monkeypatch.chdir(tmp_path)
+    n, last = 4_500, "much" if until is None else "5000"
+    rows = [header, *(f"{k},{k % 3},{k % 4},{k % 3}" for k in range(n)), f"{last},{cells}"]
+    Path("all.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    Path("shared.yaml").write_text(SHARED + (f"duration: {until}\n" if until else ""), encoding="utf-8")
+    for command in (["validate"], ["run", "--no-trace", "--engine", "dense", "--out", "run"]):
+        result = eventnet_here(*command, "shared.yaml")
+        assert_one_error(result, f"{tmp_path / 'all.csv'}: ")
+        assert result.err.rstrip().endswith(f" ({origin})"), result.err
+
+
+def test_a_fault_in_a_file_of_recordings_names_who_plays_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_walks(tmp_path, FROM_PLAYLISTS)
+    Path("walks.npz").write_bytes(b"PK")
+    result = eventnet_here("validate", path.name)
+    assert_only_error(result, "walks.npz: the file is not an intact .npz")
+    assert result.err.endswith(f" (playlists.walks.file in {path.name}:4)\n")
+
+
 LINEAR = FROM_FILE.replace("softmax", "linear")
 AS_SIGNAL = "{population: output, signal: {file: labels.csv, time: t, columns: [label], nominal_period: 100 ms}}"
 

@@ -9,12 +9,18 @@ from eventnet.config import Config
 from eventnet.config.faults import source_of
 from eventnet.engines.base import Streams
 from eventnet.network import derive
-from eventnet.sensors.build import PlaylistTarget
+from eventnet.sensors.build import PlaylistTarget, SampledSensor
 from eventnet.sensors.spec import TableLabels, TableSource
 from eventnet.units import NS_PER, format_ns
 
 YEAR_NS = 365 * 24 * NS_PER["h"]
 """A file whose first sample comes later than this counts its times from another day than that of the run."""
+
+
+ODD_RATIO = 100
+"""How far the time from sample to sample may be from what is said of it. Between s, ms, us and ns it is further; where
+samples come when something happens it seldom is.
+"""
 
 
 class Span(NamedTuple):
@@ -45,7 +51,10 @@ def end_of_stream(stream: object) -> int | None:
 
 def warnings_of_spans(config: Config, streams: Streams, spans: Mapping[str, Span]) -> dict[str, str]:
     """By stream, what is odd about when it gives samples, in words; streams with nothing odd are left out."""
-    found = {name: _never_settled(streams[name]) or _late_first(config, spans, name) for name in spans}
+    found = {
+        name: _never_settled(streams[name]) or _late_first(config, spans, name) or _odd_step(config, streams, name)
+        for name in streams
+    }
     return {name: f"{called(config, name)} {text}" for name, text in found.items() if text is not None}
 
 
@@ -75,8 +84,22 @@ def _never_settled(stream: object) -> str | None:
     return f"gives no label in {groups}: its settle is as long as the longest piece there, or longer"
 
 
+def _odd_step(config: Config, streams: Streams, name: str) -> str | None:
+    stream = streams[name]
+    step_ns = stream.own_step_ns if isinstance(stream, SampledSensor) else None
+    if step_ns is None:
+        return None
+    nominal_ns = next(sensor.period_ns for sensor in config.network.sensors if sensor.name == name)
+    if max(step_ns, nominal_ns) < ODD_RATIO * min(step_ns, nominal_ns):
+        return None
+    return (
+        f"has a sample every {readable(step_ns)}, where nominal_period says {readable(nominal_ns)}: check time_unit "
+        "and nominal_period"
+    )
+
+
 def _late_first(config: Config, spans: Mapping[str, Span], name: str) -> str | None:
-    first_ns = spans[name].first_ns
+    first_ns = spans[name].first_ns if name in spans else None
     if first_ns is None or not isinstance(source_of(config, name), TableSource | TableLabels):
         return None
     beyond = _beyond(config, spans, name, first_ns)

@@ -15,12 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.errors import InputError
-from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows
+from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows, usual_step_ns
 
 MAX_TIME_NS = int(np.iinfo(np.int64).max)
 
 TIMES_AS_NUMBERS = "write times as numbers: the seconds since the run begins, which is one moment for all files"
 """What would do in place of dates and times of day."""
+
+_SAVE = "save times and values by name: np.savez('log.npz', t=times, a=values)"
+_EXPORT = "save its table as .csv, .parquet or .npz"
+_FORMS = {
+    b"\x93NUMPY": (None, "a single array, as in an .npy", _SAVE),
+    b"\x80": (None, "pickled, of which nothing is loaded", _SAVE),
+    b"\x1f\x8b": (None, "packed by gzip", "unpack it"),
+    b"PK\x03\x04": (".npz", "a zip archive, an .npz or a spreadsheet", f"give it its own ending, or {_EXPORT}"),
+    b"PAR1": (".parquet", "a .parquet", "give it that ending"),
+    b"\x89HDF": (None, "of HDF5", _EXPORT),
+    b"MATLAB": (None, "of MATLAB", _EXPORT),
+    b"\xd0\xcf\x11\xe0": (None, "a spreadsheet", _EXPORT),
+}
+"""How files of other forms begin, which ending they have with us, what they are, and what would do."""
 
 _UNREADABLE = (
     OSError,
@@ -54,6 +68,10 @@ class ArrayRows:
     def first_time_ns(self) -> int | None:
         first = NO_TIME if len(self.times_ns) == 0 else int(self.times_ns[0])
         return None if first == NO_TIME else first
+
+    @property
+    def step_ns(self) -> int | None:
+        return usual_step_ns(self.times_ns[:CHUNK_ROWS])
 
     def rows(self) -> Iterator[RawRows]:
         for start in range(0, len(self.times_ns), CHUNK_ROWS):
@@ -93,7 +111,7 @@ def rows_of_arrays(times_ns: Any, values: Any, partial: bool, place: str) -> Arr
 
 def as_floats(numbers: NDArray[Any], place: str, field: str) -> NDArray[np.float64]:
     """`numbers` as float64, or InputError where they are not real numbers."""
-    if not (np.issubdtype(numbers.dtype, np.number) or numbers.dtype == np.bool_) or np.iscomplexobj(numbers):
+    if numbers.dtype.kind not in "biuf":  # a difference of dates would pass for a whole number
         raise InputError(
             "must hold real numbers",
             place=place,
@@ -104,12 +122,13 @@ def as_floats(numbers: NDArray[Any], place: str, field: str) -> NDArray[np.float
     return numbers.astype(np.float64, copy=False)
 
 
-def to_ns(times: NDArray[Any], unit_ns: int, place: str, field: str) -> NDArray[np.int64]:
+def to_ns(times: NDArray[Any], unit_ns: int, place: str, field: str, first_row: int | None = None) -> NDArray[np.int64]:
     """Times in units of `unit_ns` nanoseconds as int64 [n], rounded; `NO_TIME` where a float is not finite.
 
-    Integers convert exactly. Raises InputError where they are not numbers or do not fit.
+    Integers convert exactly. Raises InputError where they are not numbers or do not fit, which names the row where
+    the number of the first is given.
     """
-    if np.issubdtype(times.dtype, np.integer):
+    if times.dtype.kind in "iu":
         # Python integers, since the absolute value of the smallest int64 does not fit into one
         fits = len(times) == 0 or max(int(times.max()), -int(times.min())) <= MAX_TIME_NS // unit_ns
         scaled = times.astype(np.int64) * unit_ns if fits else times
@@ -122,12 +141,14 @@ def to_ns(times: NDArray[Any], unit_ns: int, place: str, field: str) -> NDArray[
         scaled = np.where(finite, rounded if fits else 0.0, 0.0).astype(np.int64)
         scaled[~finite] = NO_TIME
     if not fits:
+        sizes = np.abs(times.astype(np.float64))
+        row = int(np.argmax(np.where(np.isfinite(sizes), sizes, 0.0)))
         raise InputError(
             "a time does not fit into 64-bit nanoseconds (292 years)",
             place=place,
-            field=field,
-            value=f"{np.abs(times.astype(np.float64)).max():g}",
-            remedy="check the time unit",
+            field=field if first_row is None else f"row {first_row + row}, {field}",
+            value=times[row].item(),
+            remedy="check time_unit",
         )
     return scaled
 
@@ -147,7 +168,6 @@ def load_arrays(file: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     check_is_file(file)
     try:
         if not zipfile.is_zipfile(file):
-            _refuse_other_archives(file)
             raise ValueError("it is no zip archive")
         # opened here, since np.load leaves a damaged file open
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
@@ -157,7 +177,7 @@ def load_arrays(file: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     except InputError:
         raise
     except _UNREADABLE as error:
-        raise unreadable(file, ".npz", error) from error
+        raise other_form(file, ".npz") or unreadable(file, ".npz", error) from error
     if missing is not None:
         raise InputError(
             "the file has no array of this name",
@@ -185,15 +205,19 @@ def _loaded(archive: Any, file: Path, name: str) -> NDArray[Any]:
     return array
 
 
-def _refuse_other_archives(file: Path) -> None:
-    """InputError where a file of another form is called .npz."""
-    with file.open("rb") as opened:
-        begins = opened.read(6)
-    forms = {b"\x93NUMPY": "a single array, as in an .npy", b"\x80": "pickled, and nothing pickled is loaded"}
-    for magic, form in forms.items():
-        if begins.startswith(magic):
-            remedy = "save times and values by name: np.savez('log.npz', t=times, a=values)"
-            raise InputError(f"the file is {form}", place=str(file), remedy=remedy)
+def other_form(file: Path, form: str) -> InputError | None:
+    """The error for a file that is of another form than its name says; None where that cannot be told."""
+    try:
+        with file.open("rb") as opened:
+            begins = opened.read(8)
+    except OSError:
+        return None
+    for magic, (own, found, remedy) in _FORMS.items():
+        if begins.startswith(magic) and form != own:
+            return InputError(f"the file is {found}, and no {form}", place=str(file), remedy=remedy)
+    if form == ".parquet" and begins and not begins.startswith(b"PAR1"):
+        return InputError("the file is no .parquet", place=str(file), remedy="give it the ending of what it is")
+    return None
 
 
 def unreadable(file: Path, form: str, error: Exception) -> InputError:

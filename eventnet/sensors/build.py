@@ -108,6 +108,15 @@ class SampledSensor:
         """
         return start_of_source_ns(self._source, self._sampling, 0)
 
+    @property
+    def own_step_ns(self) -> int | None:
+        """The usual time from one sample to the next, as the first rows have it; None where a period says when to take
+        samples.
+        """
+        if isinstance(self._source, Signal) or self._sampling.period_ns is not None:
+            return None
+        return self._source.step_ns
+
     @cached_property
     def duration_ns(self) -> int | None:
         """The earliest time before which every sample is taken (jitter aside); None where there is no end.

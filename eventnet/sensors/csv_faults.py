@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from eventnet.errors import InputError
@@ -12,7 +13,11 @@ from eventnet.sensors.arrays import TIMES_AS_NUMBERS
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 _DATE_OR_TIME = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _COMMA_FOR_POINT = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
+
+LINES_ALIKE = 3
+"""So many lines that are alike are no slip in one of them."""
 
 _NOT_UTF8 = ("utf-8", "utf8")
 """What Python's and Arrow's errors say of bytes that are no UTF-8."""
@@ -27,7 +32,19 @@ def csv_fault(file: Path, error: Exception) -> InputError | None:
         return None
 
 
-def separator_fault(file: Path, header: str, wanted: str | None = None) -> InputError | None:
+def names_fault(file: Path, names: list[str], wanted: str) -> InputError | None:
+    """What is wrong with the line of names that lacks the `wanted` one; None where it may be the wanted one."""
+    if all(_NUMBER.fullmatch(name.strip()) for name in names):
+        return InputError(
+            "the first line has numbers in place of column names",
+            place=str(file),
+            value=",".join(names),
+            remedy=f"put a line of names before it: {wanted} and others, one for each of the {len(names)} columns",
+        )
+    return _separator_fault(file, names[0], wanted) if len(names) == 1 else None
+
+
+def _separator_fault(file: Path, header: str, wanted: str | None = None) -> InputError | None:
     """What is wrong with a file whose line of names has no comma; None where nothing else separates them. A name may
     have spaces: they separate where they cut out the `wanted` one.
     """
@@ -53,10 +70,14 @@ def not_a_number(text: str, place: str, field: str) -> InputError:
     elif stripped.lower() in ("true", "false"):
         problem, remedy = "not a number", "write 1 for true and 0 for false"
     elif _COMMA_FOR_POINT.fullmatch(stripped):
-        problem, remedy = "not a number", f"write a point for the comma: {stripped.replace(',', '.')}"
+        with_point, without = stripped.replace(",", "."), stripped.replace(",", "")
+        problem, remedy = "not a number", f"write {with_point} or {without}, whichever is meant"
     else:
         problem = "not a number"
-        remedy = "correct the cell, leave it empty and set policies.nonfinite to drop, or name another column"
+        remedy = (
+            "correct the cell, leave it empty and set policies.nonfinite to drop, or name a column of numbers "
+            "(classes are numbers from 0)"
+        )
     return InputError(problem, place=place, field=field, value=text, remedy=remedy)
 
 
@@ -76,17 +97,26 @@ def _first_uneven(file: Path) -> InputError | None:
         return InputError("the file is empty", place=str(file), remedy=remedy)
     if (cell := _not_utf8(names)) is not None:  # where lines of text end is then anybody's guess
         return _foreign(file, header_line, cell)
-    if len(names) == 1 and (fault := separator_fault(file, names[0])) is not None:
+    if len(names) == 1 and (fault := _separator_fault(file, names[0])) is not None:
         return fault
     for line, cells in rows:
         if len(cells) != len(names):
-            is_last = next(rows, None) is None
+            next_lengths = [len(after) for _, after in islice(rows, LINES_ALIKE)]
+            if not next_lengths:
+                remedy = "correct it, or copy the file again: it may be cut short"
+            elif all(n_cells == len(cells) for n_cells in next_lengths):
+                remedy = (
+                    f"lines after it have {len(cells)}, too: the first line must name as many columns, with nothing "
+                    "before it, and numbers have a point where they have a comma"
+                )
+            else:
+                remedy = "correct the line"
             return InputError(
                 f"has {_counted(len(cells), 'cell')} where the file has {_counted(len(names), 'column')}",
                 place=str(file),
                 field=f"line {line}",
                 value=",".join(cells),
-                remedy="correct it, or copy the file again: it may be cut short" if is_last else "correct the line",
+                remedy=remedy,
             )
     return None
 

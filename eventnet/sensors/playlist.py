@@ -131,6 +131,10 @@ class PlaylistRows:
     def first_time_ns(self) -> int | None:
         return int(self.timeline.start_ns[0])
 
+    @property
+    def step_ns(self) -> int | None:
+        return self.timeline.row_period_ns
+
     def last_time_ns(self) -> int | None:
         return self.timeline.duration_ns - self.timeline.row_period_ns
 

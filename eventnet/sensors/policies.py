@@ -37,6 +37,7 @@ from eventnet.sensors.samples import (
     tick_chunks,
 )
 from eventnet.sensors.spec import Policies, Policy
+from eventnet.units import format_ns
 
 
 def clean(
@@ -181,7 +182,7 @@ def _mind_gaps(
         counts.gap += 1
         if policies.gap is Policy.ERROR:
             raise InputError(
-                f"no sample for {steps[end]} ns, longer than max_gap ({policies.max_gap_ns} ns)",
+                f"no sample for {format_ns(int(steps[end]))}, longer than max_gap ({format_ns(policies.max_gap_ns)})",
                 place=source.place,
                 field=f"the gap before {samples.times_ns[end]} ns",
                 remedy="allow a longer gap, or set policies.gap to drop or hold",

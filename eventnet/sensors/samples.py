@@ -64,8 +64,9 @@ class RowSource(Protocol):
     """A source with rows of its own: arrays, a table, a playlist.
 
     `columns` and `place` are for messages. `partial`: a row may leave channels out. `hold_until_ns`: when the
-    last row stops being shown (None: nothing is shown after the instant of the last row). `first_time_ns`: the time
-    of the first row, None where it has none; it is known without reading on.
+    last row stops being shown (None: nothing is shown after the instant of the last row). Known without reading on:
+    `first_time_ns`, the time of the first row (None: it has none), and `step_ns`, the usual time from one of the first
+    rows to the next (None: there are fewer than two).
     """
 
     @property
@@ -82,6 +83,9 @@ class RowSource(Protocol):
 
     @property
     def first_time_ns(self) -> int | None: ...
+
+    @property
+    def step_ns(self) -> int | None: ...
 
     def rows(self) -> Iterator[RawRows]:
         """All rows from the beginning, at most `CHUNK_ROWS` at a time."""
@@ -122,6 +126,13 @@ def forward_fill(values: NDArray[np.float64], held: NDArray[np.float64]) -> NDAr
         return values
     last = np.maximum.accumulate(np.where(present, np.arange(len(values))[:, None], -1), axis=0)
     return np.where(last >= 0, np.take_along_axis(values, np.maximum(last, 0), axis=0), held)
+
+
+def usual_step_ns(times_ns: NDArray[np.int64]) -> int | None:
+    """The median of the steps forward between times int64 [n], in ns; None where there is none."""
+    steps = np.diff(times_ns[times_ns != NO_TIME])
+    steps = steps[steps > 0]
+    return int(np.median(steps)) if len(steps) else None
 
 
 def tick_chunks(times: range) -> Iterator[NDArray[np.int64]]:

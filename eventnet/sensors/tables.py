@@ -31,11 +31,12 @@ from eventnet.sensors.arrays import (
     check_is_file,
     columns_of,
     load_arrays,
+    other_form,
     to_ns,
     unreadable,
 )
-from eventnet.sensors.csv_faults import csv_fault, not_a_number, separator_fault
-from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows
+from eventnet.sensors.csv_faults import csv_fault, names_fault, not_a_number
+from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows, usual_step_ns
 from eventnet.sensors.spec import TableLabels, TableSource
 from eventnet.units import NS_PER
 
@@ -71,6 +72,7 @@ class ColumnRows:
     columns: tuple[str, ...]
     partial: bool
     first_time_ns: int | None = None
+    step_ns: int | None = None
 
     @property
     def place(self) -> str:
@@ -95,10 +97,11 @@ class ColumnRows:
             number += batch.num_rows
         return None if last == NO_TIME else last
 
-    def first_of(self, batch: Any) -> int | None:
-        """The time of the first row of the first batch, None where it has none."""
-        (first,) = self._times(batch.slice(0, 1), 1).tolist()
-        return None if first == NO_TIME else int(first)
+    def knowing(self, batch: Any) -> ColumnRows:
+        """The same rows, with what their first batch tells."""
+        times = self._times(batch.slice(0, CHUNK_ROWS), 1)
+        first = None if times[0] == NO_TIME else int(times[0])
+        return replace(self, first_time_ns=first, step_ns=usual_step_ns(times))
 
     def _convert(self, batch: Any, first_row: int) -> RawRows:
         times = self._times(batch, first_row)
@@ -117,7 +120,7 @@ class ColumnRows:
 
     def _times(self, batch: Any, first_row: int) -> NDArray[np.int64]:
         numbers, empty = self._numbers(batch, self.time, first_row)
-        times = to_ns(numbers, self.unit_ns, self.place, f"column {self.time!r}")
+        times = to_ns(numbers, self.unit_ns, self.place, f"column {self.time!r}", first_row)
         times[empty] = NO_TIME
         return times
 
@@ -294,24 +297,24 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
     if first is None:
         raise _empty(spec.file)
     rows = ColumnRows(spec.file, spec.time, NS_PER[spec.time_unit], columns, partial)
-    rows = replace(rows, first_time_ns=rows.first_of(first))
+    rows = rows.knowing(first)
     is_text = spec.file.suffix.lower() == ".csv"
     return Table(rows, None if is_text else tuple(str(kinds[names.index(column)]) for column in columns))
 
 
 def _not_one(file: Path, names: list[str], field: str, name: str) -> InputError:
     """The error for a column that is not there once."""
-    shown = ", ".join(names)
+    has_spaces = any(each != each.strip() for each in names)
+    remedy = f"it has {', '.join(repr(each) if has_spaces else each for each in names)}"
     if name in names:
-        problem, remedy = (
-            f"{names.count(name)} columns have this name",
-            f"rename all but one in the file; it has {shown}",
-        )
+        problem, remedy = f"{names.count(name)} columns have this name", f"rename all but one in the file; {remedy}"
     else:
-        fault = separator_fault(file, names[0], name) if len(names) == 1 and file.suffix.lower() == ".csv" else None
+        fault = names_fault(file, names, name) if file.suffix.lower() == ".csv" else None
         if fault is not None:
             return fault
-        problem, remedy = "the file has no column of this name", f"it has {shown}"
+        problem = "the file has no column of this name"
+        if has_spaces:
+            remedy += ", with these spaces: take them out of the file, or write them in quotes"
     return InputError(problem, place=str(file), field=field, value=name, remedy=remedy)
 
 
@@ -344,8 +347,9 @@ def _schema(file: Path) -> tuple[list[str], list[Any]]:
 
 def _unreadable(file: Path, error: Exception) -> InputError:
     """The error for a file that cannot be decoded, with the line where that can be told."""
-    fault = csv_fault(file, error) if file.suffix.lower() == ".csv" else None
-    return fault or unreadable(file, file.suffix, error)
+    form = file.suffix.lower()
+    fault = other_form(file, form) or (csv_fault(file, error) if form == ".csv" else None)
+    return fault or unreadable(file, form, error)
 
 
 def _batches(file: Path, names: tuple[str, ...]) -> Iterator[Any]:

@@ -294,6 +294,24 @@ def test_whole_numbers_beyond_the_classes_of_a_linear_population(tmp_path: Path)
         assert_one_error(eventnet_here(*command), "labels.csv: touch", "got 1", "themselves, put the file under signal")
 
 
+def test_samples_far_from_their_nominal_period_are_warned_of(tmp_path: Path) -> None:
+    """As where milliseconds are taken for seconds, or the other way round."""
+    path = write(tmp_path)  # a sample every 100 ms
+    for clock, step, nominal in (
+        ("nominal_period: 100 ms", None, None),
+        ("nominal_period: 9 s", None, None),
+        ("nominal_period: 10 s", "100 ms", "10 s"),
+        ("nominal_period: 1 ms", "100 ms", "1 ms"),
+        ("nominal_period: 100 ms, time_unit: ms", "100 us", "100 ms"),
+        ("rate: 1 kHz", None, None),  # which asks a slow sensor often
+    ):
+        path.write_text(FROM_FILE.replace("nominal_period: 100 ms}\ntargets", clock + "}\ntargets"), encoding="utf-8")
+        told = f"sensor skin has a sample every {step}, where nominal_period says {nominal}: check time_unit and "
+        expected = [told + "nominal_period"] if step else []
+        assert [text for text in warnings_of(path) if text.startswith("sensor")] == expected
+        assert warnings_while_running(path) == expected
+
+
 def test_columns_that_nobody_may_have_meant_are_warned_of(tmp_path: Path) -> None:
     for columns, words in (
         ("left, right", ()),

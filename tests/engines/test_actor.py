@@ -325,6 +325,7 @@ def test_a_spike_too_large_to_count_stops_the_run(value):
         ({"seed": -1}, "seed: must not be negative"),
         ({"seed": 1.0}, "seed: must be a whole number"),
         ({"learning": Learning("past", 0.1)}, "learning.rule: must be a Rule .*Rule.PAST"),
+        ({"learning": Learning(None, 0.1)}, r"learning.rule: must be a Rule \(got None\)"),
         ({"learning": 0.1}, "learning: must be a Learning"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 
 import numpy as np
@@ -241,7 +242,7 @@ def test_dates_in_place_of_times_are_told_what_would_do(tmp_path, form):
         ("31.12.2024", "a date or a time of day, not a number", "seconds since the run begins", "1.5"),
         ("True", "not a number", "write 1 for true and 0 for false", "1"),
         ("false", "not a number", "write 1 for true and 0 for false", "0"),
-        ('"1,5"', "not a number", "write a point for the comma: 1.5", "1.5"),
+        ('"1,5"', "not a number", "write 1.5 or 15, whichever is meant", "1.5"),
         ("n/a", "not a number", "leave it empty and set policies.nonfinite to drop", ""),
         ("3 V", "not a number", "leave it empty and set policies.nonfinite to drop", ""),
     ],
@@ -271,6 +272,9 @@ def test_another_separator_is_named(tmp_path, lines, sign, sep):
     error = refusal(lambda: sensor(path, columns=("a",)))
     assert (error.problem, error.value) == (f"columns are separated by {sign} and not by commas", lines[0])
     assert f"sep='{sep}'" in error.remedy
+    better = "\n".join(lines).replace(",", ".").replace(";" if sep == ";" else lines[0][1], ",")
+    path.write_text(better + "\n")
+    assert len(samples_of(sensor(path, columns=("a",)).blocks())) == 1
     path.write_text("my time\n0\n")  # a name may have spaces
     assert refusal(lambda: sensor(path, columns=("a",))).problem == "the file has no column of this name"
 
@@ -286,6 +290,68 @@ def test_a_two_dimensional_array_among_columns_is_told_how_it_is_named(tmp_path)
         "'t' has 2: save X.T, since each row is a sample and each column a channel"
     )
     assert full(sensor(path, values="T").blocks())[1].tolist() == np.ones((2, 3)).tolist()
+
+
+def test_a_line_of_names_that_is_none(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("0.0,1\n0.1,2\n")
+    error = refusal(lambda: sensor(path, columns=("a",)))
+    assert (error.problem, error.value) == ("the first line has numbers in place of column names", "0.0,1")
+    path.write_text("t,a\n0.0,1\n0.1,2\n")
+    assert len(samples_of(sensor(path, columns=("a",)).blocks())) == 2
+    path.write_text("t, a\n0.0,1\n0.1,2\n")
+    assert refusal(lambda: sensor(path, columns=("a",))).remedy.startswith("it has 't', ' a', with these spaces")
+    assert len(samples_of(sensor(path, columns=(" a",)).blocks())) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "n_cells", "better"),
+    [
+        ("# walk 3\nt,a\n0,1\n1,2\n2,3\n", 2, 2, "t,a\n0,1\n1,2\n2,3\n"),
+        ("t,a\n0,1,\n1,2,\n2,3,\n", 2, 3, "t,a,x\n0,1,\n1,2,\n2,3,\n"),
+        ("t,a\n0,0,1\n1,0,2\n2,0,3\n", 2, 3, "t,a\n0.0,1\n1.0,2\n2.0,3\n"),
+    ],
+)
+def test_lines_that_are_all_longer_are_no_slip(tmp_path, text, line, n_cells, better):
+    path = tmp_path / "log.csv"
+    path.write_text(text)
+    error = refusal(lambda: list(sensor(path, columns=("a",)).blocks()))
+    assert error.field == f"line {line}"
+    assert error.remedy.startswith(f"lines after it have {n_cells}, too: the first line must name as many columns")
+    path.write_text(better)
+    assert len(samples_of(sensor(path, columns=("a",)).blocks())) == 3
+
+
+def test_files_that_are_not_what_their_names_say(tmp_path):
+    csv = b"t,a\n0,1\n"
+    write(tmp_path / "good.parquet", {"t": [0.0], "a": [1.0]})
+    write(tmp_path / "good.npz", {"t": [0.0], "a": [1.0]})
+    for name, content, words in (
+        ("log.csv", gzip.compress(csv), "packed by gzip, and no .csv; unpack it"),
+        ("log.csv", (tmp_path / "good.parquet").read_bytes(), "a .parquet, and no .csv; give it that ending"),
+        ("log.csv", (tmp_path / "good.npz").read_bytes(), "a zip archive, an .npz or a spreadsheet, and no .csv"),
+        ("log.npz", (tmp_path / "good.parquet").read_bytes(), "a .parquet, and no .npz; give it that ending"),
+        ("log.parquet", csv, "no .parquet; give it the ending of what it is"),
+        ("log.parquet", b"\x89HDF\r\n\x1a\n", "of HDF5, and no .parquet; save its table as .csv"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert words in str(refusal(lambda name=name: list(sensor(tmp_path / name, columns=("a",)).blocks())))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_time_beyond_all_is_quoted_with_its_row(tmp_path, form):
+    path = write(tmp_path / f"log{form}", {"t": [0, 1700000000123456789], "a": [1.0, 2.0]})
+    error = refusal(lambda: list(sensor(path, columns=("a",)).blocks()))
+    assert "(got 1700000000123456789); check time_unit" in str(error)
+    if form != ".npz":
+        assert error.field == "row 2, column 't'"
+    assert len(samples_of(sensor(path, columns=("a",), time_unit="ns").blocks())) == 2
+
+
+def test_lengths_of_time_are_no_numbers(tmp_path):
+    """Of numpy's types that of a difference of dates counts as one of whole numbers."""
+    np.savez(tmp_path / "log.npz", t=np.arange(2).astype("timedelta64[ms]"), a=np.ones(2))
+    assert "seconds since the run begins" in refusal(lambda: sensor(tmp_path / "log.npz", columns=("a",))).remedy
 
 
 def test_files_packed_or_of_other_forms_are_told_what_would_do(tmp_path):
@@ -304,7 +370,7 @@ def test_files_that_cannot_be_used_say_why(tmp_path):
     assert "use one of ns, us" in str(refusal(lambda: sensor(table, time_unit="days")))
     assert "only an .npz has" in str(refusal(lambda: sensor(table, values="a")))
     far = write(tmp_path / "far.csv", {"t": [10**15], "a": [1]})
-    assert "check the time unit" in str(refusal(lambda: list(sensor(far, time_unit="h").blocks())))
+    assert "check time_unit" in str(refusal(lambda: list(sensor(far, time_unit="h").blocks())))
     twins = tmp_path / "twins.csv"
     twins.write_text("t,a,a\n0,1,2\n")
     assert "2 columns have this name" in str(refusal(lambda: sensor(twins, columns=("a",))))

@@ -268,7 +268,7 @@ class _Builder:
                 where,
                 "no value",
                 value=Written(node.value) if node.value else None,
-                remedy="give a value ({} for a section of defaults only), or take the key out",
+                remedy="give a value ({} for a section of defaults only, [a, b] for a list), or take the key out",
             )
         if isinstance(value, float) and not math.isfinite(value):
             raise self.error(where, "must be a finite number", value=node.value, remedy="write an ordinary number")

@@ -167,7 +167,8 @@ def check_targets(name: str, population: Population, block: TargetBlock) -> None
         outside = (values < 0) | (values >= population.size)
         if outside.any():
             at = int(np.argmax(outside))
-            classes = f"use 0 to {population.size - 1}, or make {population.name!r} larger"
+            larger = f"make {population.name!r} larger, with a neuron for each class"
+            classes = f"use 0 to {population.size - 1}, or {larger}" if population.size > 1 else larger
             if population.nonlinearity is not Nonlinearity.SOFTMAX:
                 classes = (
                     f"to give the numbers themselves, put the file under signal, or give floats; for classes {classes}"

@@ -22,6 +22,9 @@ MAX_TIME_NS = int(np.iinfo(np.int64).max)
 TIMES_AS_NUMBERS = "write times as numbers: the seconds since the run begins, which is one moment for all files"
 """What would do in place of dates and times of day."""
 
+AS_NUMBERS = "write it as numbers (classes are numbers from 0), or name another"
+"""What would do in place of text, and of whatever else is no number."""
+
 _SAVE = "save times and values by name: np.savez('log.npz', t=times, a=values)"
 _EXPORT = "save its table as .csv, .parquet or .npz"
 _FORMS = {
@@ -117,7 +120,7 @@ def as_floats(numbers: NDArray[Any], place: str, field: str) -> NDArray[np.float
             place=place,
             field=field,
             value=str(numbers.dtype),
-            remedy=TIMES_AS_NUMBERS if numbers.dtype.kind in "mM" else "name a numeric array",
+            remedy=TIMES_AS_NUMBERS if numbers.dtype.kind in "mM" else AS_NUMBERS,
         )
     return numbers.astype(np.float64, copy=False)
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from eventnet.errors import InputError
 from eventnet.sensors.arrays import (
+    AS_NUMBERS,
     TIMES_AS_NUMBERS,
     ArrayRows,
     as_floats,
@@ -266,6 +267,8 @@ def _other_dimensions(spec: TableSource | TableLabels, name: str, array: NDArray
     """What would do where an array has other dimensions than its use needs."""
     if name == spec.values and array.ndim == 1:
         return f"name it under columns: columns: [{name}], without values"
+    if name == spec.time and array.ndim == 2 and array.shape[1] == 1:
+        return f"save {name}[:, 0]"
     if name == spec.time or array.ndim != 2:
         shape = "two: a row for each sample, a column for each channel" if name == spec.values else "one"
         return f"save it with {shape}"
@@ -289,7 +292,7 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
                 place=place,
                 field=name,
                 value=str(kind),
-                remedy=TIMES_AS_NUMBERS if pa.types.is_temporal(kind) else "name another",
+                remedy=TIMES_AS_NUMBERS if pa.types.is_temporal(kind) else AS_NUMBERS,
             )
     if not columns:
         raise InputError("there is no column beside the time", place=place, field="columns")

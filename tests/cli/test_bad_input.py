@@ -291,7 +291,13 @@ def test_what_targets_give_is_shown(tmp_path: Path) -> None:
 def test_whole_numbers_beyond_the_classes_of_a_linear_population(tmp_path: Path) -> None:
     path = write(tmp_path, config=LINEAR.replace("size: 3", "size: 1"))
     for command in (["validate", str(path)], ["run", str(path), "--out", str(tmp_path / "run")]):
-        assert_one_error(eventnet_here(*command), "labels.csv: touch", "got 1", "themselves, put the file under signal")
+        assert_one_error(
+            eventnet_here(*command), "labels.csv: touch", "got 1", "themselves, put the file under signal", "larger"
+        )
+    line = next(line for line in FROM_FILE.splitlines() if "labels.csv" in line)
+    followed = LINEAR.replace("size: 3", "size: 1").replace(line, f"  touch: {AS_SIGNAL}")
+    assert eventnet_here("validate", str(write(tmp_path, config=followed))).code == 0
+    assert eventnet_here("validate", str(write(tmp_path, config=LINEAR))).code == 0
 
 
 def test_samples_far_from_their_nominal_period_are_warned_of(tmp_path: Path) -> None:

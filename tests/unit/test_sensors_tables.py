@@ -168,6 +168,7 @@ def test_a_column_of_words_is_refused_by_name(tmp_path, form):
     error = refusal(lambda: list(sensor(path, columns=("a",)).blocks()))
     assert error.place == str(path)
     assert "a" in error.field
+    assert "(classes are numbers from 0)" in error.remedy
     if form == ".csv":
         assert error.field == "row 2, column 'a'"
         assert error.value == "left"
@@ -284,6 +285,9 @@ def test_a_two_dimensional_array_among_columns_is_told_how_it_is_named(tmp_path)
     error = refusal(lambda: sensor(path, columns=("X",)))
     assert error.remedy == "name it as values: X, with the numbers of its columns, from 0: columns: [0, 1, 2]"
     assert full(sensor(path, values="X", columns=(0, 1, 2)).blocks())[1].tolist() == [[1, 2, 3], [4, 5, 6]]
+    write(path, {"t": [[0], [1]], "X": [[1, 2, 3], [4, 5, 6]], "one": [7, 8]})
+    assert refusal(lambda: sensor(path, columns=("one",))).remedy == "save t[:, 0]"
+    write(path, {"t": [0, 1], "X": [[1, 2, 3], [4, 5, 6]], "one": [7, 8]})
     assert "columns: [one], without values" in refusal(lambda: sensor(path, values="one")).remedy
     write(path, {"t": [0, 1], "X": np.ones((3, 2)).tolist(), "T": np.ones((2, 3)).tolist()})
     assert refusal(lambda: sensor(path, values="X")).remedy == (

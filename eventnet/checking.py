@@ -13,7 +13,7 @@ from eventnet.engines.streams import Sample, TargetSample, samples, sensor_strea
 from eventnet.network import derive
 from eventnet.running import end_of, open_streams
 from eventnet.sensors.spec import GeneratorSource, ImageSource
-from eventnet.spans import Span, called, end_of_sensors, end_of_stream, readable, warnings_of_spans
+from eventnet.spans import Span, called, end_of_sensors, end_of_stream, left_out, readable, warnings_of_spans
 
 Row = TypeVar("Row", Sample, TargetSample)
 
@@ -86,7 +86,8 @@ def check_data(config: Config) -> Found:
     warnings = warnings_of_spans(config, streams, spans)
     silent = {name: "gives nothing: no sample of its source is taken" for name in read if read[name].first_ns is None}
     after = {name: _after(each, sensors_end_ns) for name, each in read.items() if each.n_after > 1}
-    told = {name: f"{called(config, name)} {text}" for name, text in (after | silent).items()} | warnings
+    sparse = {name: text for name in read if (text := left_out(streams[name])) is not None}
+    told = {name: f"{called(config, name)} {text}" for name, text in (after | silent | sparse).items()} | warnings
     return Found(given, [told[name] for name in streams if name in told])
 
 

@@ -46,7 +46,7 @@ from eventnet.sensors import build_sensor, build_target
 from eventnet.sensors.build import SampledTarget
 from eventnet.sensors.images import open_images
 from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
-from eventnet.spans import called, readable, spans_of, warnings_of_spans
+from eventnet.spans import called, left_out, readable, spans_of, warnings_of_spans
 from eventnet.trace.events import Kind
 from eventnet.trace.networks import plan_of, write_plan
 from eventnet.trace.provenance import read_provenance
@@ -285,18 +285,23 @@ def _warn(console: Console, text: str) -> None:
     console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
 
 
-def _warn_of_silence(ongoing: _Ongoing, console: Console) -> None:
-    """At the end of a run: of streams that gave nothing all along, unless that was foreseen when it began."""
+def _warn_of_losses(ongoing: _Ongoing, console: Console) -> None:
+    """At the end of a run: of streams that gave nothing all along, unless that was foreseen when it began, and of those
+    of which more was left out than given.
+    """
     graph, events = derive(ongoing.config.network), ongoing.engine.totals.events
     scores = ongoing.scores.scores()
     given = {graph.network.sensors[k].name: int(events[Kind.SAMPLE, p]) for p, k in graph.sensor_of.items()}
     given |= {target: sum(every.samples for every, _ in groups.values()) for target, groups in scores.items()}
+    found = {name: left_out(stream) for name, stream in ongoing.streams.items()}
     silent = [name for name, n_samples in given.items() if n_samples == 0]
     foreseen = _odd_spans(ongoing.config, ongoing.streams) if silent else {}
     for name in silent:
-        if name not in foreseen:
-            text = f"gave nothing: no sample of its source came before the end at {readable(ongoing.until_ns)}"
-            _warn(console, f"{called(ongoing.config, name)} {text}")
+        text = f"gave nothing: no sample of its source came before the end at {readable(ongoing.until_ns)}"
+        found[name] = found[name] or (None if name in foreseen else text)
+    for name, told in found.items():
+        if told is not None:
+            _warn(console, f"{called(ongoing.config, name)} {told}")
 
 
 def groups_of(graph: Graph, streams: Streams) -> dict[str, tuple[str, ...]]:
@@ -399,7 +404,7 @@ def _play(
             raise Interrupted(writer.path)
         result = _summary(ongoing)
         writer.close("complete", now_ns, summary=result)
-    _warn_of_silence(ongoing, console)
+    _warn_of_losses(ongoing, console)
     return result
 
 

@@ -10,6 +10,7 @@ from eventnet.config.faults import source_of
 from eventnet.engines.base import Streams
 from eventnet.network import derive
 from eventnet.sensors.build import PlaylistTarget, SampledSensor
+from eventnet.sensors.samples import StreamCounts
 from eventnet.sensors.spec import TableLabels, TableSource
 from eventnet.units import NS_PER, format_ns
 
@@ -56,6 +57,17 @@ def warnings_of_spans(config: Config, streams: Streams, spans: Mapping[str, Span
         for name in streams
     }
     return {name: f"{called(config, name)} {text}" for name, text in found.items() if text is not None}
+
+
+def left_out(stream: object) -> str | None:
+    """What is odd about a stream that has been read: that its policies leave out more than it gives."""
+    counts = getattr(stream, "counts", None)
+    if not isinstance(counts, StreamCounts) or counts.late + counts.duplicate <= counts.delivered:
+        return None
+    return (
+        f"leaves out {counts.late} late and {counts.duplicate} duplicate rows, more than the {counts.delivered} that "
+        "it gives: sort the file by time, and see that its times have enough digits"
+    )
 
 
 def called(config: Config, name: str) -> str:

@@ -146,13 +146,16 @@ def first_not_finite(block: SampleBlock, dtype: DTypeLike) -> int:
 
 
 def not_finite(name: str, time_ns: int, values: NDArray[np.floating]) -> InputError:
-    """What is said of a sample of which not all values are finite."""
+    """What is said of a sample of which not all values are finite, as numbers of the network's type."""
+    remedy = "clean the source, or set its nonfinite policy to drop or hold"
+    if values.dtype == np.float32:
+        remedy += "; a number that is too large for float32 needs dtype: float64, or a scale"
     return InputError(
         "values must be finite",
         place=name,
         field=f"sample at {format_ns(time_ns)}",
         value=float(values[~np.isfinite(values)][0]),
-        remedy="clean the source, or set its nonfinite policy to drop or hold",
+        remedy=remedy,
     )
 
 

@@ -129,10 +129,11 @@ def forward_fill(values: NDArray[np.float64], held: NDArray[np.float64]) -> NDAr
 
 
 def usual_step_ns(times_ns: NDArray[np.int64]) -> int | None:
-    """The median of the steps forward between times int64 [n], in ns; None where there is none."""
+    """The median of the steps between times int64 [n], in ns; None where there is none, or times are not in order."""
     steps = np.diff(times_ns[times_ns != NO_TIME])
-    steps = steps[steps > 0]
-    return int(np.median(steps)) if len(steps) else None
+    if (steps < 0).any() or not steps.any():
+        return None
+    return int(np.median(steps[steps > 0]))
 
 
 def tick_chunks(times: range) -> Iterator[NDArray[np.int64]]:

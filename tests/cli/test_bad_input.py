@@ -329,6 +329,18 @@ def test_columns_that_nobody_may_have_meant_are_warned_of(tmp_path: Path) -> Non
         assert tuple(warnings_while_running(path)) == words
 
 
+def test_a_number_that_is_too_large_for_float32(tmp_path: Path) -> None:
+    path = write(tmp_path, row(6, "0.5,1e300,1"), config="dtype: float32" + FROM_FILE)
+    assert_only_error(eventnet_here("validate", str(path)), "sample at 500 ms", "needs dtype: float64, or a scale")
+    path = write(tmp_path, row(6, "0.5,1e300,1"), config="dtype: float64" + FROM_FILE)
+    assert eventnet_here("validate", str(path)).code == 0
+    scaled = FROM_FILE.replace("columns: [left", "scale: 1e290, columns: [left")
+    assert (
+        eventnet_here("validate", str(write(tmp_path, row(6, "0.5,1e300,1"), config="dtype: float32" + scaled))).code
+        == 0
+    )
+
+
 def test_a_signal_of_another_width_is_refused_before_a_run(tmp_path: Path) -> None:
     line = next(line for line in FROM_FILE.splitlines() if "labels.csv" in line)
     path = write(tmp_path, config=LINEAR.replace(line, f"  touch: {AS_SIGNAL}"))
@@ -578,6 +590,21 @@ def test_a_sensor_that_gives_nothing_is_warned_of(tmp_path: Path) -> None:
         for engine in ("actor", "dense"):
             (none,) = warnings_while_running(path, engine)
             assert none == "sensor skin gave nothing: no sample of its source came before the end at 1.95 s"
+
+
+def test_rows_that_policies_leave_out_by_the_many_are_warned_of(tmp_path: Path) -> None:
+    """As of a file that is not sorted, or whose times are too coarse."""
+    coarse = [SAMPLES[0], *(f"{k // 10},1,1" for k in range(N_ROWS))]
+    for samples, policy, words in (
+        ([SAMPLES[0], *SAMPLES[:0:-1]], "late", "19 late and 0 duplicate rows, more than the 1 that it gives"),
+        (coarse, "duplicate", "0 late and 18 duplicate rows, more than the 2 that it gives"),
+        ([*SAMPLES[:15], *SAMPLES[5:10], *SAMPLES[15:]], "late", None),
+    ):
+        config = FROM_FILE.replace("columns: [left", f"policies: {{{policy}: drop}}, columns: [left")
+        path = write(tmp_path, samples, config=config)
+        found = [text for text in warnings_of(path) if text.startswith("sensor")]
+        assert [text.split(":")[0] for text in found] == ([f"sensor skin leaves out {words}"] if words else [])
+        assert [text for text in warnings_while_running(path) if text.startswith("sensor")] == found
 
 
 def test_times_are_read_once_before_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

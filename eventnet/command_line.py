@@ -60,11 +60,11 @@ def time_option(text: str | None, option: str, least_ns: int = 0) -> int | None:
 
 
 def time_options(start: str | None, end: str | None) -> tuple[int | None, int | None]:
-    """The nanoseconds of `--start` and `--end`; InputError where the one does not come before the other."""
+    """The nanoseconds of `--start` and `--end`; InputError where the end comes first. They may be equal."""
     start_ns, end_ns = time_option(start, "--start"), time_option(end, "--end")
-    if start_ns is not None and end_ns is not None and end_ns <= start_ns:
+    if start_ns is not None and end_ns is not None and end_ns < start_ns:
         remedy = f"--start is {start!r}: make --end the later of the two"
-        raise InputError("must come after --start", field="--end", value=end, remedy=remedy)
+        raise InputError("must not come before --start", field="--end", value=end, remedy=remedy)
     return start_ns, end_ns
 
 

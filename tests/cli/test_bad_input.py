@@ -91,8 +91,10 @@ def test_the_files_used_below_are_good(tmp_path: Path) -> None:
                 "such as '10 s'",
             ),
         ),
-        (["spikes", "RUN", "--start", "2 s", "--end", "1 s"], ("--end: must come after --start (got '1 s')", "'2 s'")),
-        (["spikes", "RUN", "--start", "2 s", "--end", "2 s"], ("--end: must come after --start (got '2 s')", "'2 s'")),
+        (
+            ["spikes", "RUN", "--start", "2 s", "--end", "1 s"],
+            ("--end: must not come before --start (got '1 s')", "'2 s'"),
+        ),
         (["run", "two_rates", "--until", "-5 s"], ("--until", "-5 s", "negative")),
         (["run", "two_rates", "--until", "0 s"], ("--until: must be at least 1 ns", "'0 s'", "such as '10 s'")),
         (["run", "two_rates", "--until", "0.4 ns"], ("--until: must be at least 1 ns", "'0.4 ns'")),

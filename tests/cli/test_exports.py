@@ -87,7 +87,7 @@ def test_export_of_a_choice(run: Path, tmp_path: Path) -> None:
         (["--format", "csv", "--start", "5"], ("--start", "'5'", "ms")),
         (
             ["--format", "csv", "--start", "2 s", "--end", "1 s"],
-            ("--end: must come after --start (got '1 s')", "'2 s'"),
+            ("--end: must not come before --start (got '1 s')", "'2 s'"),
         ),
         (["--format", "csv", "--end", "-1 s"], ("--end", "negative")),
         ([], ("--format",)),

@@ -20,7 +20,9 @@ from rich.text import Text
 from eventnet import __version__
 from eventnet.command_line import (
     TABLE_ROWS,
+    AnswerFormat,
     EndOption,
+    FormatOption,
     RunArgument,
     SkipDamagedOption,
     StartOption,
@@ -86,14 +88,6 @@ class EngineName(StrEnum):
     DENSE = "dense"
 
 
-class RowFormat(StrEnum):
-    """How rows are written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSONL = "jsonl"
-
-
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="The folder of data sets. Default: EVENTNET_DATA, else the cache."),
@@ -101,7 +95,6 @@ DataOption = Annotated[
 LimitOption = Annotated[
     int | None, typer.Option(help=f"At most so many events. Default: {TABLE_ROWS} in a table, else all.")
 ]
-FormatOption = Annotated[RowFormat, typer.Option("--format", help="A table, CSV, or one JSON object a line.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -234,7 +227,7 @@ def spikes(
     start: StartOption = None,
     end: EndOption = None,
     limit: LimitOption = None,
-    form: FormatOption = RowFormat.TABLE,
+    form: FormatOption = AnswerFormat.TABLE,
     skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """What fired, when, how strongly, and which event caused it.
@@ -244,7 +237,7 @@ def spikes(
       eventnet spikes RUN --kind backward --format csv > errors.csv
     """
     load_arrow()
-    from eventnet.reports.rows import Format, rows_of, write_spikes
+    from eventnet.reports.rows import rows_of, write_spikes
 
     start_ns, end_ns = time_options(start, end)
     found = open_traced(run_dir, skip_damaged).spikes(
@@ -256,7 +249,7 @@ def spikes(
         limit=limit,
     )
     rows = rows_of(found)
-    write_spikes(rows if limit is not None else screenful(rows, form is RowFormat.TABLE), Format(form.value), out)
+    write_spikes(rows if limit is not None else screenful(rows, form is AnswerFormat.TABLE), form.value, out)
 
 
 for command in (ops, sql, export, diff, report, why):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -28,9 +29,22 @@ TABLE_ROWS = 50
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
+
+class AnswerFormat(StrEnum):
+    """How the answer to a query is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, finished or not.")]
 StartOption = Annotated[str | None, typer.Option(help="From this simulated time on, such as '1.5 s'.")]
 EndOption = Annotated[str | None, typer.Option(help="Before this simulated time.")]
+FormatOption = Annotated[
+    AnswerFormat, typer.Option("--format", help="A table, CSV, one JSON array, or one JSON object a line.")
+]
 SkipDamagedOption = Annotated[
     bool, typer.Option("--skip-damaged", help="Leave out parts of the run that are damaged, and say which.")
 ]

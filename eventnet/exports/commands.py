@@ -13,7 +13,9 @@ from typing import Annotated
 import typer
 
 from eventnet.command_line import (
+    AnswerFormat,
     EndOption,
+    FormatOption,
     RunArgument,
     SkipDamagedOption,
     StartOption,
@@ -37,15 +39,6 @@ class ExportFormat(StrEnum):
     NWB = "nwb"
     CSV = "csv"
     PARQUET = "parquet"
-
-
-class AnswerFormat(StrEnum):
-    """How the answer to a query is written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-    JSONL = "jsonl"
 
 
 def export(
@@ -85,9 +78,7 @@ def sql(
     run_dir: RunArgument,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT, in the SQL of DuckDB.")],
     limit: Annotated[int | None, typer.Option(help="At most so many rows. Default: 50 in a table, else all.")] = None,
-    form: Annotated[
-        AnswerFormat, typer.Option("--format", help="A table, CSV, one JSON array, or one JSON object a line.")
-    ] = AnswerFormat.TABLE,
+    form: FormatOption = AnswerFormat.TABLE,
     skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """Ask a run anything, in SQL. Nothing is changed and nothing but the run is read.

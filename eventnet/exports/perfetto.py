@@ -161,9 +161,9 @@ def _us(time_ns: int) -> str:
 
 
 def _number(value: float) -> str:
-    """A number as JSON; what is not finite becomes null, as JSON has no word for it."""
+    """A number as JSON; what is not finite becomes text, as JSON has no word for it."""
     if not math.isfinite(value):
-        return "null"
+        return f'"{value}"'
     return str(int(value)) if value == int(value) else repr(value)
 
 

@@ -10,6 +10,8 @@ import typer
 
 from eventnet.command_line import (
     TABLE_ROWS,
+    AnswerFormat,
+    FormatOption,
     RunArgument,
     SkipDamagedOption,
     err,
@@ -17,7 +19,6 @@ from eventnet.command_line import (
     out,
 )
 from eventnet.errors import InputError
-from eventnet.exports.commands import AnswerFormat
 from eventnet.loading import load_arrow, load_without, no_collection
 
 
@@ -64,9 +65,7 @@ def ops(
     limit: Annotated[
         int | None, typer.Option(help=f"At most so many rows of events or seconds. Default: {TABLE_ROWS} in a table.")
     ] = None,
-    form: Annotated[
-        AnswerFormat, typer.Option("--format", help="A table, CSV, one JSON array, or one JSON object a line.")
-    ] = AnswerFormat.TABLE,
+    form: FormatOption = AnswerFormat.TABLE,
     skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """What events cost: operations, words moved, and an estimate of the energy.

@@ -1,4 +1,8 @@
-"""The answer to an SQL query on a screen or for programs. Its columns are the user's, so nothing is known of them."""
+"""Rows on a screen or for programs. Of an SQL query the columns are the user's, so nothing is known of them.
+
+CSV and JSON say the same: `true` and `false`, `inf`, `-inf` and `nan` (texts in JSON, which has no such numbers), lists
+and mappings as JSON. Only what is absent is null in one and an empty field in the other.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +25,14 @@ MANY_COLUMNS = 10**6
 def write_answer(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str, console: Console) -> None:
     """Write the rows as they come. `form`: `table`, `csv`, `json` (one array) or `jsonl` (one object a line).
 
-    A table too wide for a terminal is shown row by row, each column on a line of its own.
+    No two columns may have one name. A table too wide for a terminal is shown row by row, each column on a line of its own.
     """
     if form == "table":
         _write_table(columns, list(rows), console)
     elif form == "csv":
         writer = csv.writer(console.file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)  # None becomes an empty field
+        writer.writerows([_field(value) for value in row] for row in rows)
     elif form == "jsonl":
         for line in _objects(columns, rows):
             console.file.write(line + "\n")
@@ -40,10 +44,18 @@ def write_answer(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: st
         console.file.write("[]\n" if opening == "[\n" else "\n]\n")
 
 
+def _field(value: Any) -> Any:
+    """A value as a field of CSV; None becomes an empty one."""
+    return _json(value) if isinstance(value, bool | dict | list | tuple) else value
+
+
+def _json(value: Any) -> str:
+    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
+
+
 def _objects(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     for row in rows:
-        values = {name: plain(value) for name, value in zip(columns, row, strict=True)}
-        yield json.dumps(values, ensure_ascii=False, allow_nan=False)
+        yield _json(dict(zip(columns, row, strict=True)))
 
 
 def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], console: Console) -> None:
@@ -71,4 +83,4 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(_field(value))

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from eventnet.reports.grid import grid
 from eventnet.reports.numbers import signed
+from eventnet.trace.files import plain
 from eventnet.units import format_ns
 from eventnet.why.weight_history import Change, WeightHistory
 
@@ -19,8 +20,9 @@ KINDS = {"row_update": "rows", "column_update": "columns", "dense_update": "whol
 
 
 def history_document(history: WeightHistory) -> dict[str, Any]:
-    """The whole history of a weight as plain data."""
-    return asdict(history)
+    """The whole history of a weight as plain JSON values."""
+    document: dict[str, Any] = plain(asdict(history))
+    return document
 
 
 def write_history(history: WeightHistory, n_changes: int, console: Console) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from eventnet.reports.grid import grid
 from eventnet.reports.numbers import signed
+from eventnet.trace.files import plain
 from eventnet.units import format_ns
 from eventnet.why.effects import Caused, Changed, Effects, Reached
 from eventnet.why.explaining import Answer, Arrival, Explanation
@@ -23,7 +24,7 @@ DASH = "–"
 
 
 def spike_document(lineage: Lineage, effects: Effects, breadth: int) -> dict[str, Any]:
-    """Everything `write_spike` shows, as plain data; `spikes` begins with the one that was asked for."""
+    """Everything `write_spike` shows, as plain JSON values; `spikes` begins with the one that was asked for."""
     spikes = []
     for event, explanation in lineage.explanations.items():
         shown, others = _cut(explanation, breadth)
@@ -36,7 +37,8 @@ def spike_document(lineage: Lineage, effects: Effects, breadth: int) -> dict[str
                 "followed": list(lineage.followed[event]),
             }
         )
-    return {"event": lineage.event, "spikes": spikes, "effects": asdict(effects)}
+    document: dict[str, Any] = plain({"event": lineage.event, "spikes": spikes, "effects": asdict(effects)})
+    return document
 
 
 def write_spike(lineage: Lineage, effects: Effects, breadth: int, console: Console) -> None:

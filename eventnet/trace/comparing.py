@@ -113,10 +113,9 @@ class Comparison:
         return self.have_traces and self.events is None and self.outcomes is None
 
     def as_document(self) -> dict[str, Any]:
-        """All of it as plain JSON values (None for what is not finite)."""
-        ratios = {each.where: _ratio(each.second, each.first) for each in self.totals}
-        document = plain(asdict(self))
-        document["totals"] = [{**each, "ratio": ratios[each["where"]]} for each in document["totals"]]
+        """All of it as plain JSON values (text for what is not finite)."""
+        totals = [asdict(each) | {"ratio": _ratio(each.second, each.first)} for each in self.totals]
+        document: dict[str, Any] = plain(asdict(self) | {"totals": totals})
         return {"equal": self.are_equal, "have_traces": self.have_traces, **document}
 
 
@@ -381,7 +380,8 @@ def _scores(run: Run) -> dict[str, float | None]:
         names = [f"{a} {b}" for a, b in zip(batch["target"].to_pylist(), batch["group"].to_pylist(), strict=True)]
         for name in dict.fromkeys(names):
             which = np.array([each == name for each in names])
-            sums[name] = sums.get(name, 0) + columns[:, which].sum(axis=1)
+            with np.errstate(invalid="ignore"):  # losses of both infinities have no sum
+                sums[name] = sums.get(name, 0) + columns[:, which].sum(axis=1)
     found: dict[str, float | None] = {}
     for name, (samples, labelled, right, loss) in sums.items():
         if labelled:

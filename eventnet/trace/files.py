@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +84,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The same in values that JSON has, within mappings and lists too: what is not finite becomes null, NumPy's numbers
-    become Python's, and what JSON knows nothing of becomes text.
+    """The same in values that JSON has, within mappings and lists too.
+
+    NumPy's numbers become Python's, and decimals floats where these have all of their digits. What JSON knows nothing
+    of becomes text. So does what is not finite, as it is in CSV (`inf`, `-inf`, `nan`): as null it could not be told
+    from what is absent.
     """
     if isinstance(value, dict):
         return {str(name): plain(each) for name, each in value.items()}
@@ -93,7 +97,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
-        return None
+        return repr(value)
+    if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
+        return float(value)
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -34,7 +35,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a query: the names of its columns and its rows, which are read as they are iterated."""
+    """The answer to a query: the names of its columns, each once, and its rows, which are read as they are iterated."""
 
     columns: tuple[str, ...]
     rows: Iterator[tuple[Any, ...]]
@@ -42,7 +43,8 @@ class Answer:
 
 @contextmanager
 def ask(run: Run, query: str, limit: int | None = None) -> Iterator[Answer]:
-    """Run one SELECT over the tables of a run; `limit` None: all rows.
+    """Run one SELECT over the tables of a run; `limit` None: all rows. The second of two columns of one name is called
+    `NAME_1`, as in DuckDB's own data frames.
 
     Values are Python's own (sums of counts are whole numbers of any size). Raises InputError where the query is none
     that only reads, does not run, or a part of the run turns out damaged, and where DuckDB is not installed.
@@ -57,7 +59,7 @@ def ask(run: Run, query: str, limit: int | None = None) -> Iterator[Answer]:
         question = _Question(duckdb, connection, worker, run, query)
         question.check_reads_only()
         question.do(lambda: connection.execute(query))
-        columns = tuple(str(column[0]) for column in connection.description)
+        columns = _told_apart([str(column[0]) for column in connection.description])
         yield Answer(columns, question.rows(limit))
 
 
@@ -115,6 +117,15 @@ class _Question:
         message = " ".join(str(error).partition("LINE 1:")[0].split())
         remedy = f"the tables are {', '.join(TABLES)}" if about_names else None
         return InputError(f"cannot be answered: {message}", field="QUERY", value=self.query, remedy=remedy)
+
+
+def _told_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of columns, each once: what comes again gets the first free of `NAME_1`, `NAME_2` and so on."""
+    told: dict[str, None] = {}
+    for name in names:
+        others = (f"{name}_{k}" for k in count(1))
+        told[name if name not in told else next(each for each in others if each not in {*names, *told})] = None
+    return tuple(told)
 
 
 def _only_this_run(spill: str) -> dict[str, str]:

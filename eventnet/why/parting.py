@@ -90,7 +90,7 @@ class PartingStates:
     onset: Onset | None
 
     def as_document(self) -> dict[str, Any]:
-        """All of it as plain JSON values (None for what is not finite)."""
+        """All of it as plain JSON values (text for what is not finite)."""
         document: dict[str, Any] = plain(asdict(self))
         return document
 

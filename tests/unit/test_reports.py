@@ -19,7 +19,7 @@ from eventnet.operations.bills import COUNTS, Totals, price
 from eventnet.reports.closing import write_closing
 from eventnet.reports.numbers import compared, count, joules, percent
 from eventnet.reports.progress import RunProgress
-from eventnet.reports.rows import SPIKE_COLUMNS, Format, rows_of, write_spikes
+from eventnet.reports.rows import SPIKE_COLUMNS, rows_of, write_spikes
 from eventnet.reports.scores import MAX_CHUNKS, ScoreKeeper
 from eventnet.reports.summary import summary
 from eventnet.trace.events import Kind, Outcome
@@ -231,15 +231,15 @@ def test_the_closing_tables_fit_and_say_what_the_summary_says(totals: Totals, wi
 def test_spikes_in_every_form(run: Run) -> None:
     expected = run.events(kind=["forward", "backward"], columns=SPIKE_COLUMNS).to_pylist()
     texts = {}
-    for form in Format:
+    for form in ("table", "csv", "json", "jsonl"):
         console = Console(file=io.StringIO(), width=80)
         write_spikes(rows_of(run.spikes(columns=SPIKE_COLUMNS)), form, console)
         texts[form] = console.file.getvalue().splitlines()
-    assert [json.loads(line) for line in texts[Format.JSONL]] == expected
-    assert texts[Format.CSV][0] == ",".join(SPIKE_COLUMNS)
-    assert texts[Format.CSV][5] == ",".join(str(value) for value in expected[4].values())
-    assert len(texts[Format.CSV]) - 1 == len(texts[Format.TABLE]) - 2 == len(expected) > 100
-    cells = texts[Format.TABLE][2].split()
+    assert [json.loads(line) for line in texts["jsonl"]] == json.loads("".join(texts["json"])) == expected
+    assert texts["csv"][0] == ",".join(SPIKE_COLUMNS)
+    assert texts["csv"][5] == ",".join(str(value) for value in expected[4].values())
+    assert len(texts["csv"]) - 1 == len(texts["table"]) - 2 == len(expected) > 100
+    cells = texts["table"][2].split()
     assert cells[:3] == [expected[0]["kind"], expected[0]["population"], str(expected[0]["neuron"])]
     assert float(cells[5]) == expected[0]["value"]
 

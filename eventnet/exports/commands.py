@@ -29,6 +29,7 @@ from eventnet.command_line import (
 )
 from eventnet.errors import InputError
 from eventnet.loading import load_arrow
+from eventnet.units import format_ns
 
 
 class ExportFormat(StrEnum):
@@ -70,8 +71,12 @@ def export(
     from eventnet.exports.exporting import Selection, export_run
 
     selection = Selection(tuple(population or ()), *time_options(start, end))
-    export_run(open_traced(run_dir, skip_damaged), form.value, out_file, selection, force=force)
+    run = open_traced(run_dir, skip_damaged)
+    n_events = export_run(run, form.value, out_file, selection, force=force)
     say_what_is_written(out_file)
+    if n_events == 0:
+        reaches = f"the run reaches {format_ns(run.status.get('time_ns', 0))}"
+        err.print(f"nothing is in it: no event that {form.value} shows was chosen; {reaches}", soft_wrap=True)
 
 
 def sql(

@@ -18,9 +18,12 @@ from eventnet.trace.schema import EVENT_FIELDS
 SCHEMA = pa.schema([(name, pa.string() if pa.types.is_dictionary(form) else form) for name, form in EVENT_FIELDS])
 
 
-def write(run: Run, selection: Selection, path: Path) -> None:
-    """Write the chosen events to `path`. Raises InputError as `Selection.batches` does."""
+def write(run: Run, selection: Selection, path: Path) -> int:
+    """Write the chosen events to `path`; how many. Raises InputError as `Selection.batches` does."""
+    n_events = 0
     batches = selection.batches(run)
     with CSVWriter(str(path), SCHEMA, write_options=WriteOptions(quoting_style="needed")) as writer:
         for batch in batches:
             writer.write_table(pa.Table.from_batches([batch]).cast(SCHEMA))
+            n_events += batch.num_rows
+    return n_events

@@ -1,6 +1,7 @@
 """What is exported and where to: the events that are chosen, and a file that is there whole or not at all.
 
-A format is a module of this package with one function, `write(run, selection, path)`.
+A format is a module of this package with one function, `write(run, selection, path)`, which returns how many events it
+has written.
 """
 
 from __future__ import annotations
@@ -54,14 +55,17 @@ class Selection:
         return batch.filter(pc.is_in(batch["population"].cast(pa.string()), pa.array(self.populations)))
 
 
-def export_run(run: Run, form: str, out: Path, selection: Selection, *, force: bool = False) -> None:
+def export_run(run: Run, form: str, out: Path, selection: Selection, *, force: bool = False) -> int:
     """Write the chosen events to `out`, which appears when it is complete. `form` names a module of this package.
+
+    Returns how many events the format took: 0 leaves a file with nothing in it.
 
     Raises InputError for a place that will not do, a file that is there (unless `force`), a package that is not
     installed and what `Selection.batches` refuses; RunError where the disk refuses.
     """
     with new_file(run, out, force) as temporary:
-        import_module(f"eventnet.exports.{form}").write(run, selection, temporary)
+        n_events: int = import_module(f"eventnet.exports.{form}").write(run, selection, temporary)
+    return n_events
 
 
 @contextmanager

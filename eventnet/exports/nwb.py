@@ -45,8 +45,8 @@ class Unit(NamedTuple):
     neuron: int
 
 
-def write(run: Run, selection: Selection, path: Path) -> None:
-    """Write the chosen spikes to `path`. Raises InputError as `Selection.batches` does, and without pynwb."""
+def write(run: Run, selection: Selection, path: Path) -> int:
+    """Write the chosen spikes to `path`; how many. Raises InputError as `Selection.batches` does, and without pynwb."""
     pynwb = load("pynwb", "pynwb", "--format nwb")
     h5py = load("h5py", "h5py", "--format nwb")
     units, numbers, counts = _count(run, selection)
@@ -59,6 +59,7 @@ def write(run: Run, selection: Selection, path: Path) -> None:
         free = np.cumsum(counts) - counts  # where the next spike of each unit goes
         for block in _blocks(run, selection, numbers):
             _put(block, free, {name: column.dataset for name, column in columns.items()})
+    return int(counts.sum())
 
 
 _COLUMNS = {

@@ -21,13 +21,16 @@ from eventnet.trace.schema import SCHEMAS
 ROW_GROUP_ROWS = 2**17
 
 
-def write(run: Run, selection: Selection, path: Path) -> None:
-    """Write the chosen events to `path`. Raises InputError as `Selection.batches` does."""
+def write(run: Run, selection: Selection, path: Path) -> int:
+    """Write the chosen events to `path`; how many. Raises InputError as `Selection.batches` does."""
+    n_events = 0
     schema = SCHEMAS["events"].with_metadata({"eventnet.run": json.dumps(dict(run.provenance))})
     batches = selection.batches(run)
     with pq.ParquetWriter(str(path), schema, **encoding(schema)) as writer:
         for table in _grouped(batches, schema):
             writer.write_table(table)
+            n_events += table.num_rows
+    return n_events
 
 
 def _grouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:

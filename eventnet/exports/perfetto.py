@@ -57,14 +57,14 @@ _COUNTER_TRACKS = {
 }
 
 
-def write(run: Run, selection: Selection, path: Path) -> None:
-    """Write the chosen events to `path`. Raises InputError as `Selection.batches` does.
+def write(run: Run, selection: Selection, path: Path) -> int:
+    """Write the chosen events to `path`; how many. Raises InputError as `Selection.batches` does.
 
     An arrow is drawn where both its ends are among the chosen events; counters count the chosen events.
     """
     tracks = _tracks(run, selection)
     counters = _Counters(*_step(run, selection))
-    shown_until = -SLOT_NS
+    shown_until, n_events = -SLOT_NS, 0
     with path.open("w", encoding="utf-8") as file, _Places(path.parent) as places:
         about = {"config": run.provenance.get("config"), "seed": run.provenance.get("seed")}
         file.write(f'{{"displayTimeUnit":"ns","otherData":{json.dumps(about)},"traceEvents":[\n')
@@ -74,6 +74,7 @@ def write(run: Run, selection: Selection, path: Path) -> None:
                 continue
             shown = _spread(batch["time_ns"].to_numpy(), shown_until + SLOT_NS)
             shown_until = int(shown[-1])
+            n_events += batch.num_rows
             track = _track_of(batch, tracks)
             events, causes = batch["event"].to_numpy(), batch["cause"].to_numpy()
             places.put(events, shown, track)
@@ -82,6 +83,7 @@ def write(run: Run, selection: Selection, path: Path) -> None:
             _write_lines(file, counters.take(batch))
         _write_lines(file, counters.rest())
         file.write("\n]}\n")
+    return n_events
 
 
 def _write_lines(file: IO[str], lines: Iterator[str]) -> None:

@@ -37,8 +37,8 @@ class Signal(NamedTuple):
     neuron: int
 
 
-def write(run: Run, selection: Selection, path: Path) -> None:
-    """Write the chosen events to `path`. Raises InputError as `Selection.batches` does, and without pyvcd."""
+def write(run: Run, selection: Selection, path: Path) -> int:
+    """Write the chosen events to `path`; how many. Raises InputError as `Selection.batches` does, and without pyvcd."""
     writing = load("vcd.writer", "pyvcd", "--format vcd")
     found = _signals(run, selection)
     begin_ns = selection.start_ns or 0
@@ -50,7 +50,7 @@ def write(run: Run, selection: Selection, path: Path) -> None:
     ):
         names = _scopes(run)
         variables = {signal: writer.register_var(*_name(signal, names), "real", init=0.0) for signal in found}
-        _write_changes(run, selection, writer, variables)
+        return _write_changes(run, selection, writer, variables)
 
 
 def _signals(run: Run, selection: Selection) -> list[Signal]:
@@ -68,10 +68,13 @@ def _numbered(names: tuple[str, ...]) -> list[tuple[str, int]]:
     return [(name, k) for k, name in enumerate(names)]
 
 
-def _write_changes(run: Run, selection: Selection, writer: Any, variables: dict[Signal, Any]) -> None:
+def _write_changes(run: Run, selection: Selection, writer: Any, variables: dict[Signal, Any]) -> int:
+    """Write what happens to all signals; of how many events it is."""
+    n_events = 0
     lit: list[Any] = []  # the signals that have a spike now
     lit_ns = 0
     for batch in selection.batches(run, ("time_ns", "population", "kind", "neuron", "value"), KINDS):
+        n_events += batch.num_rows
         columns = [batch[name].to_pylist() for name in ("time_ns", "population", "kind", "neuron", "value")]
         for time_ns, population, kind, neuron, value in zip(*columns, strict=True):
             if lit and time_ns > lit_ns:
@@ -83,6 +86,7 @@ def _write_changes(run: Run, selection: Selection, writer: Any, variables: dict[
             if math.isfinite(value):
                 writer.change(variable, time_ns, value)
     _put_out(writer, lit, lit_ns)
+    return n_events
 
 
 def _put_out(writer: Any, lit: list[Any], lit_ns: int) -> None:

@@ -25,7 +25,8 @@ MANY_COLUMNS = 10**6
 def write_answer(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str, console: Console) -> None:
     """Write the rows as they come. `form`: `table`, `csv`, `json` (one array) or `jsonl` (one object a line).
 
-    No two columns may have one name. A table too wide for a terminal is shown row by row, each column on a line of its own.
+    No two columns may have one name. A table too wide for a terminal is shown row by row, each column on a line of its
+    own.
     """
     if form == "table":
         _write_table(columns, list(rows), console)

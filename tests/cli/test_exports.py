@@ -79,6 +79,21 @@ def test_export_of_a_choice(run: Path, tmp_path: Path) -> None:
     assert {row["population"] for row in rows} == {"hidden", "slow"}
 
 
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "choice", [["--start", "1 s"], ["--start", "0.5 s", "--end", "0.5 s"], ["--end", "0 s", "--population", "hidden"]]
+)
+def test_an_export_of_nothing_says_so(form: str, choice: list[str], run: Path, tmp_path: Path) -> None:
+    pytest.importorskip(PACKAGES.get(form, "json"))
+    out = tmp_path / "out"
+    result = eventnet_here("export", str(run), "--format", form, "--out", str(out), *choice)
+    assert (result.code, result.out) == (0, "")
+    written, nothing = result.err.splitlines()
+    assert written == f"written to {out}"
+    assert nothing.startswith(f"nothing is in it: no event that {form} shows was chosen; the run reaches 1 s")
+    assert out.stat().st_size > 0
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -122,7 +122,7 @@ class _Ongoing:
 
     def stream_counts(self) -> dict[str, dict[str, int]]:
         """What streams say of themselves; those of a run that was stopped in its last test were read before that."""
-        found = {name: dict(vars(stream.counts)) for name, stream in self.streams.items()}  # type: ignore[union-attr]
+        found = {name: stream.counts.by_name() for name, stream in self.streams.items()}  # type: ignore[union-attr]
         return {name: each if any(each.values()) else self.counts.get(name, each) for name, each in found.items()}
 
     def state(self) -> State:
@@ -341,6 +341,8 @@ def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state:
     graph = derive(config.network)
     scores = ScoreKeeper(groups_of(graph, streams))
     until_ns, network, epochs = end_of(config, streams), config.network, None
+    for stream in streams.values():
+        stream.counted_until_ns = until_ns  # type: ignore[union-attr]
     if config.training is not None:
         epochs = Epochs(config.training, len(open_images(config.training.images, test=False).order), until_ns)
         if state is not None:

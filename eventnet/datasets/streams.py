@@ -26,11 +26,10 @@ from eventnet.datasets.fading import (
 )
 from eventnet.engines.base import SampleBlock, TargetBlock
 from eventnet.errors import InputError
-from eventnet.sensors.samples import StreamCounts
+from eventnet.sensors.samples import FOREVER_NS, StreamCounts
 
 BLOCK_LABELS = 4096
 """Most labels in a block."""
-_LAST_NS = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,8 @@ class ImageStream:
     each once, in turn); it is gone through `epochs` times.
     """
 
+    counted_until_ns = FOREVER_NS
+
     def __init__(
         self,
         images: NDArray[np.uint8],
@@ -101,18 +102,20 @@ class ImageStream:
 
     @property
     def counts(self) -> StreamCounts:
-        """What happened in the latest pass, as far as it has been read."""
+        """What happened in the latest pass before `counted_until_ns`, as far as it has been read."""
         return replace(self._counts)
 
     def blocks(self, start: int = 0) -> Iterator[SampleBlock]:
         """All samples from number `start` on; those before cost nothing."""
-        counts = self._counts = StreamCounts()
+        counts = self._counts = StreamCounts(until_ns=self.counted_until_ns)
         schedule = self._schedule
         for at in schedule.chunks(start, block_frames(self._images)):
             values = blend(self._images, schedule.order, at, schedule.frames).reshape(len(at), -1)
-            counts.delivered += len(at)
-            counts.values += values.size
-            yield SampleBlock(schedule.times_ns(at), values, divisor=WHITE * schedule.frames)
+            times_ns = schedule.times_ns(at)
+            n = counts.n_counted(times_ns)
+            counts.delivered += n
+            counts.values += values[:n].size
+            yield SampleBlock(times_ns, values, divisor=WHITE * schedule.frames)
 
 
 class LabelStream:
@@ -123,6 +126,8 @@ class LabelStream:
     `group_names`, and `learn` bool [m] says which labels are learned from; both have an entry for each place in the
     order, not for each image (None: one group, all learned from).
     """
+
+    counted_until_ns = FOREVER_NS
 
     def __init__(
         self,
@@ -167,18 +172,20 @@ class LabelStream:
 
     @property
     def counts(self) -> StreamCounts:
-        """What happened in the latest pass, as far as it has been read."""
+        """What happened in the latest pass before `counted_until_ns`, as far as it has been read."""
         return replace(self._counts)
 
     def blocks(self, start: int = 0) -> Iterator[TargetBlock]:
         """All labels from number `start` on; those before cost nothing."""
-        counts = self._counts = StreamCounts()
+        counts = self._counts = StreamCounts(until_ns=self.counted_until_ns)
         schedule = self._schedule
         for at in schedule.chunks(start, BLOCK_LABELS):
             place = nearer(at, schedule.frames) % len(self._labels)
-            counts.delivered += len(at)
-            counts.values += len(at)
-            yield TargetBlock(schedule.times_ns(at), self._labels[place], self._groups[place], self._learn[place])
+            times_ns = schedule.times_ns(at)
+            n = counts.n_counted(times_ns)
+            counts.delivered += n
+            counts.values += n
+            yield TargetBlock(times_ns, self._labels[place], self._groups[place], self._learn[place])
 
 
 def _schedule(
@@ -203,7 +210,7 @@ def _schedule(
         remedy = f"images are 0 to {n_images - 1}"
         raise InputError("no such image", place=place, field="order", value=int(numbers[outside][0]), remedy=remedy)
     schedule = _Schedule(numbers.astype(np.int64), period_ns, epochs, frames, phase_ns)
-    if schedule.duration_ns > _LAST_NS:
+    if schedule.duration_ns > FOREVER_NS:
         raise InputError("the stream ends after 2^63 ns (292 years)", place=place, field="epochs", value=epochs)
     return schedule
 

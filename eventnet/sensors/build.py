@@ -21,7 +21,7 @@ from eventnet.sensors.arrays import ArrayRows, rows_of_arrays
 from eventnet.sensors.generators import Signal, open_signal
 from eventnet.sensors.images import image_stream, label_stream
 from eventnet.sensors.playlist import open_playlist, recording_field, timeline
-from eventnet.sensors.samples import RowSource, Samples, StreamCounts, forward_fill, tick_chunks
+from eventnet.sensors.samples import FOREVER_NS, RowSource, Samples, StreamCounts, forward_fill, tick_chunks
 from eventnet.sensors.sampling import check_sampling, deliver, end_of_source_ns, start_of_source_ns
 from eventnet.sensors.spec import (
     ArrayLabels,
@@ -91,6 +91,8 @@ class SampledSensor:
     a policy left a channel out.
     """
 
+    counted_until_ns = FOREVER_NS
+
     def __init__(self, source: RowSource | Signal, sampling: Sampling, seed: int, name: str) -> None:
         self._source = source
         self._sampling = sampling
@@ -128,18 +130,19 @@ class SampledSensor:
 
     @property
     def counts(self) -> StreamCounts:
-        """What happened in the latest pass, as far as it has been read."""
+        """What happened in the latest pass before `counted_until_ns`, as far as it has been read."""
         return replace(self._counts)
 
     def blocks(self) -> Iterator[SampleBlock]:
-        counts = self._counts = StreamCounts()
+        counts = self._counts = StreamCounts(until_ns=self.counted_until_ns)
         sparse = self._sampling.send_on_delta is not None
         sparse |= not isinstance(self._source, Signal) and self._source.partial
         with _read_for(self._key[1]):
             for samples in deliver(self._source, self._sampling, 0, *self._key, counts):
                 block = _sample_block(samples, sparse)
-                counts.delivered += len(block.times_ns)
-                counts.values += block.values.size
+                n = counts.n_counted(block.times_ns)
+                counts.delivered += n
+                counts.values += n * self.n_channels if block.offsets is None else int(block.offsets[n])
                 yield block
 
 
@@ -149,6 +152,8 @@ class SampledTarget:
     `why_values`: why its numbers are values, in words; None: they are classes. `tagged`: the source's last two columns
     are the group and whether the sample is learned from.
     """
+
+    counted_until_ns = FOREVER_NS
 
     def __init__(
         self,
@@ -198,17 +203,18 @@ class SampledTarget:
 
     @property
     def counts(self) -> StreamCounts:
-        """What happened in the latest pass, as far as it has been read."""
+        """What happened in the latest pass before `counted_until_ns`, as far as it has been read."""
         return replace(self._counts)
 
     def blocks(self) -> Iterator[TargetBlock]:
-        counts = self._counts = StreamCounts()
+        counts = self._counts = StreamCounts(until_ns=self.counted_until_ns)
         with _read_for(self._key[1]):
             samples = deliver(self._source, self._sampling, self._ahead_ns, *self._key, counts)
             for part in _complete(samples):
                 block = self._target_block(part)
-                counts.delivered += len(block.times_ns)
-                counts.values += block.values.size
+                n = counts.n_counted(block.times_ns)
+                counts.delivered += n
+                counts.values += block.values[:n].size
                 yield block
 
     def _target_block(self, samples: Samples) -> TargetBlock:
@@ -237,6 +243,8 @@ class SampledTarget:
 
 class PlaylistTarget:
     """Labels of a playlist's recordings along its timeline (a `TargetStream`)."""
+
+    counted_until_ns = FOREVER_NS
 
     def __init__(self, spec: PlaylistLabels, seed: int, place: str) -> None:
         for field, value, least in (
@@ -280,11 +288,11 @@ class PlaylistTarget:
 
     @property
     def counts(self) -> StreamCounts:
-        """What happened in the latest pass, as far as it has been read."""
+        """What happened in the latest pass before `counted_until_ns`, as far as it has been read."""
         return replace(self._counts)
 
     def blocks(self) -> Iterator[TargetBlock]:
-        counts = self._counts = StreamCounts()
+        counts = self._counts = StreamCounts(until_ns=self.counted_until_ns)
         line, spec = self._timeline, self._spec
         learn = np.array(line.learn)
         for ticks in tick_chunks(range(spec.phase_ns, line.duration_ns, spec.period_ns)):
@@ -293,8 +301,9 @@ class PlaylistTarget:
             times, piece = ticks[settled], piece[settled]
             if len(times) == 0:
                 continue
-            counts.delivered += len(times)
-            counts.values += len(times)
+            n = counts.n_counted(times)
+            counts.delivered += n
+            counts.values += n
             group = line.group[piece]
             yield TargetBlock(times, self._labels[line.recording[piece]], group, learn[group])
 

@@ -41,9 +41,16 @@ from eventnet.units import format_ns
 
 
 def clean(
-    source: RowSource, start_ns: int | None, end_ns: int | None, policies: Policies, counts: StreamCounts
+    source: RowSource,
+    start_ns: int | None,
+    end_ns: int | None,
+    policies: Policies,
+    counts: StreamCounts,
+    ahead_ns: int = 0,
 ) -> Iterator[Samples]:
     """The good samples of `source` in [start_ns, end_ns), faults treated and counted as `policies` say.
+
+    Each will be taken `ahead_ns` before its time, which says whether it is counted.
 
     Raises InputError at the first row that a policy of `error` refuses.
     """
@@ -54,12 +61,12 @@ def clean(
         rows = _cut(chunk, start_ns, end_ns)
         faults = _find(rows, latest)
         _refuse(source, rows, faults, policies)
-        _count(faults, counts)
+        _count(faults, rows, latest, counts, ahead_ns)
         latest = int(max(latest, rows.times_ns.max(initial=NO_TIME)))
         samples = _repair(rows, faults, policies.nonfinite, held)
         if len(samples.times_ns) == 0:
             continue
-        yield from _mind_gaps(source, samples, last_good, held, policies, counts)
+        yield from _mind_gaps(source, samples, last_good, held, policies, counts, ahead_ns)
         last_good = int(samples.times_ns[-1])
         held = forward_fill(samples.values, held)[-1]
 
@@ -145,10 +152,13 @@ _WORDS = {
 }
 
 
-def _count(faults: _Faults, counts: StreamCounts) -> None:
-    counts.duplicate += int(np.count_nonzero(faults.duplicate))
-    counts.late += int(np.count_nonzero(faults.late))
-    counts.nonfinite += int(np.count_nonzero(faults.untimed)) + int(np.count_nonzero(faults.nonfinite))
+def _count(faults: _Faults, rows: RawRows, latest: int, counts: StreamCounts, ahead_ns: int) -> None:
+    """Count the faults of rows that come before what is counted ends, whatever time they claim to have."""
+    reached = np.maximum.accumulate(np.concatenate([[latest], rows.times_ns]))[1:]
+    n = counts.n_counted(reached, ahead_ns)
+    counts.duplicate += int(np.count_nonzero(faults.duplicate[:n]))
+    counts.late += int(np.count_nonzero(faults.late[:n]))
+    counts.nonfinite += int(np.count_nonzero(faults.untimed[:n])) + int(np.count_nonzero(faults.nonfinite[:n]))
 
 
 def _repair(rows: RawRows, faults: _Faults, nonfinite: Policy, held: NDArray[np.float64]) -> Samples:
@@ -170,6 +180,7 @@ def _mind_gaps(
     held: NDArray[np.float64],
     policies: Policies,
     counts: StreamCounts,
+    ahead_ns: int,
 ) -> Iterator[Samples]:
     """Pass `samples` on, with repeats of the last good values in gaps where the policy says so."""
     if policies.max_gap_ns is None:
@@ -179,7 +190,7 @@ def _mind_gaps(
     steps = np.diff(samples.times_ns, prepend=first)
     begun = 0
     for end in np.flatnonzero(steps > policies.max_gap_ns).tolist():
-        counts.gap += 1
+        counts.gap += counts.n_counted(samples.times_ns[end : end + 1], ahead_ns)
         if policies.gap is Policy.ERROR:
             raise InputError(
                 f"no sample for {format_ns(int(steps[end]))}, longer than max_gap ({format_ns(policies.max_gap_ns)})",

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 CHUNK_ROWS = 4096
 """Most samples in one block, and most rows that are worked on at once."""
 
+FOREVER_NS = int(np.iinfo(np.int64).max)
+"""Later than anything."""
+
 NO_TIME = np.iinfo(np.int64).min
 """Stands for the time of a row that has none (an empty or non-finite cell)."""
 
@@ -98,7 +101,9 @@ class RowSource(Protocol):
 
 @dataclass
 class StreamCounts:
-    """What happened in the latest pass over a stream, as far as it has been read.
+    """What happened in the latest pass over a stream before `until_ns`, as far as it has been read.
+
+    A run that ends before its streams sets `until_ns`, since an engine reads ahead of what it gives to its network.
 
     Samples: `delivered`, `duplicate`, `late`, `lost` (to dropout). Channel values: `values` (delivered),
     `nonfinite` (a time that is not finite counts as one), `suppressed` (kept back by send-on-delta). `gap`
@@ -113,6 +118,17 @@ class StreamCounts:
     nonfinite: int = 0
     lost: int = 0
     suppressed: int = 0
+    until_ns: int = FOREVER_NS
+
+    def n_counted(self, times_ns: NDArray[np.int64], ahead_ns: int = 0) -> int:
+        """How many of these times, int64 [n], are counted, each being that of a sample which is taken `ahead_ns`
+        before.
+        """
+        return int(np.count_nonzero(times_ns < min(self.until_ns + ahead_ns, FOREVER_NS)))
+
+    def by_name(self) -> dict[str, int]:
+        """The counts alone."""
+        return {name: n for name, n in vars(self).items() if name != "until_ns"}
 
 
 def forward_fill(values: NDArray[np.float64], held: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,10 +15,8 @@ from eventnet.errors import InputError
 from eventnet.sensors.draws import UniformDraws
 from eventnet.sensors.generators import Signal
 from eventnet.sensors.policies import clean
-from eventnet.sensors.samples import RowSource, Samples, StreamCounts, forward_fill, tick_chunks
+from eventnet.sensors.samples import FOREVER_NS, RowSource, Samples, StreamCounts, forward_fill, tick_chunks
 from eventnet.sensors.spec import Sampling
-
-_FOREVER = int(np.iinfo(np.int64).max)
 
 
 def deliver(
@@ -107,14 +105,14 @@ def check_sampling(sampling: Sampling, source: RowSource | Signal, place: str) -
 def _of_signal(signal: Signal, sampling: Sampling, ahead_ns: int) -> Iterator[Samples]:
     """A signal has a value at every time, so it is asked at the ticks and nowhere else."""
     ends = [end for end in (sampling.end_ns, signal.duration_ns) if end is not None]
-    ticks = _ticks(sampling, (sampling.start_ns or 0) - ahead_ns, min(ends, default=_FOREVER) - ahead_ns)
+    ticks = _ticks(sampling, (sampling.start_ns or 0) - ahead_ns, min(ends, default=FOREVER_NS) - ahead_ns)
     values_at = signal.reader()
     for times in tick_chunks(ticks):
         yield Samples(times, values_at(times + ahead_ns))
 
 
 def _of_rows(source: RowSource, sampling: Sampling, ahead_ns: int, counts: StreamCounts) -> Iterator[Samples]:
-    cleaned = clean(source, sampling.start_ns, sampling.end_ns, sampling.policies, counts)
+    cleaned = clean(source, sampling.start_ns, sampling.end_ns, sampling.policies, counts, ahead_ns)
     shifted = (Samples(part.times_ns - ahead_ns, part.values) for part in cleaned)
     if sampling.period_ns is None:
         return (part.where(part.times_ns >= 0) for part in shifted)
@@ -186,7 +184,7 @@ def _drop_out(
 ) -> Iterator[Samples]:
     for part in samples:
         kept = draws.take(len(part.times_ns)) >= probability
-        counts.lost += int(np.count_nonzero(~kept))
+        counts.lost += counts.n_counted(part.times_ns[~kept])
         yield part.where(kept)
 
 
@@ -208,5 +206,6 @@ def _send_on_delta(samples: Iterator[Samples], delta: float, counts: StreamCount
             np.copyto(out, row, where=moved)
             np.copyto(sent, row, where=moved & ~np.isnan(row))
         kept = Samples(part.times_ns, told)
-        counts.suppressed += int(np.count_nonzero(part.carried & ~kept.carried))
+        counted = counts.n_counted(part.times_ns)
+        counts.suppressed += int(np.count_nonzero((part.carried & ~kept.carried)[:counted]))
         yield kept.not_empty()

@@ -92,8 +92,10 @@ def test_images_come_in_their_order_and_epochs_at_their_times():
     assert times.tolist() == [5, 25, 45, 65]
     assert values.tolist() == [[0.2, 0.4], [0, 1], [0.2, 0.4], [0, 1]]
     assert (stream.n_channels, stream.n_samples, stream.duration_ns) == (2, 4, 85)
-    assert vars(stream.counts)["delivered"] == 4
-    assert vars(stream.counts)["values"] == 8
+    assert (stream.counts.delivered, stream.counts.values) == (4, 8)
+    stream.counted_until_ns = 45
+    assert joined(stream)[0].size == 4
+    assert (stream.counts.delivered, stream.counts.values) == (2, 4)
 
 
 def test_the_last_image_of_an_epoch_fades_into_the_first_of_the_next():
@@ -203,7 +205,10 @@ def test_groups_and_learning_go_with_places_in_the_order():
     assert block.learn.tolist() == [True, True, False, False] * 2
     assert stream.groups == ("train", "test")
     assert stream.duration_ns == 80
-    assert vars(stream.counts)["delivered"] == 8
+    assert stream.counts.delivered == 8
+    stream.counted_until_ns = 70
+    assert next(stream.blocks()).times_ns.size == 8
+    assert (stream.counts.delivered, stream.counts.values) == (7, 7)
     (plain,) = LabelStream(np.array([3, 1, 4]), 10).blocks()
     assert plain.learn.all()
     assert not plain.groups.any()
@@ -252,4 +257,4 @@ def test_what_cannot_be_shown_is_refused_at_once(make, words):
 def test_a_pass_that_is_not_read_to_the_end_counts_what_was_read():
     stream = ImageStream(np.zeros((2 * BLOCK_FRAMES + 1, 2), np.uint8), 10)
     list(islice(stream.blocks(), 2))
-    assert vars(stream.counts)["delivered"] == 2 * BLOCK_FRAMES
+    assert stream.counts.delivered == 2 * BLOCK_FRAMES

@@ -141,6 +141,9 @@ def test_labels_wait_until_a_piece_has_settled(file):
     assert block.groups.tolist() == [0, 0, 0, 0, 0, 1]
     assert block.learn.tolist() == [True] * 5 + [False]
     assert (stream.groups, stream.duration_ns, stream.counts.delivered) == (("seen", "unseen"), 220, 6)
+    stream.counted_until_ns = 165
+    assert targets_of(stream.blocks()).times_ns.size == 6
+    assert (stream.counts.delivered, stream.counts.values) == (4, 4)
 
 
 def test_a_target_may_ask_for_what_a_playlist_shows_next(file):

@@ -8,6 +8,8 @@ from fractions import Fraction
 NS_PER = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 LONGEST_NS = 2**62
 """146 years: sums of two still fit 64 bits."""
+NEVER_NS = 2**63 - 1
+"""Later than any time, in 64 bits. (Kernels have their own, so that they are compiled anew only where they change.)"""
 HZ_PER = {"Hz": 1, "kHz": 10**3, "MHz": 10**6}
 _QUANTITY = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([^\d\s.]+)\s*$")
 

@@ -6,14 +6,14 @@ import copy
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from eventnet.config.build import build
 from eventnet.config.models import MAX_EPOCHS, Document, Problem
-from eventnet.config.reading import MAX_INTEGER, Source, Where, has, read_source, write_yaml
+from eventnet.config.reading import MAX_INTEGER, Source, Where, has, naming_paths, read_source, write_yaml
 from eventnet.errors import InputError
 from eventnet.network import Network
 from eventnet.network.stages import Plan
@@ -86,8 +86,10 @@ class Config:
 
     def as_document(self) -> dict[str, Any]:
         """Plain data that loads back equal from any folder: as written, with its name and absolute paths."""
-        document = _with_absolute_files(copy.deepcopy(self.document), self.path.parent)
-        return {"name": self.name} | cast(dict[str, Any], document)
+        document = copy.deepcopy(self.document)
+        for (*_, key), section in naming_paths(document, ("file", "folder")):
+            section[str(key)] = str((self.path.parent / section[str(key)]).resolve())
+        return {"name": self.name} | document
 
 
 def load_config(path: str | Path) -> Config:
@@ -205,20 +207,6 @@ def _exact(time_ns: int) -> str:
     """A duration as text without loss, in the largest unit that divides it."""
     unit = next(unit for unit in ("s", "ms", "us", "ns") if time_ns % NS_PER[unit] == 0)
     return f"{time_ns // NS_PER[unit]} {unit}"
-
-
-def _with_absolute_files(value: Any, folder: Path) -> Any:
-    """Every text under a key `file` or `folder` is a path (no section uses these keys otherwise)."""
-    if isinstance(value, list):
-        return [_with_absolute_files(item, folder) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: str((folder / item).resolve())
-        if key in ("file", "folder") and isinstance(item, str)
-        else _with_absolute_files(item, folder)
-        for key, item in value.items()
-    }
 
 
 # --- pydantic's errors, in our words

@@ -13,12 +13,12 @@ So every file can be told from another one in a few seconds at most, and a small
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from eventnet.config.reading import Where, dotted
+from eventnet.config.reading import dotted, naming_paths
 from eventnet.errors import InputError
 from eventnet.sensors.images import image_files
 from eventnet.sensors.spec import Images
@@ -88,26 +88,13 @@ def _check(before: InputFile, path: Path, field: str) -> None:
 
 def _paths(document: Mapping[str, Any], folder: Path) -> dict[str, Path]:
     """The files that a configuration names, by field, and those of its data sets as far as they are there."""
-    found = {dotted(where): folder / name for where, name in _named(document, ())}
+    found = {dotted(where): folder / section["file"] for where, section in naming_paths(document, ("file",))}
     sections = document.get("images")
     for name, section in sections.items() if isinstance(sections, dict) else ():
         if isinstance(section, dict):  # a run's own configuration may have been edited, and is checked later
             images = Images(str(section.get("dataset")), _folder_of(section, folder))
             found |= {dotted(("images", name, part)): path for part, path in image_files(images).items()}
     return found
-
-
-def _named(value: object, where: Where) -> Iterator[tuple[Where, str]]:
-    """Every text under a key `file` is a path (no section uses this key otherwise)."""
-    if isinstance(value, list):
-        for k, each in enumerate(value):
-            yield from _named(each, (*where, k))
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            if key == "file" and isinstance(each, str):
-                yield (*where, key), each
-            else:
-                yield from _named(each, (*where, key))
 
 
 def _folder_of(section: Mapping[str, Any], folder: Path) -> Path | None:

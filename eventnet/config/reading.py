@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -106,6 +106,21 @@ def dotted(where: Where) -> str:
     keys = (step if isinstance(step, int) or step.isprintable() else repr(step) for step in where)
     text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
     return text.removeprefix(".")
+
+
+def naming_paths(value: object, keys: tuple[str, ...], where: Where = ()) -> Iterator[tuple[Where, dict[str, Any]]]:
+    """The place of every text under one of these keys, and the mapping that holds it: under `file` and `folder` each is
+    a path (no section uses these keys otherwise).
+    """
+    if isinstance(value, list):
+        for k, each in enumerate(value):
+            yield from naming_paths(each, keys, (*where, k))
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if key in keys and isinstance(each, str):
+                yield (*where, key), value
+            else:
+                yield from naming_paths(each, keys, (*where, key))
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

@@ -26,7 +26,8 @@ from eventnet.datasets.fading import (
 )
 from eventnet.engines.base import SampleBlock, TargetBlock
 from eventnet.errors import InputError
-from eventnet.sensors.samples import FOREVER_NS, StreamCounts
+from eventnet.sensors.samples import StreamCounts
+from eventnet.units import NEVER_NS
 
 BLOCK_LABELS = 4096
 """Most labels in a block."""
@@ -69,7 +70,7 @@ class ImageStream:
     each once, in turn); it is gone through `epochs` times.
     """
 
-    counted_until_ns = FOREVER_NS
+    counted_until_ns = NEVER_NS
 
     def __init__(
         self,
@@ -127,7 +128,7 @@ class LabelStream:
     order, not for each image (None: one group, all learned from).
     """
 
-    counted_until_ns = FOREVER_NS
+    counted_until_ns = NEVER_NS
 
     def __init__(
         self,
@@ -210,7 +211,7 @@ def _schedule(
         remedy = f"images are 0 to {n_images - 1}"
         raise InputError("no such image", place=place, field="order", value=int(numbers[outside][0]), remedy=remedy)
     schedule = _Schedule(numbers.astype(np.int64), period_ns, epochs, frames, phase_ns)
-    if schedule.duration_ns > FOREVER_NS:
+    if schedule.duration_ns > NEVER_NS:
         raise InputError("the stream ends after 2^63 ns (292 years)", place=place, field="epochs", value=epochs)
     return schedule
 

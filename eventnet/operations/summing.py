@@ -24,12 +24,12 @@ from eventnet.operations.charges import Answers, StretchSums, TableReader, summe
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, way_of_kinds
 from eventnet.trace.events import IN_PROJECTION
 from eventnet.trace.schema import KINDS
+from eventnet.units import NEVER_NS
 
 if TYPE_CHECKING:
     from eventnet.trace.queries import Run
 
 BILLS_BY = ("kind", "population", "projection", "direction", "sensor", "second", "label", "event")
-NEVER_NS = 2**63 - 1
 Sums = NDArray[Any]
 """Of some events, int [n_ways, n_summed]: their number and their bills, by `WAYS` and `SUMMED`."""
 

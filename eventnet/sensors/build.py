@@ -21,7 +21,7 @@ from eventnet.sensors.arrays import ArrayRows, rows_of_arrays
 from eventnet.sensors.generators import Signal, open_signal
 from eventnet.sensors.images import image_stream, label_stream
 from eventnet.sensors.playlist import open_playlist, recording_field, timeline
-from eventnet.sensors.samples import FOREVER_NS, RowSource, Samples, StreamCounts, forward_fill, tick_chunks
+from eventnet.sensors.samples import RowSource, Samples, StreamCounts, forward_fill, tick_chunks
 from eventnet.sensors.sampling import check_sampling, deliver, end_of_source_ns, start_of_source_ns
 from eventnet.sensors.spec import (
     ArrayLabels,
@@ -38,6 +38,7 @@ from eventnet.sensors.spec import (
     TableSource,
     TargetSpec,
 )
+from eventnet.units import NEVER_NS
 
 if TYPE_CHECKING:
     from eventnet.datasets.streams import ImageStream, LabelStream
@@ -91,7 +92,7 @@ class SampledSensor:
     a policy left a channel out.
     """
 
-    counted_until_ns = FOREVER_NS
+    counted_until_ns = NEVER_NS
 
     def __init__(self, source: RowSource | Signal, sampling: Sampling, seed: int, name: str) -> None:
         self._source = source
@@ -153,7 +154,7 @@ class SampledTarget:
     are the group and whether the sample is learned from.
     """
 
-    counted_until_ns = FOREVER_NS
+    counted_until_ns = NEVER_NS
 
     def __init__(
         self,
@@ -244,7 +245,7 @@ class SampledTarget:
 class PlaylistTarget:
     """Labels of a playlist's recordings along its timeline (a `TargetStream`)."""
 
-    counted_until_ns = FOREVER_NS
+    counted_until_ns = NEVER_NS
 
     def __init__(self, spec: PlaylistLabels, seed: int, place: str) -> None:
         for field, value, least in (

@@ -13,11 +13,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eventnet.units import NEVER_NS
+
 CHUNK_ROWS = 4096
 """Most samples in one block, and most rows that are worked on at once."""
-
-FOREVER_NS = int(np.iinfo(np.int64).max)
-"""Later than anything."""
 
 NO_TIME = np.iinfo(np.int64).min
 """Stands for the time of a row that has none (an empty or non-finite cell)."""
@@ -118,13 +117,13 @@ class StreamCounts:
     nonfinite: int = 0
     lost: int = 0
     suppressed: int = 0
-    until_ns: int = FOREVER_NS
+    until_ns: int = NEVER_NS
 
     def n_counted(self, times_ns: NDArray[np.int64], ahead_ns: int = 0) -> int:
         """How many of these times, int64 [n], are counted, each being that of a sample which is taken `ahead_ns`
         before.
         """
-        return int(np.count_nonzero(times_ns < min(self.until_ns + ahead_ns, FOREVER_NS)))
+        return int(np.count_nonzero(times_ns < min(self.until_ns + ahead_ns, NEVER_NS)))
 
     def by_name(self) -> dict[str, int]:
         """The counts alone."""

@@ -15,8 +15,9 @@ from eventnet.errors import InputError
 from eventnet.sensors.draws import UniformDraws
 from eventnet.sensors.generators import Signal
 from eventnet.sensors.policies import clean
-from eventnet.sensors.samples import FOREVER_NS, RowSource, Samples, StreamCounts, forward_fill, tick_chunks
+from eventnet.sensors.samples import RowSource, Samples, StreamCounts, forward_fill, tick_chunks
 from eventnet.sensors.spec import Sampling
+from eventnet.units import NEVER_NS
 
 
 def deliver(
@@ -105,7 +106,7 @@ def check_sampling(sampling: Sampling, source: RowSource | Signal, place: str) -
 def _of_signal(signal: Signal, sampling: Sampling, ahead_ns: int) -> Iterator[Samples]:
     """A signal has a value at every time, so it is asked at the ticks and nowhere else."""
     ends = [end for end in (sampling.end_ns, signal.duration_ns) if end is not None]
-    ticks = _ticks(sampling, (sampling.start_ns or 0) - ahead_ns, min(ends, default=FOREVER_NS) - ahead_ns)
+    ticks = _ticks(sampling, (sampling.start_ns or 0) - ahead_ns, min(ends, default=NEVER_NS) - ahead_ns)
     values_at = signal.reader()
     for times in tick_chunks(ticks):
         yield Samples(times, values_at(times + ahead_ns))

@@ -39,6 +39,7 @@ from eventnet.trace.footers import RANGED, Footer, add_footer, footer_of, keep_f
 from eventnet.trace.layout import NUMBER, PLACE, ROW_GROUP_ROWS, by_place, has_places, in_order, row_groups_with
 from eventnet.trace.places import PartPaths, part_name, part_path
 from eventnet.trace.schema import SCHEMAS, names_of, with_plain_names
+from eventnet.units import NEVER_NS
 
 BATCH_ROWS = 2**16
 """The most rows of a batch that is read."""
@@ -55,7 +56,6 @@ _READ_THE_REST = (
 """What can be done with the other files of a table. Whoever explains, compares or goes on with a run needs all."""
 _RESTORE = f"restore it from a copy, or {_READ_THE_REST}"
 _LOCAL = LocalFileSystem()
-_NEVER_NS = 2**63
 
 
 def checked(dictionaries: Sequence[str] = ()) -> ds.ParquetFileFormat:
@@ -302,8 +302,8 @@ class Parts:
 
     def _pieces_between(self, start_ns: int | None, end_ns: int | None) -> Sequence[int]:
         """The pieces that may hold rows from `start_ns` on and before `end_ns`; None sets no bound."""
-        start_ns, end_ns = (-1 if start_ns is None else start_ns), (_NEVER_NS if end_ns is None else end_ns)
-        held_ns = [footer.ranges.get("time_ns", (-1, _NEVER_NS)) for footer in self.footers]
+        start_ns, end_ns = (-1 if start_ns is None else start_ns), (NEVER_NS if end_ns is None else end_ns)
+        held_ns = [footer.ranges.get("time_ns", (-1, NEVER_NS)) for footer in self.footers]
         wanted = [k for k, (first_ns, last_ns) in enumerate(held_ns) if last_ns >= start_ns and first_ns < end_ns]
         return [*wanted, *range(len(self.parts), self.n_pieces)]
 

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 SPIKES = ("forward", "backward")
 """The kinds of event that are spikes."""
-NEVER_NS = 2**63 - 1
 Fields = tuple[tuple[str, pa.DataType], ...]
 """Names and types of the columns of a table."""
 
@@ -409,7 +408,7 @@ def _check_whole(**numbers: object) -> None:
     argument nor what would do.
     """
     for name, number in numbers.items():
-        if number is not None and not -NEVER_NS <= whole(number, name) <= NEVER_NS:
+        if number is not None and not -(2**63) <= whole(number, name) < 2**63:
             raise InputError("must fit into 64 bits", field=name, value=number)
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventnet.engines.actor.spike_queue import NEVER_NS, SpikeQueue, What
+from eventnet.engines.actor.spike_queue import SpikeQueue, What
 from eventnet.trace.events import Phase
+from eventnet.units import NEVER_NS
 
 keys = st.tuples(st.integers(0, 5), st.sampled_from(list(Phase)), st.integers(0, 2), st.integers(-1, 4))
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import simpy
 from simpy.events import EventPriority
 
-from eventnet.engines.actor.spike_queue import NEVER_NS
 from eventnet.errors import InputError
+from eventnet.units import NEVER_NS
 
 S = TypeVar("S", bound=tuple[Any, ...])
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from sortedcontainers import SortedList
 
 from eventnet.trace.events import NO_CAUSE, NO_NEURON, Phase
+from eventnet.units import NEVER_NS
 
 
 class What(IntEnum):
@@ -47,9 +48,6 @@ class Pending(NamedTuple):
     value: int = 0  # s
     scale: float = 0.0  # the k_beta that s was encoded with
     event: int = NO_CAUSE  # the event that led here
-
-
-NEVER_NS = 2**63 - 1
 
 
 class SpikeQueue:

@@ -21,7 +21,7 @@ try:
 except SystemExit as done:
     assert not done.code
     assert gc.get_freeze_count() > 10_000  # what is loaded is not looked through at the end
-print("loaded:", *({"pandas", "coverage", "numba"} & sys.modules.keys()))
+print("loaded:", *({"pandas", "coverage", "numba", "simpy"} & sys.modules.keys()))
 import pandas
 """
 

@@ -20,7 +20,6 @@ from eventnet.coding import adapt_step, mean_size
 from eventnet.engines.actor.build import make_neurons, make_synapses
 from eventnet.engines.actor.loss import loss_of
 from eventnet.engines.actor.neuron import Array, Clock, Indices, Neurons
-from eventnet.engines.actor.scheduler import Scheduler
 from eventnet.engines.actor.spike_queue import Pending, SpikeQueue, What
 from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.engines.actor.synapse import Spikes, Synapses
@@ -40,6 +39,7 @@ from eventnet.operations.bills import Totals
 from eventnet.trace.events import NO_CAUSE, NO_NEURON, EventBatch, Kind, Outcome, Phase
 
 if TYPE_CHECKING:
+    from eventnet.engines.actor.scheduler import Scheduler
     from eventnet.engines.actor.self_wake import SelfWake
 
 NO_TIME = -1
@@ -696,6 +696,9 @@ class ActorEngine:
 
     def _make_scheduler(self, start_ns: int) -> Scheduler:
         """Time from `start_ns` on, with a process for every sensor and target at the position it has reached."""
+        # only here, since it loads SimPy: who explains a run loads this package for its neurons and synapses
+        from eventnet.engines.actor.scheduler import Scheduler
+
         graph, network = self.graph, self.graph.network
         scheduler = Scheduler(start_ns, self._react, lambda: self.queue.next_time)
         for i, k in graph.sensor_of.items():

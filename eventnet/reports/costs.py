@@ -42,6 +42,8 @@ COSTS_BY = (*BILLS_BY, "network")
 ENERGY_TABLE = "energy_estimated_from"
 """The column that names the table behind the energies of a row."""
 DENSE = "dense, "
+ANSWER = ("label", "predicted")
+"""The columns of an outcome that say whether it was right."""
 EVENT_ROWS = 2**14
 ROWS_AT_ONCE = 2**10
 NAMED = ("kind", "population", "projection")
@@ -85,7 +87,8 @@ def costs_of(run: Run, by: str, convention: Convention, table: EnergyTable, targ
     Energies are unknown (None) where the run's network cannot be read any more. Raises InputError as `Run.sums` and
     `Run.networks` do.
     """
-    pricing = _Pricing.of(run, convention, table)
+    # by label more of the outcomes is read, once
+    pricing = _Pricing.of(run, run.answered if by == "label" else run.outcomes(ANSWER), convention, table)
     if by == "event":
         columns = (*BILL_EVENT_COLUMNS, *pricing.columns(divided=False))
         tables = _event_tables(run, pricing)
@@ -124,7 +127,8 @@ class _Pricing:
     no_estimate: str
 
     @classmethod
-    def of(cls, run: Run, convention: Convention, table: EnergyTable) -> _Pricing:
+    def of(cls, run: Run, outcomes: pa.Table, convention: Convention, table: EnergyTable) -> _Pricing:
+        """Of a run, and of all of its outcomes at least `ANSWER`."""
         words, why = None, ""
         try:
             words = footprint(run.networks()[0][1])
@@ -133,9 +137,9 @@ class _Pricing:
         prices = None if words is None else costs_pj(table, words)
         found = measures(convention, prices)
         if not any(each.is_energy for each in found):
-            return cls(convention, found, _answers(run), None, "")
+            return cls(convention, found, _answers(run, outcomes), None, "")
         estimate = None if words is None else energy(dict.fromkeys(COUNTS, 0), table, words)
-        return cls(convention, found, _answers(run), estimate, why)
+        return cls(convention, found, _answers(run, outcomes), estimate, why)
 
     @property
     def divided(self) -> tuple[Measure, ...]:
@@ -278,8 +282,8 @@ def _instants(run: Run, graph: Graph) -> tuple[int, dict[str, int]]:
 # --- what costs are divided by
 
 
-def _answers(run: Run) -> Answers:
-    labels, predicted = run.answered["label"], run.answered["predicted"]
+def _answers(run: Run, outcomes: pa.Table) -> Answers:
+    labels, predicted = outcomes["label"], outcomes["predicted"]
     right = pc.and_(pc.greater_equal(labels, 0), pc.equal(labels, predicted))
     called = "sample"
     with suppress(InputError):  # of an old run whose configuration has gone nothing more is known

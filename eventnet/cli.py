@@ -192,10 +192,13 @@ def run(
     except Interrupted as stopped:
         err.print(f"stopped; go on with: eventnet run --resume {shlex.quote(str(stopped.path))}", soft_wrap=True)
         raise typer.Exit(130) from None
-    if as_json:
-        print(json.dumps(summary))
-    else:
-        write_closing(summary, out)
+    try:
+        if as_json:
+            print(json.dumps(summary))
+        else:
+            write_closing(summary, out)
+    except KeyboardInterrupt:
+        err.print(f"stopped; the run is complete, in {summary['run_dir']}", soft_wrap=True)
 
 
 @app.command()

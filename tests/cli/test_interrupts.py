@@ -241,6 +241,16 @@ def test_ctrl_c_while_a_complete_run_is_put_away(tmp_path: Path) -> None:
     assert open_run(tmp_path / "run").status["state"] == "complete"
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_ctrl_c_while_a_complete_run_is_told_of(options: tuple[str, ...], tmp_path: Path) -> None:
+    told = "eventnet.cli.print" if options else "eventnet.reports.closing.write_closing"
+    with patch(told, create=True, side_effect=lambda *_: signal.raise_signal(signal.SIGINT)):
+        result = eventnet_here("run", "two_rates", "--until", "0.1 s", "--out", str(tmp_path / "run"), *options)
+    assert result.code == 0
+    assert result.err.splitlines()[-1] == f"stopped; the run is complete, in {tmp_path / 'run'}"
+    assert open_run(tmp_path / "run").status["state"] == "complete"
+
+
 def test_ctrl_c_before_a_run_begins(tmp_path: Path) -> None:
     with patch("eventnet.config.load_config", side_effect=KeyboardInterrupt):
         result = eventnet_here("run", "silence", "--out", str(tmp_path / "run"))

@@ -20,6 +20,8 @@ from eventnet.reports.grid import grid
 from eventnet.trace.files import plain
 
 MANY_COLUMNS = 10**6
+AS_JSON = (bool, dict, list, tuple)
+"""What is JSON in tables and CSV too."""
 
 
 def write_answer(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str, console: Console) -> None:
@@ -33,7 +35,8 @@ def write_answer(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: st
     elif form == "csv":
         writer = csv.writer(console.file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([_field(value) for value in row] for row in rows)
+        # None becomes an empty field
+        writer.writerows([_json(value) if isinstance(value, AS_JSON) else value for value in row] for row in rows)
     elif form == "jsonl":
         for line in _objects(columns, rows):
             console.file.write(line + "\n")
@@ -43,11 +46,6 @@ def write_answer(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: st
             console.file.write(opening + line)
             opening = ",\n"
         console.file.write("[]\n" if opening == "[\n" else "\n]\n")
-
-
-def _field(value: Any) -> Any:
-    """A value as a field of CSV; None becomes an empty one."""
-    return _json(value) if isinstance(value, bool | dict | list | tuple) else value
 
 
 def _json(value: Any) -> str:
@@ -84,4 +82,4 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.10g}" if isinstance(value, float) else str(_field(value))
+    return f"{value:.10g}" if isinstance(value, float) else str(_json(value) if isinstance(value, AS_JSON) else value)

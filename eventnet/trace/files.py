@@ -90,17 +90,19 @@ def plain(value: Any) -> Any:
     of becomes text. So does what is not finite, as it is in CSV (`inf`, `-inf`, `nan`): as null it could not be told
     from what is absent.
     """
+    if value is None or isinstance(value, str | int):  # first what there is most of
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else repr(float(value))
     if isinstance(value, dict):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     if isinstance(value, np.generic):
         return plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
     if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
         return float(value)
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    return str(value)
 
 
 def read_json(path: Path, remedy: str = "restore the file from a copy") -> dict[str, Any]:

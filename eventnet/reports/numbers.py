@@ -4,6 +4,8 @@ nine).
 
 from __future__ import annotations
 
+import math
+
 _COUNT_UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 _JOULE_UNITS = ((1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ"), (1e-12, "pJ"))
 
@@ -37,6 +39,8 @@ def compared(value: float, other: float) -> str:
     if value == 0 or other == 0:
         return "–" if value == other else ("none" if value == 0 else "only here")
     ratio = max(value / other, other / value)
+    if not math.isfinite(ratio):
+        return "–"
     text = _three_digits(ratio)
     return "equal" if text == "1.00" else f"{text}× {'less' if value < other else 'more'}"
 

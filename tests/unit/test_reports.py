@@ -277,6 +277,8 @@ def test_energies_for_people(value: float, text: str) -> None:
         ((0, 5), "none"),
         ((5, 0), "only here"),
         ((0, 0), "–"),
+        ((float("nan"), 2.0), "–"),
+        ((2.0, float("inf")), "–"),
     ],
 )
 def test_comparisons_for_people(pair: tuple[float, float], text: str) -> None:

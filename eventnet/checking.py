@@ -11,7 +11,7 @@ from eventnet.config import Config, Labels
 from eventnet.config.faults import naming_files, source_of
 from eventnet.engines.streams import Sample, TargetSample, samples, sensor_stream, target_samples, target_stream
 from eventnet.network import derive
-from eventnet.running import end_of, open_streams
+from eventnet.opening import end_of, open_streams
 from eventnet.sensors.spec import GeneratorSource, ImageSource
 from eventnet.spans import Span, called, end_of_sensors, end_of_stream, left_out, readable, warnings_of_spans
 

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -28,13 +28,13 @@ from eventnet.config.faults import naming_files
 from eventnet.config.inputs import describe_inputs
 from eventnet.config.unchanged import check_unchanged
 from eventnet.engines.actor import ActorEngine
-from eventnet.engines.base import STATES_VERSION, Engine, OutcomeRecorder, State, Streams, TargetStream
+from eventnet.engines.base import STATES_VERSION, Engine, OutcomeRecorder, State, Streams
 from eventnet.engines.dense import DenseEngine
 from eventnet.engines.divergence import LossWatch
-from eventnet.engines.streams import check_streams
 from eventnet.errors import InputError, RunError
-from eventnet.network import Graph, Network, Population, derive
+from eventnet.network import Graph, Network, derive
 from eventnet.network.stages import are_equal
+from eventnet.opening import end_of, groups_of, open_streams
 from eventnet.operations.accounts import Accounts
 from eventnet.operations.ongoing import OngoingBills
 from eventnet.reports.live import LiveView
@@ -45,7 +45,6 @@ from eventnet.reports.summary import adds_by_direction, summary
 from eventnet.sensors import build_sensor, build_target
 from eventnet.sensors.build import SampledTarget
 from eventnet.sensors.images import open_images
-from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
 from eventnet.spans import called, left_out, readable, spans_of, warnings_of_spans
 from eventnet.trace.events import Kind
 from eventnet.trace.networks import plan_of, write_plan
@@ -57,13 +56,11 @@ from eventnet.training import (
     Epochs,
     Tally,
     fixed_network,
-    in_epochs,
     network_in,
     of_test_images,
     percent_right,
     stages,
 )
-from eventnet.units import format_ns
 from eventnet.why.trail import Trail
 
 COMPILING_S = 2.0
@@ -209,66 +206,6 @@ def resume(path: Path | str, console: Console, live: bool = False) -> dict[str, 
     return _play(config, name, streams, writer, state, console, live)
 
 
-def open_streams(config: Config, epochs: int | None = None) -> Streams:
-    """The stream of every sensor and target; InputError where a file or its content will not do.
-
-    `epochs`: how often images are gone through; None: as often as the configuration says.
-    """
-    if epochs is None:
-        epochs = config.training.epochs if config.training is not None else 1
-    streams: dict[str, Any] = {}
-    for name, sensor in config.sensors.items():
-        with naming_files(config, name):
-            sampling = _ending(sensor.source, sensor.sampling, config.duration_ns, 0, f"sensor {name!r}")
-            streams[name] = build_sensor(in_epochs(replace(sensor, sampling=sampling), epochs), config.seed)
-    for name, target in config.targets.items():
-        with naming_files(config, name):
-            source = target.source
-            if isinstance(source, SensorTarget):
-                place = f"target {name!r}"
-                sampling = _ending(source.source, source.sampling, config.duration_ns, source.ahead_ns, place)
-                source = replace(source, sampling=sampling)
-            streams[name] = build_target(in_epochs(replace(target, source=source), epochs), config.seed)
-    with naming_files(config):
-        graph = derive(config.network)
-        check_streams(graph, streams)
-        for population, k in graph.target_of.items():
-            _check_width(graph.network.targets[k].name, graph.populations[population], streams)
-    return streams
-
-
-def _check_width(name: str, population: Population, streams: Streams) -> None:
-    """Before a run begins: that a target has a value for each neuron is known as soon as its file is open."""
-    stream = streams[name]
-    if isinstance(stream, SampledTarget) and not stream.is_class and stream.n_values != population.size:
-        values = f"{stream.n_values} value{'s' * (stream.n_values != 1)}"
-        neurons = f"{population.size} neuron{'s' * (population.size != 1)}"
-        raise InputError(
-            f"gives {values}, but population {population.name} has {neurons}; it is not of classes, since "
-            f"{stream.why_values}",
-            place=name,
-            remedy="give a column for each neuron, or a single column of whole numbers for classes",
-        )
-
-
-def _ending(source: object, sampling: Sampling, until_ns: int | None, ahead_ns: int, place: str) -> Sampling:
-    """Let an endless generator, of which is shown what comes in `ahead_ns`, end with the run at `until_ns`: one that
-    has nothing to send would be searched for ever. InputError where it starts no sooner than that.
-    """
-    is_endless = isinstance(source, GeneratorSource) and sampling.end_ns is None and source.duration_ns is None
-    if until_ns is None or not is_endless:
-        return sampling
-    if sampling.start_ns is not None and sampling.start_ns >= until_ns + ahead_ns:
-        raise InputError(
-            "comes when the run is over",
-            place=place,
-            field="start",
-            value=format_ns(sampling.start_ns),
-            remedy=f"the run ends at {format_ns(until_ns)} (by duration or --until): give a later end, or start sooner",
-        )
-    return replace(sampling, end_ns=until_ns + ahead_ns)
-
-
 def _warnings(config: Config, streams: Streams) -> list[str]:
     """What may go wrong in a run of this configuration, in words."""
     classes = [name for name, each in streams.items() if isinstance(each, SampledTarget) and each.is_class]
@@ -302,31 +239,6 @@ def _warn_of_losses(ongoing: _Ongoing, console: Console) -> None:
     for name, told in found.items():
         if told is not None:
             _warn(console, f"{called(ongoing.config, name)} {told}")
-
-
-def groups_of(graph: Graph, streams: Streams) -> dict[str, tuple[str, ...]]:
-    """The group names of every target, in the order of the network."""
-    groups = {}
-    for target in graph.network.targets:
-        stream: TargetStream = streams[target.name]  # type: ignore[assignment]
-        groups[target.name] = stream.groups
-    return groups
-
-
-def end_of(config: Config, streams: Mapping[str, Any]) -> int:
-    """When a run ends, in ns: at its duration, or when the last of its streams does."""
-    if config.duration_ns is not None:
-        return config.duration_ns
-    with naming_files(config):  # to find the end of a .csv is to read its times
-        ends = [stream.duration_ns for stream in streams.values()]
-    if None in ends or not ends:
-        raise InputError(
-            "nothing ends this run",
-            place=str(config.path),
-            field="duration",
-            remedy="give a duration such as 10 s, in the file or with --until",
-        )
-    return int(max(ends))
 
 
 def _engine_name(name: object, place: str | None = None) -> str:

@@ -11,6 +11,8 @@ import numpy as np
 from eventnet.engines.actor import ActorEngine
 from eventnet.engines.actor.synapse import weighted_rows
 from eventnet.network import derive
+from eventnet.trace.files import read_json, write_json
+from eventnet.trace.networks import NETWORKS_FILE
 from eventnet.trace.queries import Run, open_run
 from eventnet.trace.store import RunWriter
 from eventnet.why.log import EventLog
@@ -147,3 +149,11 @@ def past_of(path: Path, network, streams, shelf=None) -> Past:
 def run_of(past: Past) -> Run:
     """The run that a past was opened for."""
     return open_run(past.log.place)
+
+
+def forget_what_was_noted(run: Path) -> None:
+    """Leave of a run what versions left that noted neither its networks nor its configuration."""
+    (run / NETWORKS_FILE).unlink()
+    provenance = read_json(run / "provenance.json")
+    del provenance["configuration"]
+    write_json(run / "provenance.json", provenance)

@@ -8,6 +8,7 @@ part, nor do words that change nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,17 @@ def check_unchanged(provenance: Mapping[str, Any], path: Path, sections: Sequenc
     source = read_source(path / "config.yaml")
     text = provenance["configuration"]
     if text is not None:  # versions before did not note it
-        before = source_of(path / "provenance.json", text).document
-        _check(source, _without_words(before), _without_words(source.document), ())
+        _check(source, _without_words(_noted(text, path / "provenance.json")), _without_words(source.document), ())
     check_inputs(provenance["inputs"], source.document, path, sections)
+
+
+def _noted(text: object, file: Path) -> dict[str, Any]:
+    """The plain data of the text that a run noted; InputError where it is none."""
+    with suppress(InputError):
+        if isinstance(text, str):
+            return source_of(file, text).document
+    remedy = "restore the file from a copy"
+    raise InputError("is no configuration", place=str(file), field="configuration", value=text, remedy=remedy)
 
 
 def _check(source: Source, before: Any, now: Any, where: Where) -> None:

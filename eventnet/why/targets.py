@@ -24,7 +24,7 @@ def recorded_targets(run: Run) -> dict[str, RecordedTarget]:
         return {name: RecordedTarget(partial(_labels, run, name)) for name in names}
     # only here, since they load everything that a run may need
     from eventnet.config.unchanged import check_unchanged
-    from eventnet.running import open_streams
+    from eventnet.opening import open_streams
 
     # before all else is read: of a file that is gone, what reads a configuration would ask whether its name is right
     check_unchanged(run.provenance, run.path, ("targets", "playlists", "images"))

@@ -388,6 +388,16 @@ def test_a_configuration_that_says_the_same_in_other_words_goes_on(tmp_path: Pat
     assert result.code == 0, result.err
 
 
+@pytest.mark.parametrize("noted", ["", "a: b: c", 3, ["populations"]])
+def test_a_noted_configuration_that_is_none(noted: object, tmp_path: Path) -> None:
+    folder = stop_a_run_from_files(tmp_path)
+    file = folder / "provenance.json"
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(facts | {"configuration": noted}), encoding="utf-8")
+    refused = eventnet_here("run", "--resume", str(folder))
+    assert_only_error(refused, f"{file}: configuration: is no configuration", "restore the file from a copy")
+
+
 def test_a_network_changed_in_python_is_not_that_of_its_configuration(tmp_path: Path) -> None:
     """The text of a run's configuration is then as it was, and describes another network."""
     folder = tmp_path / "run"

@@ -18,12 +18,13 @@ import eventnet.running
 from eventnet.config import find_config, load_config, with_overrides
 from eventnet.engines.actor import ActorEngine
 from eventnet.network import derive
+from eventnet.opening import groups_of, open_streams
 from eventnet.operations.bills import price
 from eventnet.operations.ongoing import OngoingBills
 from eventnet.reports.live import N_LOOKS, LiveView, adds_by_sender, curve
 from eventnet.reports.numbers import count
 from eventnet.reports.scores import ScoreKeeper
-from eventnet.running import groups_of, open_streams, start
+from eventnet.running import start
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import open_run
 from tests.cli.command import eventnet_here, in_a_terminal, parts_of

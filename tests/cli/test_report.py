@@ -16,6 +16,7 @@ from eventnet.trace.networks import NETWORKS_FILE
 from eventnet.trace.queries import Run, open_run
 from tests.cli.command import assert_only_error, eventnet_here, files_of
 from tests.recorded import rows_of, two_rates
+from tests.why_runs import forget_what_was_noted
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WAIT_S = 30
@@ -678,7 +679,7 @@ return why.slice(1).flatMap(([from, to], k) => [at(middle(why[k][1], from)), at(
 
 def test_a_run_that_does_not_come_out_again_has_no_answers(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "a run", tmp_path / "run")
-    (tmp_path / "run" / NETWORKS_FILE).unlink()
+    forget_what_was_noted(tmp_path / "run")
     config = tmp_path / "run" / "config.yaml"
     assert "eta: 0.02" in config.read_text(encoding="utf-8")
     config.write_text(config.read_text(encoding="utf-8").replace("eta: 0.02", "eta: 0.5"), encoding="utf-8")

@@ -12,7 +12,7 @@ from eventnet.engines.actor import ActorEngine
 from eventnet.engines.compiled import CompiledEngine
 from eventnet.engines.dense import DenseEngine
 from eventnet.network import Wake
-from eventnet.running import open_streams
+from eventnet.opening import open_streams
 from tests.engines.networks import MS
 from tests.engines.test_compiled import DURATION_NS, varied
 

@@ -26,6 +26,9 @@ from eventnet.trace.store import describe_run
 from tests.engines.networks import random_network
 
 
+TWO_RATES = find_config("two_rates").read_text(encoding="utf-8")
+
+
 def assert_same(found: Plan, given: Plan) -> None:
     """Arrays too, which take no part in comparisons of descriptions."""
     assert found == given
@@ -52,10 +55,10 @@ def random_plan(seed: int) -> Plan:
 
 
 def note(path: Path, plan: Plan) -> None:
-    """What a run of these networks leaves of them."""
+    """What a run of these networks leaves of them, and of the configuration that some tests put beside it."""
     graph = derive(plan.stages[0].network)
     groups = {target.name: ("all",) for target in graph.network.targets}
-    provenance = describe_run(graph, "", "actor", groups, (), (), True, 100)
+    provenance = describe_run(graph, TWO_RATES, "", "actor", groups, (), (), True, 100)
     (path / "provenance.json").write_text(json.dumps(provenance), encoding="utf-8")
     write_plan(path, plan)
 

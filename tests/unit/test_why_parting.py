@@ -16,8 +16,9 @@ from rich.console import Console
 from eventnet.coding import decay
 from eventnet.config import find_config, load_config, with_overrides
 from eventnet.engines.actor import ActorEngine
+from eventnet.opening import open_streams
 from eventnet.reports.comparing import write_comparison
-from eventnet.running import open_streams, start
+from eventnet.running import start
 from eventnet.trace.comparing import Comparison, compare
 from eventnet.trace.networks import NETWORKS_FILE
 from eventnet.trace.queries import Run, open_run

@@ -329,7 +329,7 @@ def test_a_run_without_the_data_it_read(tmp_path):
     file.write_text(EPOCHS.partition("training:")[0], encoding="utf-8")
     console = Console(file=io.StringIO())
     start(load_config(file), engine="compiled", out=tmp_path / "run", trace=True, command=[], console=console)
-    with patch("eventnet.running.open_streams", side_effect=AssertionError("the data were read")):
+    with patch("eventnet.opening.open_streams", side_effect=AssertionError("the data were read")):
         past = open_past(tmp_path / "run")
         for event in spikes_everywhere(past):
             explain(past, event)

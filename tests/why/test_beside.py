@@ -15,7 +15,7 @@ import pytest
 from eventnet.config import dump, find_config, load_config, with_overrides
 from eventnet.engines.actor import ActorEngine
 from eventnet.network import derive
-from eventnet.running import groups_of, open_streams
+from eventnet.opening import groups_of, open_streams
 from eventnet.trace.store import RunWriter
 from tests.recorded import two_rates
 

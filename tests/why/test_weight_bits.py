@@ -25,7 +25,7 @@ from tests.oracles import weight_history as replayed
 from tests.recorded import two_rates
 from tests.why.test_trail import many_states
 from tests.why.test_trail import record as record_config
-from tests.why_runs import past_of, record, run_of
+from tests.why_runs import forget_what_was_noted, past_of, record, run_of
 
 ETA = 2.0**-12
 
@@ -177,7 +177,7 @@ def test_a_state_with_another_weight(tmp_path: Path) -> None:
 def test_another_configuration(tmp_path: Path) -> None:
     with many_states():
         run = record_config(tmp_path, "two_rates", "actor")
-    (run / NETWORKS_FILE).unlink()
+    forget_what_was_noted(run)
     config = run / "config.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("eta: ", "eta: 1"), encoding="utf-8")
     with pytest.raises(InputError, match="cannot be replayed"):
@@ -197,12 +197,17 @@ def test_a_change_that_was_not_recorded(tmp_path: Path) -> None:
 
 
 def test_a_configuration_of_another_network(tmp_path: Path) -> None:
-    run = two_rates(tmp_path / "run", 0.2)
-    (run.path / NETWORKS_FILE).unlink()
-    config = run.path / "config.yaml"
+    """The field is named where the run noted its configuration."""
+    path = two_rates(tmp_path / "run", 0.2).path
+    config, networks = path / "config.yaml", (path / NETWORKS_FILE).read_bytes()
     config.write_text(config.read_text(encoding="utf-8").replace("size: 20", "size: 21"), encoding="utf-8")
+    (path / NETWORKS_FILE).unlink()
+    with pytest.raises(InputError, match=r"config.yaml:\d+: populations.hidden.size: is not what it was"):
+        weight_history(open_run(path), "hidden->output", 3, 1)
+    (path / NETWORKS_FILE).write_bytes(networks)
+    forget_what_was_noted(path)
     with pytest.raises(InputError, match=r"config.yaml.*its network is not that of the run"):
-        weight_history(run, "hidden->output", 3, 1)
+        weight_history(open_run(path), "hidden->output", 3, 1)
 
 
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:

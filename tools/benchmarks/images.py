@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.rows import Row, Settings, compared, in_turns, seconds
 from benchmarks.streams import Classes, FullSamples
-from eventnet.datasets.fading import fade, fade_labels
+from eventnet.datasets.fading import fade_labels
 from eventnet.datasets.ordering import temporal_order
 from eventnet.datasets.streams import ImageStream, LabelStream
 from eventnet.engines.base import Parameters, Recorder, State
@@ -233,16 +233,20 @@ def _note(details: dict[str, Any]) -> str:
 
 
 def _slow_stream(name: str, settings: Settings, learning: Learning | None, targets: tuple[float, float]) -> list[Row]:
-    """Frames that are ready in memory for both, through a network that has learned images before."""
+    """Frames that are ready in memory for both, through a network that has learned images before: for ours the whole
+    numbers that a stream of images gives, as where they stand still; for the ordinary network what it computes with.
+    """
     images, labels = _part(settings)
     order = np.arange(len(images))
     _, parameters = _first_epoch(settings.learning, images, labels, order)
     shown = images[: WARMING + SLOW_IMAGES]
-    frames = np.concatenate([block.reshape(len(block), -1).astype(np.float32) for block in fade(shown, SLOW_FRAMES)])
-    frame_labels = fade_labels(labels[: len(shown)], SLOW_FRAMES)
     frame_ns, first = IMAGE_NS // SLOW_FRAMES, WARMING * SLOW_FRAMES
-    times_ns = np.arange(len(frames)) * frame_ns
-    streams = {"pixels": FullSamples(times_ns, frames), "digit": Classes(times_ns, frame_labels)}
+    blocks = list(ImageStream(shown, frame_ns, frames=SLOW_FRAMES).blocks())
+    times_ns, numbers = (np.concatenate([getattr(each, name) for each in blocks]) for name in ("times_ns", "values"))
+    frames = np.concatenate([each.numbers(np.float32) for each in blocks])
+    frame_labels = fade_labels(labels[: len(shown)], SLOW_FRAMES)
+    pixels = FullSamples(times_ns, numbers, blocks[0].divisor)
+    streams = {"pixels": pixels, "digit": Classes(times_ns, frame_labels)}
     slow = _from_here(network(learning, frame_ns=frame_ns), parameters)
     n = len(frames) - first
     details: dict[str, Any] = {"frames": n, "frames_per_image": SLOW_FRAMES, "rule": settings.rule}

@@ -17,10 +17,13 @@ LONG_BLOCK, BLOCK_VALUES = 4096, 1 << 20
 
 @dataclass(frozen=True)
 class FullSamples:
-    """A sensor whose samples carry all channels: `values` float64 or float32 [n, channels]."""
+    """A sensor whose samples carry all channels: `values` float64 or float32 [n, channels], or whole numbers that stand
+    for themselves divided.
+    """
 
     times_ns: NDArray[np.int64]
-    values: NDArray[np.float64] | NDArray[np.float32]
+    values: NDArray[np.float64] | NDArray[np.float32] | NDArray[np.unsignedinteger]
+    divisor: int = 1
 
     @property
     def n_channels(self) -> int:
@@ -30,7 +33,7 @@ class FullSamples:
         block = min(LONG_BLOCK, max(BLOCK, BLOCK_VALUES // self.n_channels))
         for start in range(0, len(self.times_ns), block):
             part = slice(start, start + block)
-            yield SampleBlock(self.times_ns[part], self.values[part])
+            yield SampleBlock(self.times_ns[part], self.values[part], divisor=self.divisor)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from eventnet.trace.state import save_state
 from eventnet.trace.store import describe_run
 from tests.engines.networks import random_network
 
-
 TWO_RATES = find_config("two_rates").read_text(encoding="utf-8")
 
 

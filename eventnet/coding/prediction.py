@@ -52,11 +52,11 @@ def predict(
     the horizon of 2**62 ns. Raises InputError where shapes or values do not fit, or the drive was read after
     a tick that is still to come.
     """
-    from eventnet.coding.prediction_kernels import foresee_kernel
+    from eventnet.coding.prediction_kernels import foresee_kept
 
     chosen, clock = _checked(t_last, phi, x_last, clock, drive, neurons)
     times_ns = np.empty(chosen.shape[0], np.int64)
-    bad = foresee_kernel(t_last, phi, x_last, clock, drive, chosen, times_ns, False, times_ns, _room(drive))
+    bad = foresee_kept(t_last, phi, x_last, clock, drive, chosen, times_ns, False, times_ns, _room(drive))
     if bad >= 0:
         raise _refusal(int(chosen[bad]), t_last, drive)
     return times_ns
@@ -78,12 +78,12 @@ def catch_up(
     are. No spike is looked for: `until_ns` must not lie after the time that `predict` gave. Raises InputError
     as `predict` does; then neurons before the refused one have been caught up.
     """
-    from eventnet.coding.prediction_kernels import catch_up_kernel
+    from eventnet.coding.prediction_kernels import catch_up_kept
 
     chosen, clock = _checked(t_last, phi, x_last, clock, drive, neurons)
     if until_ns > HORIZON_NS:
         raise _misfit("until_ns", until_ns, f"use a time up to {HORIZON_NS} ns")
-    bad = catch_up_kernel(int(until_ns), t_last, phi, x_last, clock, drive, chosen, _room(drive))
+    bad = catch_up_kept(int(until_ns), t_last, phi, x_last, clock, drive, chosen, _room(drive))
     if bad >= 0:
         raise _refusal(int(chosen[bad]), t_last, drive)
 

@@ -27,24 +27,30 @@ FADED = 1e-150  # what is left of a code that no longer matters, and its log
 LOG_FADED = math.log(FADED)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 
 
 def _kernel(function: _Function) -> _Function:
-    """Compile serially and cached; neither fastmath nor reordering, so that a spike is decided as written.
+    """Compile serially; neither fastmath nor reordering, so that a spike is decided as written.
 
     Kernels borrow every array, working space too, from their caller and allocate none. Without `_nrt=False` Numba
-    would count references on each pass of a tuple of arrays, which takes five times as long as the arithmetic.
+    would count references on each pass of a tuple of arrays, which takes five times as long as the arithmetic. None is
+    kept by itself: LLVM does not write into its callers what Numba has loaded.
     """
-    return compiled_and_kept(
-        function, made_of=(slices.__file__, drive_module.__file__), error_model="numpy", _nrt=False
-    )
+    return cast(_Function, cast(Any, njit)(**_OPTIONS)(function))
+
+
+def _kept(kernel: _Function) -> _Function:
+    """A kernel once more, with all that it calls, for who calls it from Python: kept for later processes."""
+    function = cast(_Function, getattr(kernel, "py_func", kernel))  # itself where Numba compiles nothing
+    return compiled_and_kept(function, made_of=(slices.__file__, drive_module.__file__), **_OPTIONS)
 
 
 def _view(function: _Function) -> _Function:
     """The same, written into its callers: for what returns parts of an array, since nothing counts what is returned,
     and for what is called for every neuron, since to hand over a drive and the working space takes longer than it does.
     """
-    return cast(_Function, cast(Any, njit)(error_model="numpy", _nrt=False, inline="always")(function))
+    return cast(_Function, cast(Any, njit)(inline="always", **_OPTIONS)(function))
 
 
 class _Work(NamedTuple):
@@ -648,3 +654,6 @@ def catch_up_kernel(
         phi[i], x_last[i] = residue, x
         t_last[i] = first_ns + last * clock.period_ns
     return -1
+
+
+foresee_kept, catch_up_kept = _kept(foresee_kernel), _kept(catch_up_kernel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
@@ -10,12 +11,14 @@ from ctypes import CFUNCTYPE, POINTER, byref, c_double, c_int32, c_int64, c_void
 from pathlib import Path
 
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 import eventnet
 from eventnet.engines.compiled.entry import made_of
 from eventnet.machine_code import MachineCode, address_of, name_of, needed_by, read_code, write_code
 
 PACKAGE = Path(eventnet.__file__).parent
+KERNELS = PACKAGE / "engines" / "compiled" / "kernels"
 COMPILES = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
 NOT_COMPILED = {"eventnet.compiling", "eventnet.engines.compiled.tables", "eventnet.errors"}
 """What files of kernels import only for Python: how kernels are compiled, names of types, what is raised."""
@@ -113,14 +116,28 @@ def test_a_name_follows_from_all_that_code_follows_from(tmp_path: Path, monkeypa
 
 def test_the_kernels_name_follows_from_every_file_that_they_import() -> None:
     named = {Path(file).relative_to(PACKAGE.parent) for file in made_of()}
-    kernels = PACKAGE / "engines" / "compiled" / "kernels"
-    assert {file.relative_to(PACKAGE.parent) for file in kernels.glob("*.py")} <= named
-    for file in (*kernels.glob("*.py"), PACKAGE / "coding" / "prediction_kernels.py"):
+    assert {file.relative_to(PACKAGE.parent) for file in KERNELS.glob("*.py")} <= named
+    for file in (*KERNELS.glob("*.py"), PACKAGE / "coding" / "prediction_kernels.py"):
         statements = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         modules = {each.module or "" for each in statements if isinstance(each, ast.ImportFrom)}
         for module in {PASSES_ON.get(each, each) for each in modules} - NOT_COMPILED - {"eventnet"}:
             if module.startswith("eventnet"):
                 assert Path(*module.split(".")).with_suffix(".py") in named, (file.name, module)
+
+
+@COMPILES
+def test_kernels_call_none_that_is_kept_by_itself() -> None:
+    """LLVM would not write it into them where another process had kept it, and they would be slower."""
+    kernels = [f"eventnet.engines.compiled.kernels.{file.stem}" for file in KERNELS.glob("*.py")]
+    found = {
+        f"{module}.{name}": type(each._cache).__name__
+        for module in (*kernels, "eventnet.coding.prediction_kernels")
+        for name, each in vars(importlib.import_module(module)).items()
+        if isinstance(each, Dispatcher)
+    }
+    assert len(found) > 100
+    kept = {name.rsplit(".")[-1] for name, cache in found.items() if cache != "NullCache"}
+    assert kept == {"foresee_kept", "catch_up_kept"}
 
 
 @COMPILES

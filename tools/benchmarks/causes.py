@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from filelock import FileLock
 
 from benchmarks.images import IMAGE_NS, TRACED_IMAGES, WARMING, network
 from benchmarks.rows import Row, Settings, compared, in_turns, seconds
@@ -64,8 +65,8 @@ class CauselessRows(EventRows):
 class CauselessWriter(RunWriter):
     """Records a run but for its causes; eventnet cannot read it."""
 
-    def __init__(self, path: Path, graph: Graph, provenance: Mapping[str, Any]) -> None:
-        super().__init__(path, graph, provenance)
+    def __init__(self, path: Path, graph: Graph, provenance: Mapping[str, Any], lock: FileLock) -> None:
+        super().__init__(path, graph, provenance, lock)
         rows = CauselessRows(graph)
         self._events = rows
         self._event_parts = PartWriter(path / "trace", "events", rows.causeless, PART_EVENTS)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,10 +10,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from eventnet.slices import rest, section, table, table_row, unsigned
+from tests.uncompiled import UNCOMPILED, assert_pass_uncompiled
 
 DTYPES = (np.float32, np.float64, np.int64)
-INTERPRETED = "NUMBA_DISABLE_JIT"
-UNCOMPILED = os.environ.get(INTERPRETED) == "1"
 
 
 @njit
@@ -100,11 +95,4 @@ if UNCOMPILED:
 else:
 
     def test_where_nothing_is_compiled() -> None:
-        ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__],
-            env={**os.environ, INTERPRETED: "1"},
-            capture_output=True,
-            text=True,
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        assert "5 passed" in ended.stdout
+        assert_pass_uncompiled(__file__, 5)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,10 +11,9 @@ from numpy.typing import NDArray
 
 from eventnet.coding.signal import MEAN_LANES
 from eventnet.vectors import LANES, N_BITS, add_sizes, count_bits, lowest_bit, nonzero_bits
+from tests.uncompiled import UNCOMPILED, assert_pass_uncompiled
 
 DTYPES = (np.float32, np.float64)
-INTERPRETED = "NUMBA_DISABLE_JIT"
-UNCOMPILED = os.environ.get(INTERPRETED) == "1"
 NUMBERS = st.one_of(
     st.just(0.0), st.sampled_from([-0.0, np.nan, np.inf, -np.inf, 1e-45, -3.0]), st.floats(-1e6, 1e6, width=32)
 )
@@ -81,11 +76,4 @@ if UNCOMPILED:
 else:
 
     def test_where_nothing_is_compiled() -> None:
-        ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__],
-            env={**os.environ, INTERPRETED: "1"},
-            capture_output=True,
-            text=True,
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        assert "3 passed" in ended.stdout
+        assert_pass_uncompiled(__file__, 3)

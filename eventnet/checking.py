@@ -73,6 +73,8 @@ def check_data(config: Config) -> Found:
                 rows = samples(graph, population, sensor_stream(streams, name), 0)
                 deque(each.along(rows, until_ns), maxlen=0)
                 spans[name] = each.span
+                if config.sensors[name].sampling.send_on_delta is not None:  # it may only have nothing new to say
+                    spans[name] = Span(each.first_ns, end_of_stream(streams[name]))
         sensors_end_ns = end_of_sensors(config, spans)
         for population, k in graph.target_of.items():
             name = graph.network.targets[k].name
@@ -86,7 +88,7 @@ def check_data(config: Config) -> Found:
     warnings = warnings_of_spans(config, streams, spans)
     silent = {name: "gives nothing: no sample of its source is taken" for name in read if read[name].first_ns is None}
     after = {name: _after(each, sensors_end_ns) for name, each in read.items() if each.n_after > 1}
-    sparse = {name: text for name in read if (text := left_out(streams[name])) is not None}
+    sparse = {name: text for name in read if (text := left_out(config, streams, name)) is not None}
     told = {name: f"{called(config, name)} {text}" for name, text in (after | silent | sparse).items()} | warnings
     return Found(given, [told[name] for name in streams if name in told])
 

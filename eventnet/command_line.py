@@ -102,7 +102,12 @@ def naming_arguments(words: Mapping[str, str]) -> Iterator[None]:
         if named is None:
             raise
         raise InputError(
-            error.problem, place=error.place, field=named, value=error.value, remedy=error.remedy
+            error.problem,
+            place=error.place,
+            field=named,
+            value=error.value,
+            remedy=error.remedy,
+            origin=error.origin,
         ) from error
 
 

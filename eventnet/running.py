@@ -230,7 +230,7 @@ def _warn_of_losses(ongoing: _Ongoing, console: Console) -> None:
     scores = ongoing.scores.scores()
     given = {graph.network.sensors[k].name: int(events[Kind.SAMPLE, p]) for p, k in graph.sensor_of.items()}
     given |= {target: sum(every.samples for every, _ in groups.values()) for target, groups in scores.items()}
-    found = {name: left_out(stream) for name, stream in ongoing.streams.items()}
+    found = {name: left_out(ongoing.config, ongoing.streams, name) for name in ongoing.streams}
     silent = [name for name, n_samples in given.items() if n_samples == 0]
     foreseen = _odd_spans(ongoing.config, ongoing.streams) if silent else {}
     for name in silent:
@@ -318,7 +318,7 @@ def _play(
             raise Interrupted(writer.path)
         result = _summary(ongoing)
         writer.close("complete", now_ns, summary=result)
-    _warn_of_losses(ongoing, console)
+        _warn_of_losses(ongoing, console)
     return result
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from eventnet.config import Config
 from eventnet.config.faults import source_of
 from eventnet.engines.base import Streams
-from eventnet.network import derive
+from eventnet.network import Network, Projection, derive
 from eventnet.sensors.build import PlaylistTarget, SampledSensor
 from eventnet.sensors.samples import StreamCounts
-from eventnet.sensors.spec import TableLabels, TableSource
+from eventnet.sensors.spec import Sampling, TableLabels, TableSource
 from eventnet.units import NS_PER, format_ns
 
 YEAR_NS = 365 * 24 * NS_PER["h"]
 """A file whose first sample comes later than this counts its times from another day than that of the run."""
-
-
 ODD_RATIO = 100
 """How far the time from sample to sample may be from what is said of it. Between s, ms, us and ns it is further; where
 samples come when something happens it seldom is.
@@ -59,10 +58,14 @@ def warnings_of_spans(config: Config, streams: Streams, spans: Mapping[str, Span
     return {name: f"{called(config, name)} {text}" for name, text in found.items() if text is not None}
 
 
-def left_out(stream: object) -> str | None:
-    """What is odd about a stream that has been read: that its policies leave out more than it gives."""
-    counts = getattr(stream, "counts", None)
+def left_out(config: Config, streams: Streams, name: str) -> str | None:
+    """What is odd about a stream that has been read: that its policies leave out more than it gives. Nothing is said of
+    one that gives its own choice of the rows that its policies let pass.
+    """
+    counts = getattr(streams[name], "counts", None)
     if not isinstance(counts, StreamCounts) or counts.late + counts.duplicate <= counts.delivered:
+        return None
+    if not _gives_every_row(config, name):
         return None
     return (
         f"leaves out {counts.late} late and {counts.duplicate} duplicate rows, more than the {counts.delivered} that "
@@ -76,12 +79,39 @@ def called(config: Config, name: str) -> str:
 
 
 def end_of_sensors(config: Config, spans: Mapping[str, Span]) -> int | None:
-    """From when on no sensor says anything: a period after the last sample of the last of them. None: not known."""
+    """From when on no sensor says anything, and what they said has passed all delays: a period after the last sample of
+    the last of them, and the longest way. None: not known.
+    """
     ends = [
         None if (end_ns := spans[sensor.name].end_ns) is None else end_ns + sensor.period_ns
         for sensor in derive(config.network).network.sensors
     ]
-    return _latest(ends)
+    end_ns, delay_ns = _latest(ends), _longest_delay_ns(config.network)
+    return None if end_ns is None or delay_ns is None else end_ns + delay_ns
+
+
+def _longest_delay_ns(network: Network) -> int | None:
+    """The sum of delays on the longest way through a network; None where it has cycles, on which spikes go on."""
+    into: dict[str, list[Projection]] = {population.name: [] for population in network.populations}
+    for projection in network.projections:
+        into[projection.target].append(projection)
+    reached_ns: dict[str, int] = {}
+    try:
+        order = tuple(TopologicalSorter({name: [each.source for each in into[name]] for name in into}).static_order())
+    except CycleError:
+        return None
+    for name in order:
+        reached_ns[name] = max((reached_ns[each.source] + each.delay_ns for each in into[name]), default=0)
+    return max(reached_ns.values())
+
+
+def _gives_every_row(config: Config, name: str) -> bool:
+    """Whether a stream gives every row that its policies let pass, as the file has them."""
+    described = config.sensors[name] if name in config.sensors else config.targets[name].source
+    sampling = getattr(described, "sampling", None)
+    if isinstance(sampling, Sampling):
+        return sampling.period_ns is None and sampling.send_on_delta is None and sampling.dropout == 0
+    return isinstance(described, TableLabels) and described.period_ns is None
 
 
 def readable(time_ns: int) -> str:
@@ -99,7 +129,8 @@ def _never_settled(stream: object) -> str | None:
 def _odd_step(config: Config, streams: Streams, name: str) -> str | None:
     stream = streams[name]
     step_ns = stream.own_step_ns if isinstance(stream, SampledSensor) else None
-    if step_ns is None:
+    # how often a sensor sends what has changed does not follow from its rows
+    if step_ns is None or config.sensors[name].sampling.send_on_delta is not None:
         return None
     nominal_ns = next(sensor.period_ns for sensor in config.network.sensors if sensor.name == name)
     if max(step_ns, nominal_ns) < ODD_RATIO * min(step_ns, nominal_ns):

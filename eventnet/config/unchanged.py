@@ -54,8 +54,14 @@ def _check(source: Source, before: Any, now: Any, where: Where) -> None:
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for k, (each_before, each_now) in enumerate(zip(before, now, strict=True)):
             _check(source, each_before, each_now, (*where, k))
-    elif repr(before) != repr(now):  # which tells 1 from true, and finds NaN equal to itself
+    elif not _are_same(before, now):
         raise _changed(source, before, now, where)
+
+
+def _are_same(before: Any, now: Any) -> bool:
+    if isinstance(before, bool) or isinstance(now, bool):  # which Python finds equal to 0 or 1
+        return before is now
+    return before == now or repr(before) == repr(now)  # NaN is the same as NaN
 
 
 def _changed(source: Source, before: Any, now: Any, where: Where) -> InputError:

@@ -36,7 +36,9 @@ _PLAIN: dict[Any, _Plain] = {
     float: _Plain(lambda value: _is_whole(value) or isinstance(value, float | np.floating), "a number"),
     str: _Plain(lambda value: isinstance(value, str), "a text"),
     tuple: _Plain(lambda value: isinstance(value, tuple | list), "a tuple or a list"),
-    np.ndarray: _Plain(lambda value: isinstance(value, np.ndarray) and value.dtype.kind in "iuf", "a numpy array"),
+    np.ndarray: _Plain(
+        lambda value: isinstance(value, np.ndarray) and value.dtype.kind in "iuf", "a numpy array of numbers"
+    ),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -32,9 +32,11 @@ def csv_fault(file: Path, error: Exception) -> InputError | None:
         return None
 
 
-def names_fault(file: Path, names: list[str], wanted: str) -> InputError | None:
-    """What is wrong with the line of names that lacks the `wanted` one; None where it may be the wanted one."""
-    if all(_NUMBER.fullmatch(name.strip()) for name in names):
+def names_fault(file: Path, names: list[str], wanted: str, others: Sequence[str]) -> InputError | None:
+    """What is wrong with the line of names that lacks the `wanted` one; None where it may be the wanted one, as where
+    one of the `others` that are asked for is there.
+    """
+    if all(_NUMBER.fullmatch(name.strip()) for name in names) and not {*names} & {*others}:
         return InputError(
             "the first line has numbers in place of column names",
             place=str(file),

@@ -11,7 +11,7 @@ Whether labels are classes or values is decided by `why_values`, and nowhere els
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -283,7 +283,7 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
     columns = columns or tuple(name for name in names if name != spec.time)
     for field, name in (("time", spec.time), *(("columns", column) for column in columns)):
         if names.count(name) != 1:
-            raise _not_one(spec.file, names, field, name)
+            raise _not_one(spec.file, names, field, name, (spec.time, *columns))
         kind = kinds[names.index(name)]
         # columns of a .csv are judged cell by cell, and an all-empty one has no type yet
         if spec.file.suffix.lower() == ".parquet" and not _is_numeric(kind):
@@ -305,14 +305,14 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
     return Table(rows, None if is_text else tuple(str(kinds[names.index(column)]) for column in columns))
 
 
-def _not_one(file: Path, names: list[str], field: str, name: str) -> InputError:
-    """The error for a column that is not there once."""
+def _not_one(file: Path, names: list[str], field: str, name: str, asked: Sequence[str]) -> InputError:
+    """The error for a column that is not there once; `asked`: all that are asked for."""
     has_spaces = any(each != each.strip() for each in names)
     remedy = f"it has {', '.join(repr(each) if has_spaces else each for each in names)}"
     if name in names:
         problem, remedy = f"{names.count(name)} columns have this name", f"rename all but one in the file; {remedy}"
     else:
-        fault = names_fault(file, names, name) if file.suffix.lower() == ".csv" else None
+        fault = names_fault(file, names, name, asked) if file.suffix.lower() == ".csv" else None
         if fault is not None:
             return fault
         problem = "the file has no column of this name"

@@ -61,9 +61,11 @@ class Run:
 
     @cached_property
     def summary(self) -> Mapping[str, Any] | None:
-        """What summary.json says, read when first asked for; None unless the run is complete. Raises InputError where
-        the file is damaged.
+        """What summary.json says, read when first asked for; None unless the run was complete when it was opened.
+        Raises InputError where the file is damaged.
         """
+        if self.status.get("state") != "complete":
+            return None
         file = self.path / "summary.json"
         remedy = "restore it from a copy, or delete it: then energy and scores of tests are left out"
         return read_json(file, remedy) if file.exists() else None
@@ -196,7 +198,7 @@ class Run:
             _one_of(target, self.target_names, "target")
         if self.status["state"] == "running" and self.target_names and not self.answered.num_rows:
             raise InputError(
-                "it has not come to its first checkpoint, with which answers are written",
+                "no answer has been written yet: that is done at checkpoints",
                 place=str(self.path),
                 remedy="ask again later or, where the run was killed, sum by sensor or by second instead",
             )

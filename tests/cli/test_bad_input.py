@@ -609,6 +609,35 @@ def test_rows_that_policies_leave_out_by_the_many_are_warned_of(tmp_path: Path) 
         assert [text for text in warnings_while_running(path) if text.startswith("sensor")] == found
 
 
+def test_streams_that_are_as_they_should_be_are_not_warned_of(tmp_path: Path) -> None:
+    """A sensor with nothing new to say, spikes under way, samples chosen from many rows, changes sent at times."""
+    still = [SAMPLES[0], *(f"{k / 10},{min(k, 5)},0" for k in range(N_ROWS))]
+    doubled = [SAMPLES[0], *(row for k in range(1, N_ROWS) for row in (SAMPLES[k],) * (2 if k % 2 else 1))]
+    late_labels = [*LABELS, "3,1", "4,1"]
+    delayed = FROM_FILE.replace("to: output", "to: output, delays: [0 ms, 3 s]")
+    for samples, labels, config, clock in (
+        (still, LABELS, FROM_FILE, "send_on_delta: 0.1, nominal_period: 100 ms"),
+        (SAMPLES, late_labels, delayed, "nominal_period: 100 ms"),
+        (doubled, LABELS, FROM_FILE, "rate: 2 Hz, policies: {duplicate: drop}"),
+        (doubled, LABELS, FROM_FILE, "nominal_period: 100 ms, send_on_delta: 9, policies: {duplicate: drop}"),
+        (SAMPLES, LABELS, FROM_FILE, "nominal_period: 20 s, send_on_delta: 0.1"),
+    ):
+        assert config.count("nominal_period: 100 ms}\ntargets") == 1
+        chosen = config.replace("nominal_period: 100 ms}\ntargets", clock + "}\ntargets")
+        path = write(tmp_path, samples, labels, config=chosen)
+        assert warnings_of(path) == [], clock
+        assert warnings_while_running(path) == [], clock
+
+
+def test_names_that_are_numbers(tmp_path: Path) -> None:
+    """As pandas writes them unless told otherwise; one that is not there is missed like any other."""
+    numbered = ["0,1,2", *SAMPLES[1:]]
+    config = FROM_FILE.replace("time: t, columns: [left, right]", 'time: "0", columns: ["1", "2"]', 1)
+    assert warnings_of(write(tmp_path, numbered, config=config)) == []
+    missing = write(tmp_path, numbered, config=config.replace('"2"]', '"3"]'))
+    assert_only_error(eventnet_here("validate", str(missing)), "no column of this name (got '3')", "it has 0, 1, 2")
+
+
 def test_times_are_read_once_before_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To know when a run ends that is given no duration, all times of a long file are read."""
     read: list[Path] = []

@@ -220,6 +220,6 @@ def test_costs_by_label_before_the_first_answers_are_written(tmp_path: Path) -> 
         shutil.rmtree(lost) if lost.is_dir() else lost.unlink(missing_ok=True)
     (folder / "status.json").write_text('{"state": "running", "time_ns": 0}', encoding="utf-8")
     told = eventnet_here("ops", str(folder), "--by", "label")
-    assert_only_error(told, str(folder), "not come to its first checkpoint", "ask again later", "sum by sensor")
+    assert_only_error(told, str(folder), "no answer has been written yet", "ask again later", "sum by sensor")
     for by in ("sensor", "second"):
         assert eventnet_here("ops", str(folder), "--by", by).code == 0

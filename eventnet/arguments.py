@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import cast
 
 from eventnet.errors import InputError
 
 
+def is_whole(value: object) -> bool:
+    """Whether this is a whole number: Python's and NumPy's are, a bool is not."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def whole(value: object, field: str) -> int:
-    """A whole number as an int: Python's and NumPy's will do, a bool will not. Raises InputError naming `field`."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    """A whole number as an int. Raises InputError naming `field`."""
+    if not is_whole(value):
         remedy = "write an int, such as 10**9, not 1e9"
         raise InputError("must be a whole number", field=field, value=value, remedy=remedy)
-    return int(value)
+    return int(cast(Integral, value))
 
 
 def one_of_kind(value: object, kind: type, field: str, remedy: str) -> None:

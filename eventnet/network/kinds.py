@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from eventnet.arguments import is_whole
 from eventnet.errors import InputError, Written
 from eventnet.network.description import Network
 from eventnet.units import LONGEST_NS
@@ -25,15 +26,11 @@ class _Plain(NamedTuple):
     words: str
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
 _PLAIN: dict[Any, _Plain] = {
     NoneType: _Plain(lambda value: value is None, "None"),
     bool: _Plain(lambda value: isinstance(value, bool | np.bool_), "True or False"),
-    int: _Plain(_is_whole, "a whole number"),
-    float: _Plain(lambda value: _is_whole(value) or isinstance(value, float | np.floating), "a number"),
+    int: _Plain(is_whole, "a whole number"),
+    float: _Plain(lambda value: is_whole(value) or isinstance(value, float | np.floating), "a number"),
     str: _Plain(lambda value: isinstance(value, str), "a text"),
     tuple: _Plain(lambda value: isinstance(value, tuple | list), "a tuple or a list"),
     np.ndarray: _Plain(

@@ -205,6 +205,17 @@ MUTATIONS = (
     ),
     Mutation("eventnet/trace/state.py", "is_large and 2 * np", "is_large or 2 * np", "tests/unit/test_store.py"),
     Mutation("eventnet/engines/compiled/state.py", "np.signbit(zeros)", "np.signbit(zeros + 1)", COMPILED),
+    Mutation(
+        "eventnet/operations/dense.py", "n_errors if passing[k] else 0", "n_errors", "tests/engines/test_dense.py"
+    ),
+    Mutation("eventnet/config/unchanged.py", "return before is now", "return True", "tests/unit/test_unchanged.py"),
+    Mutation("eventnet/vectors.py", 'fcmp_unordered("!="', 'fcmp_ordered("!="', "tests/unit/test_vectors.py"),
+    Mutation(
+        "eventnet/engines/compiled/kernels/deciding.py",
+        "    else:\n        tell_times(sim, side)\n",
+        "    else:\n",
+        COMPILED,
+    ),
 )
 
 

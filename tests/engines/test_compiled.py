@@ -785,6 +785,39 @@ def test_whole_numbers_are_the_values_that_they_stand_for(dtype, widths, sizes, 
     assert all(second.weights[name].tobytes() == weights.tobytes() for name, weights in engine.weights.items())
 
 
+@dataclass(frozen=True)
+class FullAndPartial:
+    """A sensor stream of three channels: five samples of all of them, then five of one or two, again and again."""
+
+    times_ns: np.ndarray
+    seed: int
+    n_channels: int = 3
+
+    def blocks(self):
+        rng = np.random.default_rng(self.seed)
+        for k in range(0, len(self.times_ns), 10):
+            full, partial = self.times_ns[k : k + 5], self.times_ns[k + 5 : k + 10]
+            yield SampleBlock(full, rng.normal(size=(5, 3)))
+            chosen = [np.sort(rng.choice(3, rng.integers(1, 3), replace=False)) for _ in partial]
+            offsets = np.cumsum([0, *(len(each) for each in chosen)])
+            yield SampleBlock(partial, rng.normal(size=offsets[-1]), np.concatenate(chosen), offsets)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_neurons_that_encode_together_and_then_some_of_them(seed):
+    """Those that are left out still know when they encoded last."""
+    network = with_wake(two_sensors((3, 1), "float64")[1], Wake.LAZY)
+    streams = {
+        "left": FullAndPartial(np.arange(100) * 10 * MS, seed),
+        "right": Samples(np.arange(66) * 15 * MS, np.random.default_rng(seed).normal(size=(66, 1))),
+    }
+    expected, heard = Recording(), Recording()
+    ActorEngine(network, streams, [expected]).run(1000 * MS)
+    CompiledEngine(network, streams, [heard]).run(1000 * MS)
+    assert trace_of(heard) == trace_of(expected)
+    assert sum(batch.kind is Kind.FORWARD for batch in heard.batches) > 50
+
+
 @settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(100, 140),

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from eventnet.config import Config, Labels
-from eventnet.config.faults import naming_files, source_of
+from eventnet.config.faults import called, naming_files, source_of
 from eventnet.engines.streams import Sample, TargetSample, samples, sensor_stream, target_samples, target_stream
 from eventnet.network import derive
 from eventnet.opening import end_of, open_streams
 from eventnet.sensors.spec import GeneratorSource, ImageSource
-from eventnet.spans import Span, called, end_of_sensors, end_of_stream, left_out, readable, warnings_of_spans
+from eventnet.spans import Span, end_of_sensors, end_of_stream, left_out, readable, warnings_of_spans
 
 Row = TypeVar("Row", Sample, TargetSample)
 

@@ -101,14 +101,7 @@ def naming_arguments(words: Mapping[str, str]) -> Iterator[None]:
         named = words.get(error.field or "")
         if named is None:
             raise
-        raise InputError(
-            error.problem,
-            place=error.place,
-            field=named,
-            value=error.value,
-            remedy=error.remedy,
-            origin=error.origin,
-        ) from error
+        raise error.but(field=named) from error
 
 
 def open_traced(run_dir: Path, skip_damaged: bool = False) -> Run:

@@ -7,6 +7,8 @@ the first into exit code 2 and the second into exit code 1; neither ever shows a
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
@@ -35,6 +37,11 @@ class InputError(ValueError):
         self.remedy = remedy
         self.origin = origin
         super().__init__(self.describe())
+
+    def but(self, **changes: Any) -> InputError:
+        """The same error, except for these of its parts."""
+        parts = {name: getattr(self, name) for name in ("problem", "place", "field", "value", "remedy", "origin")}
+        return InputError(**(parts | changes))
 
     def describe(self) -> str:
         """One line: `place: field: problem (got value); remedy (origin)`."""

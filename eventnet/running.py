@@ -24,7 +24,7 @@ from rich.text import Text
 
 from eventnet.arguments import one_of_kind
 from eventnet.config import Config, describe, dump, load_config, warnings_of_classes
-from eventnet.config.faults import naming_files
+from eventnet.config.faults import called, naming_files
 from eventnet.config.inputs import describe_inputs
 from eventnet.config.unchanged import check_unchanged
 from eventnet.engines.actor import ActorEngine
@@ -45,7 +45,7 @@ from eventnet.reports.summary import adds_by_direction, summary
 from eventnet.sensors import build_sensor, build_target
 from eventnet.sensors.build import SampledTarget
 from eventnet.sensors.images import open_images
-from eventnet.spans import called, left_out, readable, spans_of, warnings_of_spans
+from eventnet.spans import left_out, readable, spans_of, warnings_of_spans
 from eventnet.trace.events import Kind
 from eventnet.trace.networks import plan_of, write_plan
 from eventnet.trace.provenance import read_provenance

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from eventnet.config import Config
-from eventnet.config.faults import source_of
+from eventnet.config.faults import called, source_of
 from eventnet.engines.base import Streams
 from eventnet.network import Network, Projection, derive
 from eventnet.sensors.build import PlaylistTarget, SampledSensor
@@ -71,11 +71,6 @@ def left_out(config: Config, streams: Streams, name: str) -> str | None:
         f"leaves out {counts.late} late and {counts.duplicate} duplicate rows, more than the {counts.delivered} that "
         "it gives: sort the file by time, and see that its times have enough digits"
     )
-
-
-def called(config: Config, name: str) -> str:
-    """What warnings call a stream."""
-    return f"sensor {name}" if name in config.sensors else f"target {name}"
 
 
 def end_of_sensors(config: Config, spans: Mapping[str, Span]) -> int | None:

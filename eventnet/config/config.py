@@ -87,7 +87,7 @@ class Config:
     def as_document(self) -> dict[str, Any]:
         """Plain data that loads back equal from any folder: as written, with its name and absolute paths."""
         document = copy.deepcopy(self.document)
-        for (*_, key), section in naming_paths(document, ("file", "folder")):
+        for (*_, key), section in naming_paths(document):
             section[str(key)] = str((self.path.parent / section[str(key)]).resolve())
         return {"name": self.name} | document
 

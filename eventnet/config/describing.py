@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventnet.config.config import Config
+from eventnet.config.faults import called, source_of
 from eventnet.network import Code, Graph, Nonlinearity, Projection, derive
 from eventnet.network.stability import FITTING_SCALE, MEASURED_LENGTH, Guarded, guarded_rate, stabler_rules
 from eventnet.sensors.spec import (
@@ -216,19 +217,18 @@ def _warnings(config: Config, graph: Graph) -> list[str]:
 def _odd_columns(config: Config) -> list[str]:
     """Channels that nobody may have meant: a column that is several of them, or the times as one."""
     texts = []
-    for what, specs in (("sensor", config.sensors), ("target", config.targets)):
-        for name, spec in specs.items():
-            source = spec.source.source if isinstance(spec.source, SensorTarget) else spec.source
-            if not isinstance(source, TableSource | TableLabels | PlaylistSource):
-                continue
-            columns = source.columns
-            texts += [
-                f"{what} {name} names the column {column} {columns.count(column)} times, so these channels are alike"
-                for column in dict.fromkeys(columns)
-                if columns.count(column) > 1
-            ]
-            if not isinstance(source, PlaylistSource) and source.time in columns:
-                texts.append(f"{what} {name} has its times, the column {source.time}, among its channels")
+    for name in [*config.sensors, *config.targets]:
+        source, what = source_of(config, name), called(config, name)
+        if not isinstance(source, TableSource | TableLabels | PlaylistSource):
+            continue
+        columns = source.columns
+        texts += [
+            f"{what} names the column {column} {columns.count(column)} times, so these channels are alike"
+            for column in dict.fromkeys(columns)
+            if columns.count(column) > 1
+        ]
+        if not isinstance(source, PlaylistSource) and source.time in columns:
+            texts.append(f"{what} has its times, the column {source.time}, among its channels")
     return texts
 
 

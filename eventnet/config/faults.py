@@ -31,6 +31,11 @@ def source_of(config: Config, stream: str) -> object:
     return source.source if isinstance(source, SensorTarget) else source
 
 
+def called(config: Config, name: str) -> str:
+    """What the sensor or target of this name is called in warnings."""
+    return f"sensor {name}" if name in config.sensors else f"target {name}"
+
+
 def _in_configuration(config: Config, error: InputError, stream: str | None) -> InputError | None:
     """The error with its line, where it is one of a group that `stream` plays, or of a field that a stream gives."""
     steps = tuple((error.field or "").split("."))
@@ -67,9 +72,7 @@ def _in_file(config: Config, error: InputError, stream: str | None) -> InputErro
     origin = error.origin or (_origin(config, stream, error.field) if stream and is_of_stream else None)
     if (place, origin) == (error.place, error.origin):
         return None
-    return InputError(
-        error.problem, place=place, field=error.field, value=error.value, remedy=error.remedy, origin=origin
-    )
+    return error.but(place=place, origin=origin)
 
 
 def _origin(config: Config, stream: str, field: str | None) -> str:

@@ -21,6 +21,8 @@ from eventnet.errors import InputError, Written
 
 Where = tuple[str | int, ...]
 """The place of a value in a document: keys and list indices from the top."""
+PATH_KEYS = ("file", "folder")
+"""Every text under these keys is a path (no section uses them otherwise)."""
 
 MAX_DEPTH = 50
 MAX_VALUES = 1_000_000
@@ -108,10 +110,10 @@ def dotted(where: Where) -> str:
     return text.removeprefix(".")
 
 
-def naming_paths(value: object, keys: tuple[str, ...], where: Where = ()) -> Iterator[tuple[Where, dict[str, Any]]]:
-    """The place of every text under one of these keys, and the mapping that holds it: under `file` and `folder` each is
-    a path (no section uses these keys otherwise).
-    """
+def naming_paths(
+    value: object, keys: tuple[str, ...] = PATH_KEYS, where: Where = ()
+) -> Iterator[tuple[Where, dict[str, Any]]]:
+    """The place of every text under one of these keys of `PATH_KEYS`, and the mapping that holds it."""
     if isinstance(value, list):
         for k, each in enumerate(value):
             yield from naming_paths(each, keys, (*where, k))

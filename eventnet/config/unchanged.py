@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from eventnet.config.inputs import check_inputs
-from eventnet.config.reading import Source, Where, read_source, source_of
+from eventnet.config.reading import PATH_KEYS, Source, Where, read_source, source_of
 from eventnet.errors import InputError, shorten
 
-_PLACES = ("file", "folder")
 _WORDS = ("name", "description", "engine")
 """At the top of a configuration. The engine of a run stands in its provenance itself."""
 
@@ -46,7 +45,7 @@ def _noted(text: object, file: Path) -> dict[str, Any]:
 
 def _check(source: Source, before: Any, now: Any, where: Where) -> None:
     """Compare two trees of plain data, and raise InputError at the first place where they part."""
-    if where and where[-1] in _PLACES and all(each is _NOTHING or isinstance(each, str) for each in (before, now)):
+    if where and where[-1] in PATH_KEYS and all(each is _NOTHING or isinstance(each, str) for each in (before, now)):
         return
     if isinstance(before, dict) and isinstance(now, dict):
         for key in [*now, *(key for key in before if key not in now)]:

@@ -309,30 +309,11 @@ def test_progress_on_a_terminal_leaves_nothing_behind() -> None:
 
 
 def test_the_summary_takes_a_path(totals: Totals, tmp_path: Path) -> None:
-    found = summary(
-        small_graph(),
-        totals,
-        keeper(10),
-        config="c",
-        engine="e",
-        simulated_ns=1,
-        wall_s=0.5,
-        run_dir=tmp_path,
-        dense_passes=7,
-    )
+    said = {"config": "c", "engine": "e", "simulated_ns": 1, "wall_s": 0.5}
+    found = summary(small_graph(), totals, keeper(10), **said, run_dir=tmp_path, dense_passes=7)
     assert found["run_dir"] == str(tmp_path)
     # a run in which nothing came
-    none = summary(
-        small_graph(),
-        totals,
-        keeper(10),
-        config="c",
-        engine="e",
-        simulated_ns=1,
-        wall_s=0.5,
-        run_dir="d",
-        dense_passes=0,
-    )
+    none = summary(small_graph(), totals, keeper(10), **said, run_dir="d", dense_passes=0)
     assert (none["dense"]["forward_passes"], none["dense"]["operations"]["adds_unit"]["forward"]) == (0, 0)
     assert found["dense"]["forward_passes"] == 7
 

@@ -1,6 +1,6 @@
 """What a run cost, kept beside its trace: sums of each part, from which any sum over the run follows at once.
 
-    accounts/sums-000003.account      of part 3: by kind and place, by second, by the answer that comes next
+    accounts/sums-000003.account      of part 3: by kind and place, by second, by the answer that comes next, instants
     accounts/shares-000003.account    of part 3: by who pays, and what the shares of later events depend on
     accounts/sums-tail.account ...    of the tail
     accounts/sums-000000-000063.account    of parts 0 to 63 together, in place of those of each
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from eventnet.operations.payers import Sharing
 
 FOLDER = "accounts"
-ACCOUNTS_VERSION = 4
+ACCOUNTS_VERSION = 5
 """How bills are summed and shared: raised whenever that changes, or what an account holds, and only then, so that
 accounts which a run has left serve until they would mislead (tests/golden says when).
 """

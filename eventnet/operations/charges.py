@@ -12,7 +12,7 @@ those of one long stretch of those of its parts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,13 +22,15 @@ from numpy.typing import NDArray
 
 from eventnet.operations.bills import COUNTS, IS_COUNTED, BillTable
 from eventnet.operations.conventions import SUMMED, way_of_kinds
-from eventnet.trace.events import IN_PROJECTION, EventBlock
+from eventnet.trace.events import IN_PROJECTION, EventBlock, Kind
 from eventnet.trace.frames import numbers_of_names
 from eventnet.trace.schema import KIND_NUMBERS
 
 NS_PER_S = 10**9
 UNPRICED = ("events", "units", "singles")
 """What is summed of events whose bills follow from a table of prices (`bills.py`)."""
+ANY_INPUT = -1
+"""Stands in the place of a population for all that samples and answers bring."""
 _SPARSE = 64
 """Keys are numbered by sorting them where fewer than one in so many is there."""
 
@@ -210,6 +212,9 @@ class StretchSums:
     | `labels` | target, class of the answer that comes next, way: where it came before the stretch ended |
     | `open` | target, number of the answer that comes next, way: where it had not come when the sums were made |
 
+    `instants`: rows of a population that a sensor drives, at how many instants it took samples, the first of them in ns
+    and the last; and of `ANY_INPUT`, for those with a sample or an answer of any kind.
+
     `n_answers`: how many samples of each target came before `last_ns`, the time of the last event, as far as was known
     when the sums were made; `is_final`: nothing was missing.
     """
@@ -222,6 +227,7 @@ class StretchSums:
     seconds: _Ints
     labels: _Ints
     open: _Ints
+    instants: _Ints
     is_final: bool = True
 
 
@@ -232,13 +238,18 @@ class Ledger:
         """`answers`: must have all that came before the time of the last event, whenever events are added."""
         self._answers = answers
         self._rows: list[tuple[_Ints, _Ints]] = []  # keys: second, numbers of answers, kind, owner; and counts
+        self._instants: list[_Ints] = []
         self._first_ns = self._last_ns = -1
         self.n_events = 0
 
     def add(self, runs: Runs) -> None:
-        """Take in events, at least one; their counts are of `SUMMED` in all calls, or of `UNPRICED` in all."""
+        """Take in events, at least one, none of them before those of earlier calls.
+
+        Their counts are of `SUMMED` in all calls, or of `UNPRICED` in all.
+        """
         answers = [self._answers.next_after(target, runs.times_ns) for target in range(self._answers.n_targets)]
         self._rows.append(summed((runs.times_ns // NS_PER_S, *answers, runs.kinds, runs.owners), runs.counts))
+        self._instants.append(_instants_of(runs))
         first_ns = int(runs.times_ns.min())
         self._first_ns = first_ns if self._first_ns < 0 else min(self._first_ns, first_ns)
         self._last_ns = max(self._last_ns, int(runs.times_ns.max()))
@@ -269,6 +280,7 @@ class Ledger:
             _rows((seconds, ways), counts),
             np.concatenate([np.zeros((0, 3 + len(SUMMED)), np.int64), *labels]),
             np.concatenate([np.zeros((0, 3 + len(SUMMED)), np.int64), *still_open]),
+            instants_together(self._instants),
         )
 
 
@@ -288,7 +300,18 @@ def sums_together(stretches: Sequence[StretchSums]) -> StretchSums:
         every([each.seconds for each in stretches], 2),
         every([each.labels for each in stretches], 3),
         every([each.open for each in stretches], 3),
+        instants_together([each.instants for each in stretches]),
     )
+
+
+def instants_together(stretches: Sequence[_Ints]) -> _Ints:
+    """The `instants` of consecutive stretches as one: an instant that two of them share counts once."""
+    found: dict[int, list[int]] = {}
+    for owner, n, first_ns, last_ns in (row for each in stretches for row in each.tolist()):
+        known = found.setdefault(owner, [owner, 0, first_ns, -1])
+        known[1] += n - (known[3] == first_ns)
+        known[3] = last_ns
+    return _instants(found[owner] for owner in sorted(found))
 
 
 def summed(keys: Sequence[_Ints], counts: _Ints) -> tuple[_Ints, _Ints]:
@@ -306,6 +329,18 @@ def summed(keys: Sequence[_Ints], counts: _Ints) -> tuple[_Ints, _Ints]:
     else:
         np.add.at(sums, one, counts)
     return np.stack([key[row[present]] for key in keys], axis=1), sums[present]
+
+
+def _instants_of(runs: Runs) -> _Ints:
+    sampled = runs.kinds == Kind.SAMPLE
+    brought = {ANY_INPUT: sampled | (runs.kinds == Kind.LOSS)}
+    brought |= {owner: sampled & (runs.owners == owner) for owner in np.unique(runs.owners[sampled]).tolist()}
+    times_ns = {owner: np.unique(runs.times_ns[chosen]) for owner, chosen in brought.items() if chosen.any()}
+    return _instants((owner, each.size, each[0], each[-1]) for owner, each in times_ns.items())
+
+
+def _instants(rows: Iterable[Sequence[int]]) -> _Ints:
+    return np.array([*rows], np.int64).reshape(-1, 4)
 
 
 def _rows(keys: Sequence[_Ints], counts: _Ints) -> _Ints:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from eventnet.errors import InputError
 from eventnet.operations.accounts import Accounted, Accounts
 from eventnet.operations.bills import COUNTS
-from eventnet.operations.charges import Answers, StretchSums, TableReader, summed
+from eventnet.operations.charges import ANY_INPUT, Answers, StretchSums, TableReader, instants_together, summed
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, way_of_kinds
 from eventnet.trace.events import IN_PROJECTION
 from eventnet.trace.schema import KINDS
@@ -74,6 +74,15 @@ def sums_of(run: Run, by: str = "kind", target: str | None = None) -> dict[Any, 
     keys = kinds if by == "kind" else np.where(in_projection == (by == "projection"), owners, -1)
     named = _added_up(np.column_stack((keys, ways, counts)))
     return _in_order({names[key] if key >= 0 else None: each for key, each in named.items()}, (*names, None))
+
+
+def instants_of(run: Run) -> dict[str | None, int]:
+    """At how many instants a run took a sample or an answer (None), and samples of each population that had any.
+
+    Raises InputError where the run has no trace.
+    """
+    rows = instants_together([each.instants for each in accounted_of(run).sums()])[:, :2].tolist()
+    return {None if owner == ANY_INPUT else run.populations[owner]: n for owner, n in rows}
 
 
 def accounted_of(run: Run) -> Accounted:

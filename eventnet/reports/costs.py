@@ -17,7 +17,6 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pyarrow.csv import WriteOptions, write_csv
 from rich.console import Console
 from rich.table import Table
@@ -29,7 +28,7 @@ from eventnet.operations.bills import COUNTS
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, Convention, Measure, measures, way_of_kinds
 from eventnet.operations.dense import Learned, dense_cost
 from eventnet.operations.energy import EnergyTable, costs_pj, energy, footprint
-from eventnet.operations.summing import BILLS_BY, Sums
+from eventnet.operations.summing import BILLS_BY, Sums, instants_of
 from eventnet.reports.answers import write_answer
 from eventnet.reports.grid import grid
 from eventnet.reports.numbers import count, joules
@@ -225,11 +224,10 @@ def _network_rows(run: Run, pricing: _Pricing) -> list[Row]:
     """
     graph = run.networks()[0][1]
     whole = sum(run.sums().values(), np.zeros((N_WAYS, len(SUMMED)), np.int64))
-    n_all, of_sensors = _instants(run, graph)
-    learned = _learned(run, graph)
-    passes = {f"{DENSE}each sample": n_all}
-    if of_sensors:
-        passes[f"{DENSE}slowest sensor"] = min(of_sensors.values())
+    instants, learned = instants_of(run), _learned(run, graph)
+    passes = {f"{DENSE}each sample": instants.pop(None, 0)}
+    if instants:
+        passes[f"{DENSE}slowest sensor"] = min(instants.values())
     if pricing.answers.samples:
         passes[f"{DENSE}each answer"] = pricing.answers.samples
     own: Row = {"network": "this run", "passes": None, "learning_passes": None}
@@ -255,28 +253,6 @@ def _learned(run: Run, graph: Graph) -> Learned:
         tuple(np.flatnonzero(targets).tolist()): int(n)
         for targets, n in zip(*np.unique(asked, axis=0, return_counts=True), strict=True)
     }
-
-
-def _instants(run: Run, graph: Graph) -> tuple[int, dict[str, int]]:
-    """At how many instants there was a sample or an answer, and a sample of each sensor that had any."""
-    sensors = {graph.populations[i].name: graph.network.sensors[k].name for i, k in graph.sensor_of.items()}
-    seen: dict[str | None, int] = {}
-    last_ns: dict[str | None, int] = {}
-
-    def see(name: str | None, times: NDArray[np.int64]) -> None:
-        if len(times):
-            goes_on = last_ns.get(name) == int(times[0])
-            seen[name] = seen.get(name, 0) + 1 + int(np.count_nonzero(np.diff(times))) - goes_on
-            last_ns[name] = int(times[-1])
-
-    for batch in run.event_batches(kind=("sample", "loss"), columns=("time_ns", "kind", "population")):
-        times = batch.column("time_ns").to_numpy()
-        see(None, times)
-        is_sample = pc.equal(batch.column("kind"), "sample")
-        for population, name in sensors.items():
-            chosen = pc.and_(is_sample, pc.equal(batch.column("population"), population))
-            see(name, times[chosen.to_numpy(zero_copy_only=False)])
-    return seen.pop(None, 0), {str(name): n for name, n in seen.items()}
 
 
 # --- what costs are divided by

@@ -50,7 +50,7 @@ STATES = {
         "float32": "d8f1af71cd5ff5f5",
     }
 }
-ACCOUNTS = {4: "db43def63e02e7f3"}
+ACCOUNTS = {5: "7f4c62e37f5bc55f"}
 MS = 10**6
 UNTIL_NS = 400 * MS
 CASES: dict[str, tuple[Rule, Wake, str]] = {

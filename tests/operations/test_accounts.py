@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -32,13 +32,14 @@ from eventnet.network import Rule, Wake
 from eventnet.network.graph import Graph
 from eventnet.operations.accounts import ACCOUNTS_VERSION, FOLDER, Accounts
 from eventnet.operations.bills import COUNTS, BillTable, price
-from eventnet.operations.charges import summed
+from eventnet.operations.charges import ANY_INPUT, Answers, Ledger, Runs, summed, sums_together
 from eventnet.operations.payers import COLUMNS, share_bills
-from eventnet.operations.summing import accounted_of
+from eventnet.operations.summing import accounted_of, instants_of
 from eventnet.running import resume, start
 from eventnet.trace.events import NO_CAUSE, EventBatch, Kind, Phase
 from eventnet.trace.parts import Parts
 from eventnet.trace.queries import Run, open_run
+from eventnet.trace.schema import KIND_NUMBERS
 from eventnet.trace.store import RunWriter
 from tests.cli.test_training import CONFIG as EPOCHS
 from tests.unit.test_payers import random_run
@@ -127,12 +128,24 @@ def by_loop(run: Run) -> dict[str, Sums]:
     shared = share_bills(run.trace.batches(COLUMNS), run.networks())
     by_payer = zip(shared.payers, shared.whole().sum(axis=1).tolist(), strict=True)
     found["sensor"] = {name: sums for name, sums in by_payer if name is not None or any(sums)}
-    return {key: dict(sums) for key, sums in found.items()}
+    return {key: dict(sums) for key, sums in found.items()} | {"instants": instants_by_loop(run)}
 
 
-def asked(run: Run) -> dict[str, Sums]:
-    """What `Run.sums` says."""
-    return {key: {name: sums.sum(axis=0).tolist() for name, sums in run.sums(key).items()} for key in KEYS}
+def instants_by_loop(run: Run) -> Sums:
+    """At how many instants each population took samples, and anything came at all (None)."""
+    times_ns = defaultdict(set)
+    for row in run.events().to_pylist():
+        if row["kind"] in ("sample", "loss"):
+            times_ns[None].add(row["time_ns"])
+        if row["kind"] == "sample":
+            times_ns[row["population"]].add(row["time_ns"])
+    return {name: [len(each)] for name, each in times_ns.items()}
+
+
+def asked(run: Run, keys: Sequence[str] = KEYS) -> dict[str, Sums]:
+    """What `Run.sums` and `instants_of` say."""
+    found = {key: {name: sums.sum(axis=0).tolist() for name, sums in run.sums(key).items()} for key in keys}
+    return found | {"instants": {name: [n] for name, n in instants_of(run).items()}}
 
 
 @contextmanager
@@ -233,7 +246,7 @@ def test_whatever_became_of_accounts(compiled: Path, other: Path, data: st.DataO
             if content is not None:
                 (path / FOLDER / name).write_bytes(content)
         run = open_run(path)
-        found = {key: {name: sums.sum(axis=0).tolist() for name, sums in run.sums(key).items()} for key in order}
+        found = asked(run, order)
         assert found == expected_of(compiled)
         with no_reading():
             assert asked(run) == found
@@ -508,3 +521,29 @@ def test_rows_of_equal_keys_are_added_up(rows: list[tuple[int, int, int]]) -> No
     keys_found, sums = summed((table[:, 0], table[:, 1]), table[:, 2:])
     assert list(map(tuple, keys_found.tolist())) == sorted(expected)
     assert sums[:, 0].tolist() == [expected[each] for each in sorted(expected)]
+
+
+@given(
+    events=st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["sample", "loss", "forward"]), st.integers(0, 2))),
+    pieces=st.lists(st.integers(1, 4), min_size=40, max_size=40),
+)
+def test_instants_are_counted_once_however_the_run_is_cut(
+    events: list[tuple[int, str, int]], pieces: list[int]
+) -> None:
+    """Into stretches of so many calls of so many events; those of a call may lie in any order."""
+    rows = [(time_ns, KIND_NUMBERS[kind], owner) for time_ns, kind, owner in sorted(events)]
+    stretches, lengths = [], iter(pieces)
+    while rows:
+        ledger = Ledger(Answers(0))
+        for n in (next(lengths), next(lengths)):
+            some, rows = rows[:n][::-1], rows[n:]
+            if some:
+                times_ns, kinds, owners = np.array(some, np.int64).T
+                ledger.add(Runs(times_ns, kinds, owners, np.ones((len(some), 1 + len(COUNTS)), np.int64)))
+        stretches.append(ledger.close())
+    found = sums_together(stretches).instants.tolist() if stretches else []
+    expected = defaultdict(set)
+    for time_ns, kind, owner in events:
+        for each in {"sample": (ANY_INPUT, owner), "loss": (ANY_INPUT,), "forward": ()}[kind]:
+            expected[each].add(time_ns)
+    assert found == [[owner, len(each), min(each), max(each)] for owner, each in sorted(expected.items())]

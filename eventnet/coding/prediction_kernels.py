@@ -619,6 +619,39 @@ def foresee_kernel(
 
 
 @_kernel
+def due_kernel(
+    time_ns: int,
+    t_last: NDArray[np.int64],
+    phi: NDArray[np.floating],
+    x_last: NDArray[np.floating],
+    clock: Clock,
+    drive: Drive,
+    due: NDArray[np.int64],
+    room: NDArray[np.float64],
+) -> int:
+    """Of all neurons of a side list in `due` [n] those that fire at `time_ns`, a tick, the first since each encoded.
+
+    It is `foresee_kernel` that looks no further than the next tick. Returns how many, -1 where the drive was read too
+    late. `room` is to work in.
+    """
+    n_codes, n_gate_codes = drive.signal.alphas.shape[0], drive.gate.alphas.shape[0]
+    fades, gate_fades = section(room, 0, n_codes), section(room, n_codes, n_gate_codes)
+    if not _begin(time_ns, drive, fades, gate_fades):
+        return -1
+    n, decay, together_ns, is_next = 0, 0.0, NEVER, False
+    for i in range(t_last.shape[0]):
+        if t_last[i] != together_ns:  # mostly as for the neuron before
+            together_ns = t_last[i]
+            is_next = _first_tick(together_ns, clock) == time_ns
+            decay = clock.k_alpha ** ((time_ns - together_ns) / clock.period_ns)
+        axon = (float(phi[i]), float(x_last[i]), float(decay))
+        residue, _, _ = _take_tick_0(i, axon, clock.k_beta, drive, fades, gate_fades)
+        due[unsigned(n)] = i
+        n += is_next and abs(residue) > THRESHOLD
+    return n
+
+
+@_kernel
 def catch_up_kernel(
     until_ns: int,
     t_last: NDArray[np.int64],

@@ -120,6 +120,7 @@ NEVER_NS = 2**63 - 1
 NOTHING, OUTCOMES_ONLY, EVENTS_TOO = range(3)  # what is recorded
 COPIED, GIVEN = 0, -1  # in place of a divisor: values that stand for themselves, in the feed or where a stream has them
 NO_ONE, ALL, LISTED = 0, 1, 2  # who decides, or whose predictions no longer hold
+LOOKED = 3  # predictions of all neurons are missing, but at the tick that came since it was seen who fires
 
 # Tables.side_table: what does not change of a side
 (
@@ -246,6 +247,7 @@ TRAVELLING_WIDTH = 3
 RING_S, RING_SCALE = range(2)
 TRAVELLING_NUMBERS_WIDTH = 2
 
+FADES_KEPT = 8  # Work.faded_ns, Work.fades: of each place; a power of two
 # Work.vectors: working space for one population at a time
 V_X, V_Z, V_S, V_SUM, V_XHAT, V_EHAT, V_STEP, V_MASK, V_ZERO = range(9)
 

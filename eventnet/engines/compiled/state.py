@@ -79,7 +79,7 @@ class Work(NamedTuple):
     bounded: Ints  # [largest population] neurons whose bound has come
     powers: Doubles  # [largest population] what a softmax sums
     lanes: Doubles  # [MEAN_LANES] sums of sizes
-    faded_ns: Ints  # [sides, traces, codes] the time over which each faded last
+    faded_ns: Ints  # [sides, traces, codes, FADES_KEPT] times over which each faded
     fades: Doubles  # what was left of it
     room: Doubles  # for the kernels of `eventnet.coding.prediction_kernels`
     vectors: Floats  # [9, largest population]
@@ -166,8 +166,8 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
         bounded=np.zeros(largest, np.int64),
         powers=np.zeros(largest, np.float64),
         lanes=np.zeros(MEAN_LANES, np.float64),
-        faded_ns=np.full(n_fading, -1, np.int64),
-        fades=np.zeros(n_fading, np.float64),
+        faded_ns=np.full(n_fading * layout.FADES_KEPT, -1, np.int64),
+        fades=np.zeros(n_fading * layout.FADES_KEPT, np.float64),
         room=np.zeros(room_for(int(net.side_table[:, layout.N_CODES].max())), np.float64),
         vectors=np.zeros((9, largest), dtype),
     )

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from eventnet.coding import adapt_step
 from eventnet.engines.compiled import layout
@@ -37,13 +36,14 @@ from eventnet.engines.compiled.kernels.deciding import decide_backward, decide_f
 from eventnet.engines.compiled.kernels.delivering import arrive, ask_forward
 from eventnet.engines.compiled.kernels.learning import update
 from eventnet.engines.compiled.kernels.losing import take_target
+from eventnet.engines.compiled.kernels.quiet import may_be_quiet, take_quiet
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, read_x, read_z, values_of
 from eventnet.engines.compiled.kernels.recording import NONE, begin, emit_one, emit_values
-from eventnet.engines.compiled.kernels.sampling import is_ready, list_samples, make_ready, next_sample
+from eventnet.engines.compiled.kernels.sampling import hold_all, is_ready, list_samples, make_ready, next_sample
 from eventnet.engines.compiled.kernels.waking import foresee_all, mark_stale, renew, settle, touch
 from eventnet.engines.compiled.pools import Sim
-from eventnet.engines.compiled.state import Floats, Number
-from eventnet.engines.compiled.tables import Doubles, Ints
+from eventnet.engines.compiled.state import Floats
+from eventnet.engines.compiled.tables import Doubles
 from eventnet.slices import array_at, section, unsigned
 from eventnet.trace.events import NO_CAUSE, Kind, Phase
 from eventnet.vectors import LANES, add_sizes
@@ -57,9 +57,14 @@ _adapt_step = cast(Callable[..., tuple[float, float]], cast(Any, njit)(**OPTIONS
 
 
 class Ahead(NamedTuple):
-    """The time of the next instant, and what it brings beside decisions."""
+    """The time of the next instant, and what it brings beside decisions.
+
+    `stream` has the next sample of all; `then_ns`: before that time nothing else happens but samples of that stream.
+    """
 
     time_ns: int
+    then_ns: int
+    stream: int
     samples: bool
     arrivals: bool
     dense_steps: bool
@@ -91,6 +96,9 @@ def _go_on(sim: Sim, until_ns: int) -> int:
     renew(sim)
     while sim.ints[layout.FAULT] < 0:
         ahead = _look_ahead(sim)
+        may_be = ahead.time_ns < ahead.then_ns and may_be_quiet(sim, ahead.stream)
+        if may_be and take_quiet(sim, ahead.stream, min(ahead.then_ns, until_ns)) > 0:
+            ahead = _look_ahead(sim)
         if ahead.time_ns >= until_ns:
             return layout.DONE
         needed = _lacking(sim, ahead)
@@ -109,7 +117,8 @@ def _go_on(sim: Sim, until_ns: int) -> int:
 @phase
 def _look_ahead(sim: Sim) -> Ahead:
     """What comes next."""
-    time_ns = sample_ns = arrival_ns = dense_ns = adapt_ns = probe_ns = layout.NEVER_NS
+    time_ns = then_ns = sample_ns = arrival_ns = dense_ns = adapt_ns = probe_ns = layout.NEVER_NS
+    first = 0
     for side in range(sim.ints[layout.N_SIDES]):
         row = side_state(sim, side)
         time_ns = min(time_ns, row[layout.TICK_NS], row[layout.POSTPONED_NS], row[layout.PREDICTED_NS])
@@ -121,10 +130,16 @@ def _look_ahead(sim: Sim) -> Ahead:
     for probe in range(sim.ints[layout.N_PROBES]):
         probe_ns = min(probe_ns, ints(sim, layout.PROBES_NS)[probe])
     for stream in range(sim.ints[layout.N_STREAMS]):
-        sample_ns = min(sample_ns, ints(sim, layout.NEXT_NS)[stream])
-    time_ns = min(time_ns, sample_ns, arrival_ns, dense_ns, adapt_ns, probe_ns)
+        next_ns = ints(sim, layout.NEXT_NS)[stream]
+        then_ns = min(then_ns, max(next_ns, sample_ns))
+        if next_ns < sample_ns:
+            sample_ns, first = next_ns, stream
+    then_ns = min(then_ns, time_ns, arrival_ns, dense_ns, adapt_ns, probe_ns)
+    time_ns = min(then_ns, sample_ns)
     return Ahead(
         time_ns,
+        then_ns,
+        first,
         sample_ns == time_ns,
         arrival_ns == time_ns,
         dense_ns == time_ns,
@@ -236,7 +251,7 @@ def _take_sample(sim: Sim, stream: int) -> None:
     place = ints(sim, layout.CURSOR)[layout.EVENTS]
     if first_channel < 0:
         touch(sim, i, sim.ints[layout.NOW_NS])
-        _hold_all(sim, sample, held)
+        hold_all(sim, sample, held)
     else:
         channels = section(ints(sim, layout.SAMPLE_CHANNELS), first_channel, n)
         values = values_from(sim, sample[layout.DIVISOR], sample[layout.VALUE])
@@ -258,35 +273,6 @@ def _take_sample(sim: Sim, stream: int) -> None:
     side_state(sim, i)[layout.N_LISTED] = n
     ask_forward(sim, i, layout.ALL if first_channel < 0 else layout.LISTED)
     next_sample(sim, stream)
-
-
-@phase
-def _hold_all(sim: Sim, sample: Ints, held: Floats) -> None:
-    """Take over the values of a sample that carries all channels."""
-    first, n = sample[layout.VALUE], held.shape[0]
-    divisor = held.dtype.type(sample[layout.DIVISOR])
-    packed = ints(sim, layout.SAMPLE_NUMBERS)
-    if sample[layout.DIVISOR] <= 0:
-        _copy(section(values_from(sim, sample[layout.DIVISOR], first), 0, n), held)
-    elif sample[layout.NUMBER_BYTES] == 1:
-        _divide(section(packed.view(np.uint8), first, n), divisor, held)
-    elif sample[layout.NUMBER_BYTES] == 2:
-        _divide(section(packed.view(np.uint16), first, n), divisor, held)
-    else:
-        _divide(section(packed.view(np.uint32), first, n), divisor, held)
-
-
-@apart
-def _copy(values: Floats, held: Floats) -> None:
-    for j in range(held.shape[0]):
-        held[j] = values[j]
-
-
-@apart
-def _divide(numbers: NDArray[np.unsignedinteger], divisor: Number, held: Floats) -> None:
-    """As `SampleBlock.numbers` has it."""
-    for j in range(held.shape[0]):
-        held[j] = held.dtype.type(numbers[j]) / divisor
 
 
 @aside

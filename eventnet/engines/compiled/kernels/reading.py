@@ -30,14 +30,16 @@ def decay(k_alpha: float, elapsed_ns: int, period_ns: int) -> float:
 
 @kernel
 def decay_again(sim: Sim, place: int, k_alpha: float, elapsed_ns: int, period_ns: int) -> float:
-    """The same: mostly as much time has gone by as before, and a power takes longer than looking.
+    """The same: mostly one of a few times has gone by that went by before, and a power takes longer than looking.
 
     `place`: sides first, then traces, then codes, each with a k_alpha and a period of its own.
     """
-    if ints(sim, layout.FADED_NS)[place] != elapsed_ns:
-        ints(sim, layout.FADED_NS)[place] = elapsed_ns
-        doubles(sim, layout.FADES)[place] = decay(k_alpha, elapsed_ns, period_ns)
-    return float(doubles(sim, layout.FADES)[place])
+    # times are mostly multiples of one whose last bits are zeros
+    entry = layout.FADES_KEPT * place + ((elapsed_ns ^ (elapsed_ns >> 6)) & (layout.FADES_KEPT - 1))
+    if ints(sim, layout.FADED_NS)[entry] != elapsed_ns:
+        ints(sim, layout.FADED_NS)[entry] = elapsed_ns
+        doubles(sim, layout.FADES)[entry] = decay(k_alpha, elapsed_ns, period_ns)
+    return float(doubles(sim, layout.FADES)[entry])
 
 
 @kernel

@@ -13,6 +13,7 @@ from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import ints, part_of, sample_of, stream_of, values_from
 from eventnet.engines.compiled.kernels.compiling import apart, aside, constant, kernel, view
 from eventnet.engines.compiled.pools import Sim
+from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Ints
 from eventnet.slices import rest, section
 
@@ -74,6 +75,35 @@ def _extent(numbers: Ints, part: Ints, at: int) -> tuple[int, int]:
         return at * part[layout.WIDTH], part[layout.WIDTH]
     ends = rest(numbers, part[layout.N_SAMPLES])
     return ends[at], ends[at + 1] - ends[at]
+
+
+@kernel
+def hold_all(sim: Sim, sample: Ints, held: Floats) -> None:
+    """Take over the values of a sample that carries all channels."""
+    first, n = sample[layout.VALUE], held.shape[0]
+    divisor = held.dtype.type(sample[layout.DIVISOR])
+    packed = ints(sim, layout.SAMPLE_NUMBERS)
+    if sample[layout.DIVISOR] <= 0:
+        _copy(section(values_from(sim, sample[layout.DIVISOR], first), 0, n), held)
+    elif sample[layout.NUMBER_BYTES] == 1:
+        _divide(section(packed.view(np.uint8), first, n), divisor, held)
+    elif sample[layout.NUMBER_BYTES] == 2:
+        _divide(section(packed.view(np.uint16), first, n), divisor, held)
+    else:
+        _divide(section(packed.view(np.uint32), first, n), divisor, held)
+
+
+@apart
+def _copy(values: Floats, held: Floats) -> None:
+    for j in range(held.shape[0]):
+        held[j] = values[j]
+
+
+@apart
+def _divide(numbers: NDArray[np.unsignedinteger], divisor: Number, held: Floats) -> None:
+    """As `SampleBlock.numbers` has it."""
+    for j in range(held.shape[0]):
+        held[j] = held.dtype.type(numbers[j]) / divisor
 
 
 @view

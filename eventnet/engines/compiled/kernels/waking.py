@@ -1,9 +1,10 @@
 """`wake: exact`: predictions of the spikes that neurons will send by themselves, in a tournament tree for each side.
 
 Most changes are overtaken by the next before any neuron would have fired, so predictions are put off. When all of a
-side has changed, it only waits for its next tick: no neuron fires by itself before. If nothing changes until then, each
-neuron gets a cheap bound before which it certainly does not fire, and is predicted exactly when the bound has come.
-Nothing has happened to it in between, so the prediction is to the bit the one that would have been made at once.
+side has changed, it only waits for its next tick: no neuron fires by itself before. If nothing changes until then, it
+looks who fires there, and waits for the tick after. If nothing has changed by then either, each neuron gets a cheap
+bound before which it certainly does not fire, and is predicted exactly when the bound has come. Nothing has happened to
+it in between, so the prediction is to the bit the one that would have been made at once.
 
 A tree has its leaves, one for each neuron, at LEAVES + neuron, and at each place the smaller of the two below it; so
 the next prediction of a side is at 1, and a changed one is carried up in O(log n), many together in less.
@@ -12,7 +13,7 @@ the next prediction of a side is at 1, and a changed one is carried up in O(log 
 from __future__ import annotations
 
 from eventnet.coding.drive import Clock, Drive, Signal
-from eventnet.coding.prediction_kernels import catch_up_kernel, foresee_kernel
+from eventnet.coding.prediction_kernels import catch_up_kernel, due_kernel, foresee_kernel
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.kernels.access import (
     doubles,
@@ -127,6 +128,8 @@ def mark_stale(sim: Sim, side: int, n: int, neurons: Ints) -> None:
     if n == ALL_NEURONS or row[layout.STALE] == layout.ALL:
         row[layout.STALE] = layout.ALL
         return
+    if row[layout.STALE] == layout.LOOKED:
+        return
     row[layout.STALE] = layout.LISTED
     start = side_table(sim, side)[layout.OFFSET]
     for p in range(n):
@@ -141,6 +144,8 @@ def mark_stale(sim: Sim, side: int, n: int, neurons: Ints) -> None:
 def take_due(sim: Sim, side: int) -> int:
     """List the neurons whose own spikes are due in `Work.who`, ascending, forget their predictions; how many."""
     row, changing = side_table(sim, side), side_state(sim, side)
+    if changing[layout.STALE] == layout.ALL:
+        return _look(sim, side)
     foresee_all(sim, side)
     tree = section(ints(sim, layout.TREE), row[layout.FIRST_NODE], 2 * row[layout.LEAVES])
     who, bounds = ints(sim, layout.WHO), rest(ints(sim, layout.BOUNDS), row[layout.OFFSET])
@@ -158,10 +163,33 @@ def take_due(sim: Sim, side: int) -> int:
 
 
 @aside
+def _look(sim: Sim, side: int) -> int:
+    """List in `Work.who` who fires at this tick of a whole side that waits to be predicted; how many."""
+    start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
+    n = due_kernel(
+        sim.ints[layout.NOW_NS],
+        section(ints(sim, layout.T_LAST), start, size),
+        section(floats(sim, layout.PHI), start, size),
+        section(floats(sim, layout.X_LAST), start, size),
+        _clock(sim, side),
+        _drive(sim, side),
+        ints(sim, layout.WHO),
+        doubles(sim, layout.ROOM),
+    )
+    if n < 0:
+        sim.ints[layout.FAULT] = side
+        n = 0
+    side_state(sim, side)[layout.STALE] = layout.LOOKED
+    side_state(sim, side)[layout.PREDICTED_NS] = sim.ints[layout.NOW_NS] + side_table(sim, side)[layout.PERIOD]
+    return n
+
+
+@aside
 def foresee_all(sim: Sim, side: int) -> None:
     """If a whole side waits to be predicted and its tick has come, do so as far as it is cheap."""
     row, changing = side_table(sim, side), side_state(sim, side)
-    if changing[layout.STALE] != layout.ALL or changing[layout.PREDICTED_NS] != sim.ints[layout.NOW_NS]:
+    waits = changing[layout.STALE] == layout.ALL or changing[layout.STALE] == layout.LOOKED
+    if not waits or changing[layout.PREDICTED_NS] != sim.ints[layout.NOW_NS]:
         return
     size, leaves = row[layout.SIZE], row[layout.LEAVES]
     tree = section(ints(sim, layout.TREE), row[layout.FIRST_NODE], 2 * leaves)
@@ -270,7 +298,7 @@ def renew(sim: Sim) -> None:
     sim.ints[layout.ANY_STALE] = 0
     for side in range(sim.ints[layout.N_SIDES]):
         row = side_state(sim, side)
-        if row[layout.STALE] == layout.NO_ONE:
+        if row[layout.STALE] == layout.NO_ONE or row[layout.STALE] == layout.LOOKED:
             continue
         start, n = side_table(sim, side)[layout.OFFSET], row[layout.N_STALE]
         listed = section(ints(sim, layout.STALE_NEURONS), start, n)

@@ -114,9 +114,9 @@ def what_ran(path: Path) -> bytes:
     InputError where neither can be read.
     """
     for name in (NETWORKS_FILE, "config.yaml"):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             return (path / name).read_bytes()
-    raise InputError("there is no such file", place=str(path / "config.yaml"), remedy="restore it from a copy")
+    raise InputError("cannot be read", place=str(path / "config.yaml"), remedy="restore it from a copy")
 
 
 def networks_of(path: Path, plan: Plan) -> tuple[tuple[int, Graph], ...]:

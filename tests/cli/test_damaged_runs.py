@@ -111,6 +111,16 @@ def test_few_questions_need_the_summary(text: str, run: Path, whole: Path, spike
     assert eventnet_here("report", str(run), "--out", page).code == 0
 
 
+def test_networks_that_cannot_be_read_are_taken_from_the_configuration(run: Path, whole: Path, spike: str) -> None:
+    """As where they are lost: here something else lies in their place."""
+    (run / "networks.npz").unlink()
+    (run / "networks.npz").mkdir()
+    told = eventnet_here("why", str(run), spike)
+    assert (told.code, told.err, told.out) == (0, "", eventnet_here("why", str(whole), spike).out)
+    (run / "config.yaml").rename(run / "config.old")
+    assert_only_error(eventnet_here("why", str(run), spike), str(run / "config.yaml"))
+
+
 def gone(status: Path) -> None:
     status.unlink()
 

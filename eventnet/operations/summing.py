@@ -22,7 +22,7 @@ from eventnet.operations.accounts import Accounted, Accounts
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.charges import ANY_INPUT, Answers, StretchSums, TableReader, instants_together, summed
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, way_of_kinds
-from eventnet.trace.events import IN_PROJECTION
+from eventnet.trace.events import IN_PROJECTION, Kind
 from eventnet.trace.schema import KINDS
 from eventnet.units import NEVER_NS
 
@@ -85,6 +85,17 @@ def instants_of(run: Run) -> dict[str | None, int]:
     return {None if owner == ANY_INPUT else run.populations[owner]: n for owner, n in rows}
 
 
+def samples_of(run: Run, target: str | None = None) -> int:
+    """How many samples of a target, or of all, there are in the trace, whether their answers are recorded or not.
+
+    Raises InputError as `Run.sums` does.
+    """
+    owners = {each["population"] for each in run.provenance["targets"] if target in (None, each["name"])}
+    places = _places(accounted_of(run).sums())
+    is_theirs = np.isin(places[:, 1], [run.populations.index(owner) for owner in owners])
+    return int(places[(places[:, 0] == Kind.LOSS) & is_theirs, 2].sum())
+
+
 def accounted_of(run: Run) -> Accounted:
     """The trace with what is known of its costs: nothing where files are damaged or its configuration has gone.
 
@@ -116,13 +127,18 @@ def _answered_until(run: Run) -> int:
 
 
 def _sums_by_label(run: Run, accounted: Accounted, target: str | None) -> dict[Any, Sums]:
-    """By the class of the target sample that comes next; what comes after the last is counted to the last."""
+    """By the class of the target sample that comes next; what comes after the last is counted to the last or, where
+    samples came whose answers are not recorded, to none.
+    """
     outcomes = run.classes(target)
-    number = run.target_names.index(str(outcomes["target"][0].as_py()))
+    name = str(outcomes["target"][0].as_py())
+    number = run.target_names.index(name)
     labels = outcomes["label"].to_numpy()
+    is_cut_off = run.status.get("state") == "running" and samples_of(run, name) > len(labels)
+    labels_and_rest = np.append(labels, -1 if is_cut_off else labels[-1])
 
     def label_of(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.asarray(labels[np.minimum(numbers, len(labels) - 1)])
+        return np.asarray(labels_and_rest[np.minimum(numbers, len(labels))])
 
     def came(times_ns: list[int]) -> NDArray[np.int64]:
         """How many samples came before these times."""

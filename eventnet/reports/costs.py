@@ -28,7 +28,7 @@ from eventnet.operations.bills import COUNTS
 from eventnet.operations.conventions import N_WAYS, SUMMED, WAYS, Convention, Measure, measures, way_of_kinds
 from eventnet.operations.dense import Learned, dense_cost
 from eventnet.operations.energy import EnergyTable, costs_pj, energy, footprint
-from eventnet.operations.summing import BILLS_BY, Sums, instants_of
+from eventnet.operations.summing import BILLS_BY, Sums, instants_of, samples_of
 from eventnet.reports.answers import write_answer
 from eventnet.reports.grid import grid
 from eventnet.reports.numbers import count, joules
@@ -52,11 +52,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answers:
-    """What costs are divided by: target samples, called `sample`, or `image` where each is one image; right ones."""
+    """What costs are divided by: target samples, called `sample`, or `image` where each is one image; right ones, None
+    where not all that came are recorded, or events of some are missing.
+    """
 
     called: str
     samples: int
-    correct: int
+    correct: int | None
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,11 @@ def costs_of(run: Run, by: str, convention: Convention, table: EnergyTable, targ
     Energies are unknown (None) where the run's network cannot be read any more. Raises InputError as `Run.sums` and
     `Run.networks` do.
     """
+    run.traced()  # of one without a trace nothing else need be said
     # by label more of the outcomes is read, once
-    pricing = _Pricing.of(run, run.answered if by == "label" else run.outcomes(ANSWER), convention, table)
+    outcomes = run.classes(target) if by == "label" else run.outcomes(ANSWER)
+    whose = str(outcomes["target"][0].as_py()) if by == "label" else None
+    pricing = _Pricing.of(run, _answers(run, outcomes, whose), convention, table)
     if by == "event":
         columns = (*BILL_EVENT_COLUMNS, *pricing.columns(divided=False))
         tables = _event_tables(run, pricing)
@@ -96,7 +101,7 @@ def costs_of(run: Run, by: str, convention: Convention, table: EnergyTable, targ
         columns = ("network", "passes", "learning_passes", *pricing.columns())
         return pricing.costs(by, columns, _network_rows(run, pricing), None)
     sums = run.sums(by, target)
-    answers = _answers_by_label(run, target, pricing.answers.called) if by == "label" else {}
+    answers = _answers_by_label(outcomes, pricing.answers) if by == "label" else {}
     rows = _rows(pricing, by, sums, answers)
     whole = np.sum([np.zeros((N_WAYS, len(SUMMED)), np.int64), *sums.values()], axis=0)
     total = {"events": int(whole[:, 0].sum())} | pricing.row(whole, pricing.answers)
@@ -126,8 +131,8 @@ class _Pricing:
     no_estimate: str
 
     @classmethod
-    def of(cls, run: Run, outcomes: pa.Table, convention: Convention, table: EnergyTable) -> _Pricing:
-        """Of a run, and of all of its outcomes at least `ANSWER`."""
+    def of(cls, run: Run, answers: Answers, convention: Convention, table: EnergyTable) -> _Pricing:
+        """Of a run whose costs are divided by these answers."""
         words, why = None, ""
         try:
             words = footprint(run.networks()[0][1])
@@ -136,9 +141,9 @@ class _Pricing:
         prices = None if words is None else costs_pj(table, words)
         found = measures(convention, prices)
         if not any(each.is_energy for each in found):
-            return cls(convention, found, _answers(run, outcomes), None, "")
+            return cls(convention, found, answers, None, "")
         estimate = None if words is None else energy(dict.fromkeys(COUNTS, 0), table, words)
-        return cls(convention, found, _answers(run, outcomes), estimate, why)
+        return cls(convention, found, answers, estimate, why)
 
     @property
     def divided(self) -> tuple[Measure, ...]:
@@ -172,7 +177,7 @@ class _Pricing:
             for way, n in ((self.answers.called, answers.samples), ("correct", answers.correct)):
                 for each in self.divided:
                     value = row[each.name]
-                    row[f"{each.name}_per_{way}"] = None if value is None or n == 0 else value / n
+                    row[f"{each.name}_per_{way}"] = None if value is None or not n else value / n
         if any(each.is_energy for each in self.measures):
             row[ENERGY_TABLE] = None if self.estimate is None else self.estimate["table"]
         return row
@@ -258,21 +263,25 @@ def _learned(run: Run, graph: Graph) -> Learned:
 # --- what costs are divided by
 
 
-def _answers(run: Run, outcomes: pa.Table) -> Answers:
+def _answers(run: Run, outcomes: pa.Table, target: str | None) -> Answers:
+    """All of a target, or of the run; `outcomes` are theirs, of them at least `ANSWER`."""
     labels, predicted = outcomes["label"], outcomes["predicted"]
     right = pc.and_(pc.greater_equal(labels, 0), pc.equal(labels, predicted))
     called = "sample"
     with suppress(InputError):  # of an old run whose configuration has gone nothing more is known
         called = "image" if run.plan.answers_images else called
-    return Answers(called, len(labels), pc.sum(right).as_py() or 0)
+    # a run that goes on, or was killed, has recorded answers up to its last checkpoint, and events of later ones
+    samples = samples_of(run, target) if run.status["state"] == "running" or run.damaged else len(labels)
+    return Answers(called, samples, (pc.sum(right).as_py() or 0) if samples == len(labels) else None)
 
 
-def _answers_by_label(run: Run, target: str | None, called: str) -> dict[int | None, Answers]:
-    outcomes = run.classes(target)
+def _answers_by_label(outcomes: pa.Table, answers: Answers) -> dict[int | None, Answers]:
+    """By class, None: those without one and those that are not recorded. `answers`: all of these outcomes' target."""
     labels, predicted = outcomes["label"].to_numpy(), outcomes["predicted"].to_numpy()
     samples = np.bincount(labels + 1)  # the first of those without a class
     right = np.bincount(labels[predicted == labels] + 1, minlength=len(samples))
-    found: dict[int | None, Answers] = {None: Answers(called, int(samples[0]), 0)}
+    called, n_lost = answers.called, max(0, answers.samples - len(labels))
+    found: dict[int | None, Answers] = {None: Answers(called, int(samples[0]) + n_lost, None if n_lost else 0)}
     for each in np.flatnonzero(samples[1:]).tolist():
         found[each] = Answers(called, int(samples[each + 1]), int(right[each + 1]))
     return found
@@ -344,7 +353,8 @@ def _table(costs: Costs, rows: Iterable[Row]) -> Table:
 
 
 def _line(name: str, counted: Sequence[str], shown: Sequence[Measure], row: Row) -> list[str]:
-    return [name, *(count(row[each]) for each in counted), *_cells(shown, row)]
+    numbers = (row[each] for each in counted)
+    return [name, *("–" if number is None else count(number) for number in numbers), *_cells(shown, row)]
 
 
 def _cells(shown: Sequence[Measure], row: Row) -> list[str]:
@@ -413,6 +423,8 @@ def _footnotes(costs: Costs) -> Iterator[str]:
                     if measure.divided
                 )
                 yield f"Per {words} ({count(n)}): {', '.join(each)}."
+        if answers.correct is None:
+            yield "Per right answer: not known, since not all answers are recorded."
     if costs.estimate is not None:
         levels = costs.estimate["levels"]
         yield f"Energy (compute, memory) is an estimate: weights in {levels['weights']}, states in {levels['states']}."

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -489,6 +490,9 @@ def test_several_targets_with_classes(tmp_path: Path) -> None:
     assert_only_error(eventnet_here("ops", str(run), "--by", "label"), "target", "name one of digit, again")
     found = ops(run, "--by", "label", "--target", "again")
     assert sum(row["samples"] for row in found) == 25
+    table = " ".join(text(run, "--by", "label", "--target", "again").split())
+    assert "total 25" in table
+    assert "Per sample (25)" in table
     assert {row["sensor"] for row in ops(run, "--by", "sensor")} == {"pixels", "digit", "again"}
     # an answer is no longer one image
     assert "adds_unit_per_sample" in ops(run)[0]
@@ -553,6 +557,31 @@ def test_a_run_that_was_killed(watch: Path, tmp_path: Path) -> None:
     status.write_text(json.dumps(json.loads(status.read_text()) | {"state": "running"}), encoding="utf-8")
     for by in ("sensor", "label", "second", "network"):
         assert ops(run, "--by", by) == ops(watch, "--by", by)
+
+
+@pytest.mark.parametrize("n_recorded", [13, 1])
+def test_answers_that_a_killed_run_had_not_recorded(n_recorded: int, watch: Path, tmp_path: Path) -> None:
+    """Costs are divided by the samples that the events are of; what led to answers that are lost has no class."""
+    run = tmp_path / "run"
+    shutil.copytree(watch, run)
+    (run / "status.json").write_text('{"state": "running"}', encoding="utf-8")
+    table = pq.read_table(run / "outcomes" / "tail.parquet")
+    assert table.num_rows > 13
+    pq.write_table(table.slice(0, n_recorded), run / "outcomes" / "tail.parquet")
+    for by in ("kind", "sensor"):
+        for row, whole in zip(ops(run, "--by", by), ops(watch, "--by", by), strict=True):
+            assert row["adds_unit_per_sample"] == whole["adds_unit_per_sample"]
+            assert row["adds_unit_per_correct"] is None
+    *labelled, rest = ops(run, "--by", "label")
+    assert (rest["label"], rest["samples"], rest["correct"]) == (None, table.num_rows - n_recorded, None)
+    assert sum(row["samples"] for row in labelled) == n_recorded
+    last_ns = table["time_ns"][n_recorded - 1].as_py()
+    assert sum(row["events"] for row in labelled) == len(open_run(run).events(end_ns=last_ns + 1))
+    _, _, _, of_answers = ops(run, "--by", "network")
+    assert of_answers["passes"] == table.num_rows
+    told = eventnet_here("ops", str(run), "--by", "label").out
+    assert "Per right answer: not known, since not all answers are recorded." in told
+    assert f"total {table.num_rows}" in " ".join(told.split())
 
 
 def test_the_footprint_decides_where_words_live(watch: Path) -> None:

@@ -7,7 +7,7 @@ the memory of two parts, and comes in the order of events.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -383,8 +383,10 @@ def _first(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.
 
 
 def _several(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Names as a tuple; one may stand alone."""
-    return (names,) if isinstance(names, str) else None if names is None else tuple(names)
+    """Names as a tuple; one may stand alone, and so does what is no name at all."""
+    if names is None:
+        return None
+    return (names,) if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
 
 
 def _known_columns(columns: str | Sequence[str] | None, fields: Fields) -> tuple[str, ...] | None:

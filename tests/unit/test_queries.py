@@ -135,6 +135,8 @@ def test_every_grouping_adds_up_to_the_totals(finished: tuple[Path, Totals]) -> 
         ({"projection": "hidden"}, "use one of pixels->hidden, hidden->output"),
         ({"kind": "spike"}, "use one of sample, encode, forward"),
         ({"kind": ["forward", "spike"]}, "kind: .*'spike'"),
+        ({"kind": Kind.FORWARD}, "kind: .*use one of sample, encode, forward"),
+        ({"columns": 3}, r"columns: .*got 3.*use one of event, time_ns"),
         ({"columns": ["energy"]}, "use one of event, time_ns"),
         ({"population": "hidden", "neuron": 5}, "use 0 to 4"),
         ({"neuron": 7}, "use 0 to 6"),

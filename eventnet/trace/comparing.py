@@ -333,7 +333,7 @@ def _totals_of_summary(summary: Mapping[str, Any]) -> dict[str, float | None]:
         **{f"unit additions, {way}": n for way, n in adds.items()},
         **{name: operations.get(name) for name in COUNTS if name != "adds_unit"},
         **{
-            f"% right, {target} {group}": score["percent"] if isinstance(score, dict) else score
+            f"% right, {target} {group}": score.get("percent") if isinstance(score, dict) else score
             for target, groups in summary.get("accuracy", {}).items()
             for group, score in groups.items()
         },

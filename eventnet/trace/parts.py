@@ -393,22 +393,30 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
         for k, file in files.items()
         if k in known and file.st_mtime_ns <= known_ns and file.st_size == known[k].mark.n_bytes
     }
-    n_rows = 0 if tail is None else tail.num_rows
+    n_rows, before, until_ns = 0, "", -1
     for k in range(n_expected):
-        if k in unchanged:
-            footer = known[k]
-        else:
-            path = part_path(directory, name, k)
-            try:
-                footer = _check_part(path, name, known.get(k), read_all=skip_damaged)
-            except InputError as error:
-                if not skip_damaged:
-                    raise
-                damaged[path] = error.problem
-                continue
+        path = part_path(directory, name, k)
+        try:
+            is_known = k in unchanged
+            footer = known[k] if is_known else _check_part(path, name, known.get(k), read_all=skip_damaged)
+            begins_ns, ends_ns = footer.ranges.get("time_ns", (until_ns, until_ns))
+            _check_order(path, begins_ns, before, until_ns)
+        except InputError as error:
+            if not skip_damaged:
+                raise
+            damaged[path] = error.problem
+            continue
         whole.append(k)
         footers.append(footer)
-        n_rows += footer.n_rows
+        n_rows, before, until_ns = n_rows + footer.n_rows, path.name, ends_ns
+    if tail is not None and tail.num_rows:
+        try:
+            _check_order(tail_path, pc.min(tail["time_ns"]).as_py(), before, until_ns)
+        except InputError as error:
+            if not skip_damaged:
+                raise
+            damaged[tail_path], tail = error.problem, None
+    n_rows += 0 if tail is None else tail.num_rows
     if ended and not damaged and len(unchanged) < len(footers):
         keep_footers(directory, footers)
     return Parts(name, PartPaths(directory, name, whole), tail, n_rows, damaged, tuple(footers))
@@ -489,6 +497,16 @@ def _check_part(path: Path, name: str, known: Footer | None, read_all: bool) -> 
         raise _missing(path) from error
     except _READ_ERRORS as error:
         raise _damage(path, error) from error
+
+
+def _check_order(path: Path, begins_ns: int, before: str, until_ns: int) -> None:
+    """Raise InputError where a file begins before `until_ns`, at which the one `before` it ends."""
+    if begins_ns < until_ns:
+        raise InputError(
+            f"begins before {before} ends, so one of them is of another run",
+            place=str(path),
+            remedy=f"restore the two from a copy, or {_READ_THE_REST}",
+        )
 
 
 def _check_schema(path: Path, name: str, schema: pa.Schema, metadata: dict[bytes, bytes] | None) -> None:

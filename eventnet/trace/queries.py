@@ -27,6 +27,8 @@ from eventnet.trace.networks import config_of, networks_of, plan_of
 from eventnet.trace.parts import Parts, open_parts
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS, STATES
+from eventnet.trace.summaries import read_summary
+from eventnet.units import NEVER_NS
 
 if TYPE_CHECKING:
     from eventnet.config import Config
@@ -64,11 +66,7 @@ class Run:
         """What summary.json says, read when first asked for; None unless the run was complete when it was opened.
         Raises InputError where the file is damaged.
         """
-        if self.status.get("state") != "complete":
-            return None
-        file = self.path / "summary.json"
-        remedy = "restore it from a copy, or delete it: then energy and scores of tests are left out"
-        return read_json(file, remedy) if file.exists() else None
+        return read_summary(self.path) if self.status.get("state") == "complete" else None
 
     @property
     def n_events(self) -> int:
@@ -304,8 +302,10 @@ def _status(path: Path) -> dict[str, Any]:
     status = read_json(file, remedy)
     for field in ("time_ns", "events"):
         number = status.get(field, 0)
-        if type(number) is not int or number < 0:
-            raise InputError("must be a whole number", place=str(file), field=field, value=number, remedy=remedy)
+        if type(number) is not int or not 0 <= number <= NEVER_NS:
+            raise InputError(
+                "must be a whole number in 63 bits", place=str(file), field=field, value=number, remedy=remedy
+            )
     has_ended = status.get("state") in ("complete", "interrupted")
     if status.get("state") not in STATES or (has_ended and "time_ns" not in status):
         raise InputError(

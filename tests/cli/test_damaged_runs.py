@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from eventnet.trace.queries import open_run
@@ -82,9 +84,9 @@ def test_whole_parts_say_how_long_they_are(part_events: int, tmp_path: Path) -> 
 def test_a_part_of_another_length(tmp_path: Path) -> None:
     """It is the part that is at fault, where the others are as long as the run says."""
     run = random_run(tmp_path / "run", part_events=500).path
-    other = random_run(tmp_path / "other", part_events=450).path
+    other = random_run(tmp_path / "other", part_events=501).path
     shutil.copy(other / "trace" / "events-000001.parquet", run / "trace")
-    assert_only_error(eventnet_here("why", str(run), "3"), "events-000001.parquet", "450 events, not 500")
+    assert_only_error(eventnet_here("why", str(run), "3"), "events-000001.parquet", "501 events, not 500")
 
 
 @pytest.mark.parametrize("field", ["engine", "seed", "dtype", "part_events", "trace"])
@@ -109,6 +111,47 @@ def test_few_questions_need_the_summary(text: str, run: Path, whole: Path, spike
     (run / "summary.json").unlink()
     assert eventnet_here("diff", str(run), str(whole)).code == 0
     assert eventnet_here("report", str(run), "--out", page).code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"events": "many"}', ("events", "many")),
+        ('{"simulated_s": [1]}', ("simulated_s",)),
+        ('{"spikes": null}', ("spikes", "an object")),
+        ('{"spikes": {"forward": {"fast": -1}}}', ("spikes.forward.fast", "-1")),
+        ('{"operations": {"acs": {}}}', ("operations.acs",)),
+        ('{"operations": {"adds_unit": 3}}', ("operations.adds_unit", "an object")),
+        ('{"accuracy": {"test": {"spiking": "98 %"}}}', ("accuracy.test.spiking", "98 %")),
+        ('{"accuracy": {"digit": {"train": 3}}}', ("accuracy.digit.train", "an object")),
+        ('{"losses": {"ahead": {"all": {"mean": 1e999}}}}', ("losses.ahead.all.mean", "inf")),
+        ('{"energy": {"total_j": true}}', ("energy.total_j", "True")),
+    ],
+)
+def test_what_is_asked_of_a_summary_must_be_numbers(text: str, words: tuple[str, ...], run: Path, whole: Path) -> None:
+    (run / "summary.json").write_text(text, encoding="utf-8")
+    for command in (["diff", str(run), str(whole)], ["report", str(run), "--out", str(run.parent / "page.html")]):
+        told = eventnet_here(*command)
+        assert_only_error(told, str(run / "summary.json"), *words, "or delete it")
+    (run / "summary.json").write_text('{"energy": {}, "accuracy": {"digit": {"train": {}}}}', encoding="utf-8")
+    assert eventnet_here("diff", str(run), str(whole)).code == 0
+    assert eventnet_here(*command).code == 0
+
+
+@pytest.mark.parametrize("name", ["events-000002.parquet", "tail.parquet"])
+def test_a_file_of_another_run(name: str, tmp_path: Path) -> None:
+    """One of a run that came to as many events sooner: it begins before the one before it ends."""
+    run = random_run(tmp_path / "run", part_events=500).path
+    file = run / "trace" / name
+    rows = pq.ParquetFile(file).read()
+    sooner = rows.set_column(1, "time_ns", pa.array(rows["time_ns"].to_numpy() // 2))
+    pq.write_table(sooner.replace_schema_metadata(rows.schema.metadata), file)
+    before = "events-000001.parquet" if name.startswith("events") else "events-000003.parquet"
+    told = eventnet_here("ops", str(run))
+    assert_only_error(told, str(file), f"begins before {before} ends", "another run", "--skip-damaged")
+    left = eventnet_here("ops", str(run), "--skip-damaged")
+    assert left.code == 0
+    assert f"left out: {file}" in left.err
 
 
 def test_networks_that_cannot_be_read_are_taken_from_the_configuration(run: Path, whole: Path, spike: str) -> None:

@@ -285,8 +285,8 @@ def _facts(run: Run, traced: _Traced | None, graph: Graph | None, table: EnergyT
         facts.append(("unit additions", count(int(adds))))
         if graph is not None:
             facts.append(("energy, an estimate", joules(_energy_j(traced.by_population.sums, graph, table))))
-    elif run.summary is not None and run.summary.get("energy"):
-        facts.append(("energy, an estimate", joules(run.summary["energy"]["total_j"])))
+    elif (energy_j := (run.summary or {}).get("energy", {}).get("total_j")) is not None:
+        facts.append(("energy, an estimate", joules(energy_j)))
     outcomes = run.outcomes()
     for each in answers_over_time(outcomes):
         mine = outcomes.filter((pc.field("target") == each.target) & (pc.field("group") == each.group))
@@ -294,8 +294,8 @@ def _facts(run: Run, traced: _Traced | None, graph: Graph | None, table: EnergyT
         if not each.is_loss:
             right = 100.0 * float((label == predicted)[label >= 0].mean())
             facts.append((f"right: {each.target}, {each.group}", percent(right)))
-    tested = ((run.summary or {}).get("accuracy") or {}).get("test") or {}
-    facts += [(f"right in the last test, {kind}", percent(right)) for kind, right in tested.items()]
+    tested = (run.summary or {}).get("accuracy", {}).get("test", {}).items()
+    facts += [(f"right in the last test, {kind}", percent(right)) for kind, right in tested if right is not None]
     return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
 
 

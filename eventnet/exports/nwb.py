@@ -3,6 +3,8 @@
 Each neuron that sends spikes is a unit of the table `units`, once for its forward and once for its backward spikes.
 Beside `spike_times` (seconds) a unit has the size s of each spike (`spike_sizes`) and its number in the trace
 (`spike_events`, which leads to the exact time and the cause), and the columns `population`, `direction` and `neuron`.
+`obs_intervals` says, for all units alike, which time was looked at: without it other readers do not know that a unit
+was silent before its first spike and after its last.
 
 A file holds the spikes of one unit after those of another, so it cannot be written in the order of time: a first pass
 counts, and in a second blocks of `BLOCK_SPIKES` spikes are sorted by unit and put in their places. Memory is bounded by
@@ -49,11 +51,11 @@ def write(run: Run, selection: Selection, path: Path) -> int:
     """Write the chosen spikes to `path`; how many. Raises InputError as `Selection.batches` does, and without pynwb."""
     pynwb = load("pynwb", "pynwb", "--format nwb")
     h5py = load("h5py", "h5py", "--format nwb")
-    units, numbers, counts = _count(run, selection)
+    units, numbers, counts, last_ns = _count(run, selection)
     columns = {name: _column(name, int(counts.sum())) for name in _COLUMNS}
     document = _document(run, pynwb)
     if units:
-        document.units = _units(units, np.cumsum(counts), columns)
+        document.units = _units(units, np.cumsum(counts), columns, _observed_s(run, selection, last_ns))
     with h5py.File(path, "w") as file, pynwb.NWBHDF5IO(file=file, mode="w") as writer:
         writer.write(document)
         free = np.cumsum(counts) - counts  # where the next spike of each unit goes
@@ -75,17 +77,29 @@ def _column(name: str, n: int) -> Any:
     return h5_utils.H5DataIO(shape=(n,), dtype=np.dtype(_COLUMNS[name][0]))
 
 
-def _count(run: Run, selection: Selection) -> tuple[list[Unit], NDArray[np.int64], NDArray[np.int64]]:
-    """Units by population, direction and neuron; the unit of each place of `_key`, and how many spikes each has."""
+def _count(run: Run, selection: Selection) -> tuple[list[Unit], NDArray[np.int64], NDArray[np.int64], int]:
+    """Units by population, direction and neuron; the unit of each key of `_keyed`, how many spikes each unit has, and
+    when the last of them was sent (0 where there is none).
+    """
     widest = max(each["size"] for each in run.provenance["populations"])
     sent = np.zeros(len(run.populations) * len(SPIKES) * widest, np.int64)
-    for key, _ in _keyed(run, selection, ()):
+    last_ns = 0
+    for key, (times_ns,) in _keyed(run, selection, ("time_ns",)):
         sent += np.bincount(key, minlength=sent.size)
+        last_ns = int(times_ns.max(initial=last_ns))
     places = np.flatnonzero(sent)
     numbers = np.full(sent.size, -1)
     numbers[places] = np.arange(places.size)
     found = zip(*np.unravel_index(places, (len(run.populations), len(SPIKES), widest)), strict=True)
-    return [Unit(run.populations[p], SPIKES[k], int(neuron)) for p, k, neuron in found], numbers, sent[places]
+    units = [Unit(run.populations[p], SPIKES[k], int(neuron)) for p, k, neuron in found]
+    return units, numbers, sent[places], last_ns
+
+
+def _observed_s(run: Run, selection: Selection, last_ns: int) -> tuple[float, float]:
+    """From when to when spikes were looked at, in seconds: the chosen time, as far as the run reaches."""
+    reached_ns = max(run.status.get("time_ns", 0), last_ns)  # the status of a run that was killed may be behind
+    end_ns = reached_ns if selection.end_ns is None else min(selection.end_ns, reached_ns)
+    return (selection.start_ns or 0) / NS_PER_S, end_ns / NS_PER_S
 
 
 def _keyed(
@@ -134,7 +148,7 @@ def _put(spikes: Spikes, free: NDArray[np.int64], datasets: dict[str, Any]) -> N
         free[unit] += count
 
 
-def _units(units: list[Unit], ends: NDArray[np.int64], columns: dict[str, Any]) -> Any:
+def _units(units: list[Unit], ends: NDArray[np.int64], columns: dict[str, Any], observed_s: tuple[float, float]) -> Any:
     common = load("hdmf.common", "pynwb", "--format nwb")
     misc = load("pynwb.misc", "pynwb", "--format nwb")
     parts = []
@@ -142,6 +156,15 @@ def _units(units: list[Unit], ends: NDArray[np.int64], columns: dict[str, Any]) 
         data = common.VectorData(name=name, description=_COLUMNS[name][1], data=column)
         index = common.VectorIndex(name=f"{name}_index", target=data, data=ends.astype(np.uint64))
         parts += [index, data]
+    observed = common.VectorData(
+        name="obs_intervals",
+        description="The simulated time that is exported, in seconds.",
+        data=np.tile(np.array(observed_s), (len(units), 1)),
+    )
+    nth = common.VectorIndex(
+        name="obs_intervals_index", target=observed, data=np.arange(1, len(units) + 1, dtype=np.uint64)
+    )
+    parts += [nth, observed]
     texts = {
         "population": "The population of the neuron.",
         "direction": "forward: activations; backward: errors.",
@@ -153,7 +176,7 @@ def _units(units: list[Unit], ends: NDArray[np.int64], columns: dict[str, Any]) 
         name="units",
         description="Neurons that sent spikes, once for each direction.",
         columns=parts,
-        colnames=[*columns, *texts],
+        colnames=[*columns, observed.name, *texts],
     )
 
 

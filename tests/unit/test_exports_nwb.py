@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from eventnet.errors import InputError
 from eventnet.exports import nwb
 from eventnet.exports.exporting import Selection, export_run
-from eventnet.trace.queries import Run
+from eventnet.trace.queries import Run, open_run
 from tests.recorded import random_run, rows_of, two_rates
 
 h5py = pytest.importorskip("h5py")
@@ -89,6 +91,42 @@ def test_tools_of_neuroscience_read_it(real: Run, tmp_path: Path) -> None:
         assert "two_rates" in document.session_description
     hidden = frame[(frame["population"] == "hidden") & (frame["direction"] == "forward")]
     assert hidden["spike_times"].map(len).sum() == real.events("hidden", kind="forward").num_rows > 0
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected_s"),
+    [
+        (Selection(), [0, 2]),
+        (Selection((), 300_000_000, 1_500_000_000), [0.3, 1.5]),
+        (Selection(("hidden",), 300_000_000, 10**12), [0.3, 2]),
+    ],
+)
+def test_each_unit_says_which_time_was_looked_at(
+    selection: Selection, expected_s: list[float], real: Run, tmp_path: Path
+) -> None:
+    """Neo needs it, to give spike trains their begin and end."""
+    export_run(real, "nwb", tmp_path / "run.nwb", selection)
+    assert pynwb.validate(path=str(tmp_path / "run.nwb")) == []
+    with pynwb.NWBHDF5IO(str(tmp_path / "run.nwb"), "r") as file:
+        units = file.read().units
+        assert len(units) > 5
+        for k in range(len(units)):
+            assert units.get_unit_obs_intervals(k).tolist() == [expected_s]
+            assert expected_s[0] <= units.get_unit_spike_times(k).min()
+            assert units.get_unit_spike_times(k).max() <= expected_s[1]
+
+
+def test_a_status_that_is_behind_ends_no_unit_before_its_last_spike(real: Run, tmp_path: Path) -> None:
+    """As that of a run that was killed may be."""
+    shutil.copytree(real.path, tmp_path / "run")
+    status = real.path / "status.json"
+    behind = json.loads(status.read_text(encoding="utf-8")) | {"time_ns": 1_000_000}
+    (tmp_path / "run" / "status.json").write_text(json.dumps(behind), encoding="utf-8")
+    export_run(open_run(tmp_path / "run"), "nwb", tmp_path / "run.nwb", Selection())
+    with pynwb.NWBHDF5IO(str(tmp_path / "run.nwb"), "r") as file:
+        units = file.read().units
+        latest = max(units.get_unit_spike_times(k).max() for k in range(len(units)))
+        assert units.get_unit_obs_intervals(0).tolist() == [[0, latest]]
 
 
 def test_a_choice_of_nothing(real: Run, tmp_path: Path) -> None:

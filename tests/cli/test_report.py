@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from eventnet.reports.numbers import count, joules
 from eventnet.trace.networks import NETWORKS_FILE
 from eventnet.trace.queries import Run, open_run
+from eventnet.units import format_ns
 from tests.cli.command import assert_only_error, eventnet_here, files_of
 from tests.recorded import rows_of, two_rates
 from tests.why_runs import forget_what_was_noted
@@ -139,6 +141,58 @@ def test_runs_with_less_to_show(tmp_path: Path) -> None:
         page = page_of(file)
         assert any(words in text for text in page.texts)
         assert page.data["answers"][0]["target"] == "ahead"
+
+
+def facts_of(file: Path) -> dict[str, str]:
+    """The numbers at the top of a page."""
+    text = file.read_text(encoding="utf-8")
+    return dict(re.findall(r"<div><dt>([^<]*)</dt><dd>([^<]*)</dd></div>", text))
+
+
+@pytest.mark.parametrize("options", [("--engine", "dense"), ("--no-trace",), ()])
+def test_the_numbers_at_the_top_are_those_of_the_run(options: tuple[str, ...], tmp_path: Path) -> None:
+    """Of a dense network, too, in which nothing is an event."""
+    run, file = tmp_path / "run", tmp_path / "run.html"
+    assert eventnet_here("run", "two_rates", "--until", "1 s", "--out", str(run), *options).code == 0
+    assert eventnet_here("report", str(run), "--out", str(file)).code == 0
+    summary, facts, page = open_run(run).summary, facts_of(file), page_of(file)
+    assert summary is not None
+    assert facts["energy, an estimate"] == joules(summary["energy"]["total_j"])
+    assert facts["unit additions"] == count(sum(summary["operations"]["adds_unit"].values()))
+    assert facts.get("events") == (None if "dense" in options else count(summary["events"]))
+    assert (page.data["costs"] is None) == bool(options)
+    if "dense" in options:
+        assert not any("spikes/s" in text for text in page.texts)
+
+
+def test_rates_have_no_exponents(tmp_path: Path) -> None:
+    config = """
+    duration: 1 ms
+    sensors: {s: {generator: {kind: constant, level: 1}, rate: 100 kHz}}
+    populations: {s: {}, h: {size: 1}}
+    codes: {forward: {k_alpha: 0.5, k_beta: 0.1}}
+    projections: [{from: s, to: h, weights: [[0.001]]}]
+    """
+    (tmp_path / "my.yaml").write_text(config, encoding="utf-8")
+    assert eventnet_here("run", str(tmp_path / "my.yaml"), "--out", str(tmp_path / "run")).code == 0
+    assert eventnet_here("report", str(tmp_path / "run"), "--out", str(tmp_path / "run.html")).code == 0
+    [row] = re.findall(r"<tr><th scope=.row.>s</th>(.*?)</tr>", (tmp_path / "run.html").read_text(encoding="utf-8"))
+    cells = re.findall(r"<td>([^<]*)</td>", row)
+    assert cells[1] != "0"
+    assert cells[2] == count(1000 * int(cells[1]))  # by neuron and second
+
+
+def test_a_run_that_was_killed_reaches_as_far_as_what_was_recorded(folder: Path, tmp_path: Path) -> None:
+    """Its status may be behind."""
+    shutil.copytree(folder / "a run", tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()
+    status = tmp_path / "run" / "status.json"
+    behind = json.loads(status.read_text(encoding="utf-8")) | {"state": "running", "time_ns": 10**9, "events": 7}
+    status.write_text(json.dumps(behind), encoding="utf-8")
+    assert eventnet_here("report", str(tmp_path / "run"), "--out", str(tmp_path / "run.html")).code == 0
+    rows = rows_of(open_run(tmp_path / "run"))
+    assert facts_of(tmp_path / "run.html")["events"] == count(len(rows))
+    assert any(f"{format_ns(rows[-1]['time_ns'])} simulated" in text for text in page_of(tmp_path / "run.html").texts)
 
 
 def test_a_run_that_was_killed_and_whose_network_is_gone(folder: Path, tmp_path: Path) -> None:
@@ -396,6 +450,90 @@ def test_on_a_phone_nothing_sticks_out(browser: Any) -> None:
     assert browser.find_element("css selector", ".downwards").is_displayed()
     assert not browser.find_element("css selector", ".rightwards").is_displayed()
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run with 70 populations, some of whose names nothing has room for."""
+    folder = tmp_path_factory.mktemp("crowded")
+    long = (
+        "a name that nothing has room for, and which nobody forbids, for whatever it may be good, however long it gets"
+    )
+    names = [f"{long} {k}" if k % 2 else f"p{k}" for k in range(69)]
+    config = {
+        "duration": "300 ms",
+        "sensors": {"s": {"generator": {"kind": "sine", "n_channels": 2}, "rate": "50 Hz"}},
+        "codes": {"forward": {"k_alpha": 0.8, "k_beta": 0.05}},
+        "populations": {"s": {}} | {name: {"size": 2} for name in names},
+        "projections": [{"from": "s", "to": name} for name in names]
+        + [{"from": names[k], "to": names[k + 1]} for k in range(0, 68, 2)],
+    }
+    (folder / "my.yaml").write_text(json.dumps(config), encoding="utf-8")
+    assert eventnet_here("run", str(folder / "my.yaml"), "--out", str(folder / "run")).code == 0
+    assert eventnet_here("report", str(folder / "run"), "--out", str(folder / "run.html"), "--answers", "0").code == 0
+    return folder / "run.html"
+
+
+@pytest.mark.parametrize("width", [360, 1366])
+def test_many_populations_of_long_names_fit(width: int, crowded: Path, folder: Path, browser: Any) -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 400}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(crowded.as_uri())
+    until(browser, lambda: "each drawn" in text(browser, "raster-status"))
+    canvas = browser.find_element("id", "raster")
+    lanes = json.loads(canvas.get_attribute("data-lanes"))
+    assert len(lanes) == 70
+    ends = [0.0, *(lane["top"] + lane["height"] for lane in lanes)]
+    assert all(end <= lane["top"] + 1e-6 for end, lane in zip(ends, lanes, strict=False))
+    assert ends[-1] <= canvas.size["height"] - 20  # where the axis of time is
+    assert canvas.size["height"] <= 640
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    # the drawing can be read where it begins, and the table has its numbers in view on a laptop
+    drawn = next(each for each in browser.find_elements("css selector", ".network") if each.is_displayed())
+    shrunk = "return arguments[0].getBoundingClientRect().width / arguments[0].viewBox.baseVal.width"
+    assert browser.execute_script(shrunk, drawn) >= 0.7
+    assert browser.execute_script(
+        """const frame = arguments[0].parentElement.getBoundingClientRect();
+        const box = arguments[0].querySelector("rect").getBoundingClientRect();
+        return box.left >= frame.left && box.top >= frame.top
+          && box.right <= frame.right && box.bottom <= frame.bottom""",
+        drawn,
+    )
+    if width > 1000:
+        frame = browser.find_elements("css selector", ".scroll")[1]
+        assert browser.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", frame)
+    # one population alone stands there as it would without the others
+    browser.execute_script(
+        "const s = document.getElementById('population'); s.value = '1'; s.dispatchEvent(new Event('change'))"
+    )
+    until(browser, lambda: len(json.loads(canvas.get_attribute("data-lanes"))) == 1)
+    assert canvas.size["height"] in (320, 360)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.get((folder / "run.html").as_uri())
+    until(browser, lambda: "each drawn" in text(browser, "raster-status"))
+
+
+def test_costs_of_many_payers_have_a_colour_each_and_one_for_all_others(
+    crowded: Path, folder: Path, browser: Any
+) -> None:
+    browser.get(crowded.as_uri())
+    browser.execute_script(
+        """const s = document.getElementById("payer"); s.selectedIndex = s.options.length - 1;
+        s.dispatchEvent(new Event("change"))"""
+    )
+    entries = [each.text for each in browser.find_elements("css selector", "#cost-legend li")]
+    assert len(entries) == 8
+    assert entries[-1].startswith("63 others: ")
+    colours = browser.execute_script(
+        "return [...document.querySelectorAll('#cost-legend .swatch')].map((each) => each.style.background)"
+    )
+    assert len(set(colours)) == 8
+    values = page_of(crowded).data["costs"]["ways"][-1]["values"]["energy_pj"]
+    sums = sorted((sum(each) for each in values), reverse=True)
+    assert entries[-1].split(": ")[1] == joules(sum(sums[7:]) * 1e-12)
+    assert text(browser, "cost-status") == f"All: {joules(sum(sums) * 1e-12)}."
+    browser.get((folder / "run.html").as_uri())
+    until(browser, lambda: "each drawn" in text(browser, "raster-status"))
 
 
 def test_light_and_dark_are_two_colours(browser: Any) -> None:

@@ -292,6 +292,84 @@ def test_the_drawing_names_everything_and_fits(downwards: bool) -> None:
         assert all(0 <= y <= height for y in numbers[1::2])
 
 
+LONG = "a name of a population that no box has room for, and which nobody forbids"
+
+
+def drawn_texts(tree: ElementTree.Element, within: str) -> list[tuple[float, float, float, float]]:
+    """The texts of a drawing whose class begins so, as boxes: left, top, right, bottom, for letters of some width."""
+    found = []
+    for each in tree.iter():
+        if each.tag.endswith("text") and each.attrib["class"].startswith(within):
+            em = 14 if within == "name" else 11.5
+            width, x, y = 0.55 * em * len(each.text or ""), float(each.attrib["x"]), float(each.attrib["y"])
+            found.append((x - width / 2, y - 0.7 * em, x + width / 2, y))
+    return found
+
+
+def overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+@pytest.mark.parametrize("downwards", [False, True])
+@pytest.mark.parametrize("n_targets", [1, 2, 3])
+def test_rates_cover_neither_each_other_nor_populations(n_targets: int, downwards: bool) -> None:
+    """Two sensors, a population with a way back to itself, and several targets that send errors."""
+    targets = [Node(f"out {k}", 2, "target", None, 46.5) for k in range(n_targets)]
+    nodes = [
+        Node("fast", 3, "sensor", 252.0, None),
+        Node("slow", 2, "sensor", 55.7, None),
+        Node("hidden", 20, "", 579.0, 167.0),
+    ]
+    projections = [(0, 2), (0, 2), (1, 2), (2, 2), *((2, 3 + k) for k in range(n_targets))]
+    nodes += targets
+    lines = joined_lines([{"source": nodes[a].name, "target": nodes[b].name} for a, b in projections], nodes)
+    tree = ElementTree.fromstring(drawing(nodes, lines, downwards=downwards))
+    rates = drawn_texts(tree, "rate")
+    assert len(rates) == 4 + 2 * n_targets
+    boxes = [tuple(float(each.attrib[name]) for name in ("x", "y", "width", "height")) for each in tree.iter("rect")]
+    taken = rates + [(x, y, x + width, y + height) for x, y, width, height in boxes]
+    assert not [(one, other) for one in rates for other in taken if one is not other and overlap(one, other)]
+    # nothing is drawn over them
+    classes = [each.attrib.get("class", "") for each in tree.iter()]
+    assert "projection" not in classes[classes.index("rate") :]
+
+
+@pytest.mark.parametrize("name", [LONG, LONG.upper(), "網" * 40, "short", "MMMMMMMMMMMMMMMM"])
+def test_names_stay_in_their_boxes(name: str) -> None:
+    tree = ElementTree.fromstring(drawing([Node(name, 10**7, "sensor", 0.000432, None)], (), downwards=False))
+    [rect] = tree.iter("rect")
+    left, right = float(rect.attrib["x"]), float(rect.attrib["x"]) + float(rect.attrib["width"])
+    [shown] = [each.text or "" for each in tree.iter() if each.attrib.get("class") == "name"]
+    wide = 14 if name[0] == "網" else 12.5 if name[0] == "M" else 10 if name.isupper() else 7.5
+    assert len(shown) * wide <= right - left
+    assert shown == name or (
+        shown[-1] == "…" and name.startswith(shown[:-1]) and len(shown) * wide > (right - left) / 2
+    )
+    assert any(
+        each.text == f"{name}: 10,000,000 neurons, 1.56 spikes/h" for each in tree.iter()
+    )  # all of it, to point at
+
+
+def test_a_drawing_shrinks_only_as_far_as_it_can_be_read() -> None:
+    nodes = [Node(f"layer {k}", 4, "", 10.0, None) for k in range(60)]
+    lines = joined_lines([{"source": f"layer {k}", "target": f"layer {k + 1}"} for k in range(59)], nodes)
+    tree = ElementTree.fromstring(drawing(nodes, lines, downwards=False))
+    width = float(tree.attrib["viewBox"].split()[2])
+    least = re.search(r"min-width:(\d+)px", tree.attrib["style"])
+    assert least is not None
+    assert width > 10_000
+    assert 0.7 * width < float(least[1]) < width
+
+
+def test_rates_that_are_not_known_are_not_said_to_be_none() -> None:
+    nodes = [Node("a", 1, "", None, None), Node("b", 1, "", None, None)]
+    tree = ElementTree.fromstring(
+        drawing(nodes, joined_lines([{"source": "a", "target": "b"}], nodes), downwards=False)
+    )
+    assert not drawn_texts(tree, "rate")
+    assert "spikes/s" not in tree.attrib["aria-label"]
+
+
 def test_a_network_of_unconnected_populations_is_drawn(tmp_path: Path) -> None:
     tree = ElementTree.fromstring(drawing([Node("one", 1, "", 0.0, None)], (), downwards=False))
     assert len(list(tree.iter("rect"))) == 1

@@ -5,7 +5,11 @@ const $ = (id) => document.getElementById(id);
 const END = data.end_ns;
 const SINGLE_AT_MOST = 20000;   // more spikes in view than this are shown as counts
 const NEAR = 12;                // how many pixels from a spike still mean it
-const GUTTER = 8, AXIS = 26, LANE_GAP = 20, CLOSEST_NS = 100;
+const EM = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;   // who reads larger letters has room for them
+const GUTTER = 8, AXIS = 26 * EM, LANE_GAP = 20 * EM, LEAST_LANE = 6, CLOSEST_NS = 100;
+const NAMES_WIDE = 96 * EM, NAME_HIGH = 14 * EM;   // of names beside the lanes, where these are many
+const TALLEST = 640;            // of the raster then
+const COLOURS = 8;              // how many payers of costs have one of their own
 
 // --- numbers and times for people
 
@@ -32,7 +36,7 @@ function exactTime(ns) {
 function roundTime(ns, step, like = ns) {   // as exact as a step of a view needs, in the unit of another time
   const [size, unit] = unitOf(Math.max(Math.abs(like), step));
   const digits = Math.max(0, Math.min(9, Math.ceil(-Math.log10(step / size))));
-  return `${(ns / size).toFixed(digits)} ${unit}`;
+  return `${(ns / size).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
 }
 function element(name, text, attributes) {
   const made = document.createElement(name);
@@ -84,6 +88,7 @@ const view = { from: 0, to: END };
 let why = null, isReading = false;   // the answers, when they are read
 const before = [];              // the spikes that were chosen before
 let spikes = null, bins = null, lanes = [], chosen = -1, drawn = null;
+let gutter = GUTTER, areMany = false;   // of the lanes, see `layOut`
 
 function populationOf(row) {
   let k = 0;
@@ -100,46 +105,74 @@ function placeOf(event) {
   while (low < high) { const middle = (low + high) >> 1; if (spikes.event[middle] < event) low = middle + 1; else high = middle; }
   return spikes.event[low] === event ? low : -1;
 }
-function layOut(height) {   // lanes of populations, the larger ones higher but not in proportion
+function layOut() {   // lanes of populations, the larger ones higher but not in proportion; says how high the raster is
   const only = $("population").value;
   const shown = data.populations.map((each, k) => ({ ...each, index: k })).filter((each) => only === "" || each.index === +only);
-  const room = height - AXIS - LANE_GAP * shown.length;
+  canvas.style.height = "";
+  areMany = AXIS + (LANE_GAP + LEAST_LANE) * shown.length > canvas.clientHeight;   // then names stand beside the lanes
+  if (areMany) canvas.style.height = `${Math.min(TALLEST, Math.max(canvas.clientHeight, AXIS + NAME_HIGH * shown.length))}px`;
+  gutter = areMany ? NAMES_WIDE : GUTTER;
+  const height = canvas.clientHeight, gap = !areMany ? LANE_GAP : (height - AXIS) / shown.length > 3 ? 1 : 0;
+  const room = height - AXIS - gap * shown.length;
   const weights = shown.map((each) => Math.sqrt(each.size) + 1), all = weights.reduce((a, b) => a + b, 0);
   let top = 0;
   lanes = shown.map((each, k) => {
-    const lane = { ...each, top: top + LANE_GAP, height: Math.max(3, room * weights[k] / all) };
-    top += LANE_GAP + lane.height;
+    const lane = { ...each, top: top + gap, height: room * weights[k] / all };
+    top += gap + lane.height;
     return lane;
   });
+  return height;
+}
+function fitted(paint, text, room) {   // as much of a text as there is room for
+  if (paint.measureText(text).width <= room) return text;
+  let n = text.length;
+  while (n > 0 && paint.measureText(`${text.slice(0, n)}…`).width > room) n--;
+  return `${text.slice(0, n)}…`;
+}
+function drawNames(paint, width) {
+  paint.font = `600 ${12 * EM}px system-ui, 'DejaVu Sans', sans-serif`; paint.fillStyle = colour("--ink");
+  if (!areMany) {
+    paint.textAlign = "left"; paint.textBaseline = "bottom";
+    for (const lane of lanes) {
+      const size = ` (${lane.size.toLocaleString("en")})`;
+      paint.fillText(fitted(paint, lane.name, inner(width) - paint.measureText(size).width) + size, gutter, lane.top - 3);
+    }
+    return;
+  }
+  paint.textAlign = "right"; paint.textBaseline = "middle";
+  let free = 0;   // where lanes are lower than letters only some are named
+  for (const lane of lanes) {
+    const middle = lane.top + lane.height / 2;
+    if (middle - NAME_HIGH / 2 < free) continue;
+    paint.fillText(fitted(paint, lane.name, gutter - 10), gutter - 6, middle);
+    free = middle + NAME_HIGH / 2;
+  }
 }
 const wanted = (isError) => isError ? $("errors").checked : $("forward").checked;
-const xOf = (ns, width) => GUTTER + (ns - view.from) / (view.to - view.from) * (width - 2 * GUTTER);
-const nsOf = (x, width) => view.from + (x - GUTTER) / (width - 2 * GUTTER) * (view.to - view.from);
+const inner = (width) => width - gutter - GUTTER;
+const xOf = (ns, width) => gutter + (ns - view.from) / (view.to - view.from) * inner(width);
+const nsOf = (x, width) => view.from + (x - gutter) / inner(width) * (view.to - view.from);
 const yOf = (lane, row) => lane.top + (row - firstRow[lane.index] + 0.5) / lane.size * lane.height;
 
 function draw() {
-  const width = canvas.clientWidth, height = canvas.clientHeight, ratio = window.devicePixelRatio || 1;
+  const width = canvas.clientWidth, ratio = window.devicePixelRatio || 1;
   if (!width) return;
+  const height = layOut();
   canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio);
   const paint = canvas.getContext("2d");
   paint.scale(ratio, ratio);
-  layOut(height);
   const isSingle = drawSpikes(paint, width);
-  paint.font = "600 12px system-ui, 'DejaVu Sans', sans-serif"; paint.textBaseline = "bottom"; paint.fillStyle = colour("--ink");
-  for (const lane of lanes) {
-    paint.textAlign = "left";
-    paint.fillText(`${lane.name} (${lane.size.toLocaleString("en")})`, GUTTER, lane.top - 3, width - 2 * GUTTER);
-  }
+  drawNames(paint, width);
   drawTimes(paint, width, height);
   if (why && !why.isComplete) markStretches(paint, width, height);
   if (chosen >= 0) markChosen(paint, width);
   canvas.dataset.startNs = view.from; canvas.dataset.endNs = view.to; canvas.dataset.single = isSingle;
   canvas.dataset.lanes = JSON.stringify(lanes.map(({ name, top, height: h, size }) => ({ name, top, height: h, size })));
-  canvas.dataset.gutter = GUTTER;
+  canvas.dataset.gutter = gutter;
 }
 function drawSpikes(paint, width) {
   paint.fillStyle = colour("--ground");
-  for (const lane of lanes) paint.fillRect(0, lane.top, width, lane.height);
+  for (const lane of lanes) paint.fillRect(areMany ? gutter : 0, lane.top, width, lane.height);
   const step = (view.to - view.from) / 1000, span = `${roundTime(view.from, step, view.to)} to ${roundTime(view.to, step)}`;
   drawn = null;
   const areThere = spikes && view.from >= raster.single_from_ns && spikes.time_ns.length > 0;
@@ -192,7 +225,7 @@ function laneGrids(columns) {   // per lane, counts of [forward, errors] by [row
   });
 }
 function drawCounts(paint, width, low, high, laneOf, rowPopulation) {
-  const columns = Math.max(1, Math.floor((width - 2 * GUTTER) / 2)), grids = laneGrids(columns), gridOf = [];
+  const columns = Math.max(1, Math.floor(inner(width) / 2)), grids = laneGrids(columns), gridOf = [];
   for (const grid of grids) gridOf[grid.lane.index] = grid;
   const perNs = columns / (view.to - view.from);
   for (let k = low; k < high; k++) {
@@ -201,7 +234,7 @@ function drawCounts(paint, width, low, high, laneOf, rowPopulation) {
     const row = Math.floor((spikes.row[k] - firstRow[grid.lane.index]) * grid.rows / grid.lane.size);
     grid.counts[isError][row * columns + Math.min(columns - 1, Math.floor((spikes.time_ns[k] - view.from) * perNs))]++;
   }
-  for (const grid of grids) paintGrid(paint, grid, GUTTER, width - 2 * GUTTER);
+  for (const grid of grids) paintGrid(paint, grid, gutter, inner(width));
 }
 function drawBins(paint, width) {   // the bins that come with the page, of all spikes
   const per = END / raster.n_bins, first = Math.floor(view.from / per), last = Math.min(raster.n_bins, Math.ceil(view.to / per));
@@ -217,7 +250,7 @@ function drawBins(paint, width) {   // the bins that come with the page, of all 
       }
     }
     const left = xOf(first * per, width);
-    paint.save(); paint.beginPath(); paint.rect(GUTTER, lane.top, width - 2 * GUTTER, lane.height); paint.clip();
+    paint.save(); paint.beginPath(); paint.rect(gutter, lane.top, inner(width), lane.height); paint.clip();
     paintGrid(paint, grid, left, xOf(last * per, width) - left);
     paint.restore();
   }
@@ -247,9 +280,9 @@ function steps(from, to, atMost) {   // round times between two
   return [found, step];
 }
 function drawTimes(paint, width, height) {
-  const [times, step] = steps(view.from, view.to, Math.max(2, width / 130));
+  const [times, step] = steps(view.from, view.to, Math.max(2, width / (130 * EM)));
   paint.fillStyle = colour("--soft"); paint.strokeStyle = colour("--line"); paint.lineWidth = 1;
-  paint.font = "12px system-ui, 'DejaVu Sans', sans-serif"; paint.textBaseline = "alphabetic";
+  paint.font = `${12 * EM}px system-ui, 'DejaVu Sans', sans-serif`; paint.textBaseline = "alphabetic";
   for (const at of times) {
     const x = Math.round(xOf(at, width)) + 0.5, text = roundTime(at, step, view.to), half = paint.measureText(text).width / 2;
     paint.beginPath(); paint.moveTo(x, height - AXIS + 4); paint.lineTo(x, height - AXIS + 9); paint.stroke();
@@ -260,7 +293,7 @@ function drawTimes(paint, width, height) {
 function markStretches(paint, width, height) {   // where spikes have answers, on the axis of time
   paint.fillStyle = colour("--answered");
   for (const [from, to] of why.stretches) {
-    const left = Math.max(GUTTER, xOf(from, width)), right = Math.min(width - GUTTER, xOf(to, width));
+    const left = Math.max(gutter, xOf(from, width)), right = Math.min(width - GUTTER, xOf(to, width));
     if (right >= left) paint.fillRect(left, height - AXIS + 1, Math.max(2, right - left), 3);
   }
 }
@@ -525,7 +558,7 @@ function listen() {
       apart = now;
     } else {
       moved += Math.abs(x - before);
-      if (moved > 4) { const by = (before - x) / (canvas.clientWidth - 2 * GUTTER); pan(by); }
+      if (moved > 4) { pan((before - x) / inner(canvas.clientWidth)); }
     }
   });
   const lift = (event) => fingers.delete(event.pointerId);
@@ -569,7 +602,7 @@ function nextPopulation(step) {
 async function startRaster() {
   if (!raster || !raster.n_spikes) {
     for (const each of document.querySelectorAll("#spikes > :not(h2)")) each.hidden = true;
-    $("spikes").append(element("p", raster ? "No spike was sent." : "No trace was recorded."));
+    $("spikes").append(element("p", data.no_spikes));
     return;
   }
   data.populations.forEach((each, k) => $("population").append(element("option", each.name, { value: k })));
@@ -604,9 +637,9 @@ function drawnIn(parent, name, attributes, text) {
   parent.append(made);
   return made;
 }
-const series = (k) => `var(--c${k % 8})`;
+const series = (k) => `var(--c${k % COLOURS})`;
 function frame(box, top, worded) {   // axes of a chart from time 0 to the end and from 0 to `top`
-  const width = box.clientWidth, height = box.clientHeight, left = 64, bottom = 22, right = 10, above = 8;
+  const width = box.clientWidth, height = box.clientHeight, left = 64 * EM, bottom = 22 * EM, right = 10, above = 8;
   box.replaceChildren();
   const svg = drawnIn(box, "svg", { viewBox: `0 0 ${width} ${height}`, height });
   const x = (ns) => left + ns / END * (width - left - right), y = (value) => height - bottom - value / top * (height - bottom - above);
@@ -614,8 +647,8 @@ function frame(box, top, worded) {   // axes of a chart from time 0 to the end a
     drawnIn(svg, "line", { x1: left, x2: width - right, y1: y(value), y2: y(value), class: "axis" });
     drawnIn(svg, "text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, worded(value));
   }
-  const [times, step] = steps(0, END, Math.max(2, width / 130));
-  for (const at of times) drawnIn(svg, "text", { x: Math.min(x(at), width - 24), y: height - 4, "text-anchor": "middle" }, roundTime(at, step, END));
+  const [times, step] = steps(0, END, Math.max(2, width / (130 * EM)));
+  for (const at of times) drawnIn(svg, "text", { x: Math.min(x(at), width - 24 * EM), y: height - 4 * EM, "text-anchor": "middle" }, roundTime(at, step, END));
   return { svg, x, y, width, left, right, height, bottom, above };
 }
 function legend(list, names) {
@@ -647,12 +680,25 @@ function moveCursor(chart, ns) {
 }
 
 const costs = data.costs;
+const sumOf = (values) => values.reduce((a, b) => a + b, 0);
 function shownCosts() {
   const measure = costs.measures[$("measure").selectedIndex], way = costs.ways[$("payer").selectedIndex];
-  return { measure, way, worded: measure.unit === "pJ" ? joules : count, values: way.values[measure.name] };
+  return { worded: measure.unit === "pJ" ? joules : count, ...shownPayers(way, measure.name) };
+}
+function shownPayers(way, measure) {   // the largest by name, all smaller ones as one
+  const values = way.values[measure];
+  if (way.names.length <= COLOURS) return { names: way.names, values };
+  way.joined ??= {};
+  if (!way.joined[measure]) {
+    const sums = values.map(sumOf), order = [...sums.keys()].sort((a, b) => sums[b] - sums[a]);
+    const own = order.slice(0, COLOURS - 1).sort((a, b) => a - b), rest = order.slice(COLOURS - 1);
+    const others = Array.from({ length: costs.n_times }, (_, t) => rest.reduce((sum, k) => sum + values[k][t], 0));
+    way.joined[measure] = { names: [...own.map((k) => way.names[k]), `${count(rest.length)} others`], values: [...own.map((k) => values[k]), others] };
+  }
+  return way.joined[measure];
 }
 function drawCosts() {
-  const { way, worded, values } = shownCosts(), box = $("cost-chart"), per = END / costs.n_times;
+  const { names, worded, values } = shownCosts(), box = $("cost-chart"), per = END / costs.n_times;
   const totals = Array.from({ length: costs.n_times }, (_, t) => values.reduce((sum, each) => sum + each[t], 0));
   const chart = box.chart = frame(box, Math.max(...totals) || 1, worded);
   for (let t = 0; t < costs.n_times; t++) {
@@ -665,9 +711,9 @@ function drawCosts() {
       low += each[t];
     });
   }
-  const sums = values.map((each) => each.reduce((a, b) => a + b, 0));
-  legend($("cost-legend"), way.names.map((name, k) => `${name}: ${worded(sums[k])}`));
-  $("cost-status").textContent = `All: ${worded(sums.reduce((a, b) => a + b, 0))}.`;
+  const sums = values.map(sumOf);
+  legend($("cost-legend"), names.map((name, k) => `${name}: ${worded(sums[k])}`));
+  $("cost-status").textContent = `All: ${worded(sumOf(sums))}.`;
 }
 function startCosts() {
   if (!costs) { $("costs").hidden = true; return; }
@@ -676,9 +722,9 @@ function startCosts() {
   for (const id of ["measure", "payer"]) $(id).addEventListener("change", drawCosts);
   const per = END / costs.n_times;
   pointed($("cost-chart"), () => costs.n_times, (ns) => Math.floor(ns / per), (t) => {
-    const { way, worded, values } = shownCosts();
+    const { names, worded, values } = shownCosts();
     moveCursor($("cost-chart").chart, (t + 0.5) * per);
-    const parts = way.names.map((name, k) => `${name} ${worded(values[k][t])}`);
+    const parts = names.map((name, k) => `${name} ${worded(values[k][t])}`);
     $("cost-status").textContent = `${roundTime(t * per, per / 10, END)} to ${roundTime((t + 1) * per, per / 10, END)}: ${parts.join(", ")}.`;
   });
   $("cost-chart").addEventListener("click", (event) => {
@@ -721,6 +767,12 @@ function startAnswers() {
   drawAnswers();
 }
 
+function startNetwork() {   // where it is larger than its frame: the middle of its first populations
+  const svg = [...document.querySelectorAll(".network")].find((each) => each.clientWidth), box = svg && svg.parentElement;
+  if (!box) return;
+  if (svg.classList.contains("downwards")) box.scrollLeft = (box.scrollWidth - box.clientWidth) / 2;
+  else box.scrollTop = (box.scrollHeight - box.clientHeight) / 2;
+}
 function drawAll() {
   redraw();
   if (costs) drawCosts();
@@ -730,5 +782,6 @@ window.addEventListener("resize", drawAll);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 startCosts();
 startAnswers();
+startNetwork();
 startRaster().catch((error) => { say(`The spikes cannot be read: ${error.message}`); });
 })();

@@ -86,7 +86,7 @@ def page(run: Run, table: EnergyTable, spikes: int = SPIKES, answers: int = ANSW
             remedy=f"a page shows less than {format_ns(EXACT)}; eventnet export writes parts of a run",
         )
     graph, no_network = _network(run)
-    traced = None if run.trace is None else _read(run, end_ns, spikes)
+    traced = None if run.trace is None or _is_dense(run) else _read(run, end_ns, spikes)
     singles = None if traced is None else traced.raster.spikes()
     are_all = traced is not None and singles is not None and traced.raster.n_spikes == len(singles.event)
     why, unanswered = (None, "") if singles is None or graph is None else _reasons(run, singles, answers, are_all)
@@ -97,6 +97,7 @@ def page(run: Run, table: EnergyTable, spikes: int = SPIKES, answers: int = ANSW
         "end_ns": end_ns,
         "populations": [{"name": node.name, "size": node.size} for node in nodes],
         "raster": None if traced is None or singles is None else _raster_data(traced.raster, singles),
+        "no_spikes": _without_spikes(run, traced),
         "why": why,
         "costs": None if traced is None else _cost_data(run, graph, traced, table, end_ns),
         "answers": [each._asdict() for each in answers_over_time(run.outcomes())],
@@ -105,7 +106,7 @@ def page(run: Run, table: EnergyTable, spikes: int = SPIKES, answers: int = ANSW
     slots = {
         "title": escape(f"{run.provenance['config']}: report of a run"),
         "heading": escape(str(run.provenance["config"])),
-        "about": escape(_about(run)),
+        "about": escape(_about(run, end_ns)),
         "facts": _facts(run, traced, graph, table),
         "notes": _notes(run, traced, no_network, unanswered),
         "stretches": escape(_stretches_in_words(why, singles)),
@@ -139,6 +140,11 @@ def _end_ns(run: Run) -> int:
     for column in chain(times, run.outcomes(("time_ns",))["time_ns"].chunks):
         last_ns = max(last_ns, 1 + int(column[-1].as_py())) if len(column) else last_ns
     return max(1, last_ns)
+
+
+def _is_dense(run: Run) -> bool:
+    """Whether nothing in it is an event, so that an empty trace says nothing of what it did."""
+    return bool(run.provenance["engine"] == "dense")
 
 
 def _network(run: Run) -> tuple[Graph | None, str]:
@@ -183,6 +189,8 @@ def _nodes(run: Run, graph: Graph | None, traced: _Traced | None, end_ns: int) -
 
 def _spikes_by_population(run: Run, traced: _Traced | None) -> dict[str, dict[str, int]]:
     """Spikes by direction and population; without those that send none in this direction."""
+    if _is_dense(run):
+        return {"forward": {}, "backward": {}}
     if run.summary is not None:
         return {way: dict(run.summary.get("spikes", {}).get(way, {})) for way in ("forward", "backward")}
     if traced is None:
@@ -263,13 +271,15 @@ def _series(costs: Costs, shown: Sequence[Measure]) -> dict[str, Any]:
 # --- texts
 
 
-def _about(run: Run) -> str:
+def _about(run: Run, end_ns: int) -> str:
     provenance, status = run.provenance, run.status
-    state = status.get("state")
+    state, reached_ns = status.get("state"), int(status.get("time_ns") or 0)
+    if end_ns - 1 > reached_ns:  # the status of a run that was killed is behind what it had recorded
+        reached_ns = end_ns - 1
     parts = [
         f"{provenance['engine']} engine",
         f"seed {provenance['seed']}",
-        f"{format_ns(int(status.get('time_ns') or 0))} simulated",
+        f"{format_ns(reached_ns)} simulated",
         f"begun {str(provenance['started_at'])[:10]}",
         f"eventnet {provenance['eventnet']}",
     ]
@@ -278,15 +288,24 @@ def _about(run: Run) -> str:
 
 def _facts(run: Run, traced: _Traced | None, graph: Graph | None, table: EnergyTable) -> str:
     """The numbers one looks for first."""
-    facts = [("events", count(int(run.status.get("events") or 0)))]
+    facts, summary = [], run.summary or {}
     if traced is not None:
-        facts.append(("spikes", count(traced.raster.n_spikes)))
-        adds = traced.by_population.whole()[:, :, 1].sum()
-        facts.append(("unit additions", count(int(adds))))
+        n_events, adds = traced.by_population.whole()[:, :, :2].sum(axis=(0, 1)).tolist()
+        facts += [
+            ("events", count(n_events)),
+            ("spikes", count(traced.raster.n_spikes)),
+            ("unit additions", count(adds)),
+        ]
         if graph is not None:
             facts.append(("energy, an estimate", joules(_energy_j(traced.by_population.sums, graph, table))))
-    elif (energy_j := (run.summary or {}).get("energy", {}).get("total_j")) is not None:
-        facts.append(("energy, an estimate", joules(energy_j)))
+    else:
+        if "events" in summary and not _is_dense(run):  # the status says how many were recorded, which is none
+            facts.append(("events", count(summary["events"])))
+        if summary.get("operations"):
+            facts.append(("unit additions", count(sum(summary["operations"]["adds_unit"].values()))))
+        if summary.get("operations") and graph is not None:
+            total_j = energy(summary["operations"], table, footprint(graph))["total_j"]
+            facts.append(("energy, an estimate", joules(total_j)))
     outcomes = run.outcomes()
     for each in answers_over_time(outcomes):
         mine = outcomes.filter((pc.field("target") == each.target) & (pc.field("group") == each.group))
@@ -294,8 +313,10 @@ def _facts(run: Run, traced: _Traced | None, graph: Graph | None, table: EnergyT
         if not each.is_loss:
             right = 100.0 * float((label == predicted)[label >= 0].mean())
             facts.append((f"right: {each.target}, {each.group}", percent(right)))
-    tested = (run.summary or {}).get("accuracy", {}).get("test", {}).items()
-    facts += [(f"right in the last test, {kind}", percent(right)) for kind, right in tested if right is not None]
+    tested = (summary.get("accuracy") or {}).get("test") or {}
+    facts += [
+        (f"right in the last test, {kind}", percent(right)) for kind, right in tested.items() if right is not None
+    ]
     return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
 
 
@@ -319,15 +340,20 @@ def _notes(run: Run, traced: _Traced | None, no_network: str, unanswered: str) -
     if run.status.get("state") == "running":
         notes.append("The run was going on, or had been killed, when this was written: it shows what was recorded.")
     if traced is None:
-        notes.append("The run was recorded without a trace, so there are no spikes to show and no costs over time.")
-    elif run.provenance["engine"] == "dense":
-        notes.append("Nothing in a dense network is an event, so there are no spikes to show.")
+        notes.append(f"{_without_spikes(run, traced)} So there are no spikes to show and no costs over time.")
     if no_network and traced is not None:
         notes.append(f"No energies, no costs by sensor and no answers to why: {no_network}")
     if unanswered:
         notes.append(unanswered)
     notes += [f"Left out, since it is damaged: {path}: {why}" for path, why in run.damaged.items()]
     return "".join(f"<p>{escape(note)}</p>" for note in notes)
+
+
+def _without_spikes(run: Run, traced: _Traced | None) -> str:
+    """Why there are no spikes to show."""
+    if traced is not None:
+        return "No spike was sent."
+    return "Nothing in a dense network is an event." if _is_dense(run) else "The run was recorded without a trace."
 
 
 def _population_table(
@@ -341,7 +367,7 @@ def _population_table(
     for k, node in enumerate(nodes):
         cells = [node.name, f"{node.size:,}"]
         for way, hz in (("forward", node.forward_hz), ("backward", node.error_hz)):
-            cells += ["–", "–"] if hz is None else [count(spikes[way][node.name]), f"{hz / node.size:.3g}"]
+            cells += ["–", "–"] if hz is None else [count(spikes[way][node.name]), count(hz / node.size)]
         if traced is not None:
             sums = traced.by_population.sums[k]
             cells += [count(int(sums[..., 0].sum())), count(int(sums[..., 1].sum()))]

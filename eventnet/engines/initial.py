@@ -28,10 +28,13 @@ def initial_weights(graph: Graph) -> list[Floats]:
 
 def initial_biases(graph: Graph) -> list[Floats]:
     """The biases by population, [size] in the network's dtype; zeros where a sensor drives the population."""
-    return [
-        np.full(population.size, 0.0 if index in graph.sensor_of else population.bias, dtype=graph.network.dtype)
-        for index, population in enumerate(graph.populations)
-    ]
+    return [initial_bias(graph, index) for index in range(len(graph.populations))]
+
+
+def initial_bias(graph: Graph, population: int) -> Floats:
+    """The biases of one population, by its index."""
+    each = graph.populations[population]
+    return np.full(each.size, 0.0 if population in graph.sensor_of else each.bias, dtype=graph.network.dtype)
 
 
 def _weights_of(graph: Graph, index: int) -> Floats:

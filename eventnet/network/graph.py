@@ -6,8 +6,10 @@ what would do, so that the configuration can add file and line.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -60,7 +62,11 @@ class Graph:
 
     def index_of(self, population: str) -> int:
         """The index of a population by name."""
-        return next(i for i, each in enumerate(self.populations) if each.name == population)
+        return self._indices[population]
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        return {each.name: i for i, each in enumerate(self.populations)}
 
     def source_of(self, projection: int) -> int:
         """The index of a projection's source population."""
@@ -342,21 +348,30 @@ def _check_smoothing(target: Target, k: int, population: Population) -> None:
 def _topological(network: Network, edges: Iterable[tuple[int, int]], delay_field: str) -> tuple[int, ...]:
     """Kahn's order, ties by declaration; refuses a cycle of edges without a delay."""
     edges = set(edges)
-    remaining = list(range(len(network.populations)))
+    n = len(network.populations)
+    followers: list[list[int]] = [[] for _ in range(n)]
+    n_before = [0] * n
+    for source, target in edges:
+        followers[source].append(target)
+        n_before[target] += 1
+    free = [i for i in range(n) if not n_before[i]]  # a heap: rising numbers are one
     order: list[int] = []
-    while remaining:
-        free = [i for i in remaining if not any(t == i and s in remaining for s, t in edges)]
-        if not free:
-            cycle = _cycle({(s, t) for s, t in edges if s in remaining and t in remaining}, remaining[0])
-            along_projections = cycle if delay_field == "delay" else cycle[::-1]
-            raise InputError(
-                f"a cycle without a {delay_field}",
-                field="projections",
-                value=" -> ".join(network.populations[i].name for i in along_projections),
-                remedy=f"give a projection on the cycle a positive {delay_field}",
-            )
-        order.append(free[0])
-        remaining.remove(free[0])
+    while free:
+        order.append(heapq.heappop(free))
+        for follower in followers[order[-1]]:
+            n_before[follower] -= 1
+            if not n_before[follower]:
+                heapq.heappush(free, follower)
+    remaining = set(range(n)) - set(order)
+    if remaining:
+        cycle = _cycle({(s, t) for s, t in edges if s in remaining and t in remaining}, min(remaining))
+        along_projections = cycle if delay_field == "delay" else cycle[::-1]
+        raise InputError(
+            f"a cycle without a {delay_field}",
+            field="projections",
+            value=" -> ".join(network.populations[i].name for i in along_projections),
+            remedy=f"give a projection on the cycle a positive {delay_field}",
+        )
     return tuple(order)
 
 

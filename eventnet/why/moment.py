@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.arguments import place_among
-from eventnet.engines.actor.build import make_neurons
+from eventnet.engines.actor.build import neurons_of
 from eventnet.engines.actor.neuron import Neurons
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.state import Arrays, due_at, weights_at
@@ -40,7 +40,7 @@ class Moment:
         Raises InputError where there is none of this index.
         """
         population = place_among(population, [each.name for each in self.graph.populations], "population")
-        neurons = make_neurons(self.graph)[population]
+        neurons = neurons_of(self.graph, population)
         back = len(self.graph.populations) + population
         start, size = (int(self.net.side_table[population, column]) for column in (layout.OFFSET, layout.SIZE))
         (axon, dendrite), (error_axon, error_dendrite) = self._side(population), self._side(back)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from eventnet.engines.actor.neuron import Axon, Clock, Dendrite, Neurons
 from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.engines.actor.synapse import Synapses
-from eventnet.engines.initial import initial_biases, initial_weights
+from eventnet.engines.initial import initial_bias, initial_weights
 from eventnet.engines.precision import SMALLEST_FACTOR
 from eventnet.network import Code, Graph, Rule
 from eventnet.network.graph import decay_product, passes_errors_at_once
@@ -13,28 +13,28 @@ from eventnet.network.graph import decay_product, passes_errors_at_once
 
 def make_neurons(graph: Graph) -> list[Neurons]:
     """The neurons of every population."""
-    dtype = graph.network.dtype
-    forward = [
-        Clock(p.forward.k_alpha, graph.forward_period_ns[i], graph.forward_phase_ns[i])
-        for i, p in enumerate(graph.populations)
-    ]
-    backward = [
-        Clock(p.backward.k_alpha, graph.backward_period_ns[i], graph.backward_phase_ns[i])
-        for i, p in enumerate(graph.populations)
-    ]
-    biases = initial_biases(graph)
-    return [
-        Neurons(
-            p.nonlinearity,
-            biases[i],
-            Dendrite([forward[j] for j in graph.forward_codes[i]], p.size, dtype),
-            _make_axon(forward[i], p.forward, p.size, dtype),
-            Dendrite([backward[j] for j in graph.backward_codes[i]], p.size, dtype),
-            _make_axon(backward[i], p.backward, p.size, dtype),
-            i in graph.sensor_of,
-        )
-        for i, p in enumerate(graph.populations)
-    ]
+    return [neurons_of(graph, i) for i in range(len(graph.populations))]
+
+
+def neurons_of(graph: Graph, population: int) -> Neurons:
+    """The neurons of one population, by its index; they share nothing with those of others."""
+
+    def forward(i: int) -> Clock:
+        return Clock(graph.populations[i].forward.k_alpha, graph.forward_period_ns[i], graph.forward_phase_ns[i])
+
+    def backward(i: int) -> Clock:
+        return Clock(graph.populations[i].backward.k_alpha, graph.backward_period_ns[i], graph.backward_phase_ns[i])
+
+    p, dtype = graph.populations[population], graph.network.dtype
+    return Neurons(
+        p.nonlinearity,
+        initial_bias(graph, population),
+        Dendrite([forward(i) for i in graph.forward_codes[population]], p.size, dtype),
+        _make_axon(forward(population), p.forward, p.size, dtype),
+        Dendrite([backward(i) for i in graph.backward_codes[population]], p.size, dtype),
+        _make_axon(backward(population), p.backward, p.size, dtype),
+        population in graph.sensor_of,
+    )
 
 
 def _make_axon(clock: Clock, code: Code, size: int, dtype: str) -> Axon:

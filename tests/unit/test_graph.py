@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from eventnet.network import Network, Population, Projection, derive
+from eventnet.network import Network, Population, Projection, Sensor, derive
 
 N = 1_000
 
@@ -18,6 +18,7 @@ def network(rng: np.random.Generator) -> Network:
     return Network(
         populations=tuple(Population(f"p{k}", 1) for k in range(N)),
         projections=tuple(Projection(f"p{places[a]}", f"p{places[b]}") for a, b in sorted(ends)),
+        sensors=(Sensor("first", f"p{places[0]}", 1_000_000),),
     )
 
 

@@ -39,7 +39,7 @@ from eventnet.operations.accounts import Accounts
 from eventnet.operations.ongoing import OngoingBills
 from eventnet.reports.live import LiveView
 from eventnet.reports.numbers import count, percent
-from eventnet.reports.progress import RunProgress
+from eventnet.reports.progress import RunProgress, can_redraw
 from eventnet.reports.scores import ScoreKeeper
 from eventnet.reports.summary import adds_by_direction, summary
 from eventnet.sensors import build_sensor, build_target
@@ -305,7 +305,7 @@ def _play(
     with _stop_wish() as wish, ExitStack() as after, writer:
         try:
             with naming_files(config):
-                ongoing = _open(config, name, streams, writer, state, live and console.is_terminal)
+                ongoing = _open(config, name, streams, writer, state, live and can_redraw(console))
                 if ongoing.bills is not None:
                     after.enter_context(ongoing.bills)  # so that it ends when the trace has
                 _run_slices(ongoing, console, wish)

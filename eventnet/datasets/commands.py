@@ -80,7 +80,9 @@ def _progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn
     from rich.progress import Progress as Bars
 
-    if not err.is_terminal:
+    from eventnet.reports.progress import can_redraw
+
+    if not can_redraw(err):
         yield _say_when_done
         return
     with Bars(TextColumn("{task.description}"), BarColumn(bar_width=16), DownloadColumn(), console=err) as bars:

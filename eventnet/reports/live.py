@@ -49,6 +49,7 @@ _SPEED_WIDTHS = (17, 12, 14, 16, 13)
 """Of the parts of the line on speed, so that none moves when another grows; with the spaces between them 80."""
 _BESIDE_CURVES = 50
 _SHORTEST_CURVE = 8
+_SHORTEST_NAME = 6
 _FEWEST_PAYERS = 2
 
 
@@ -162,20 +163,15 @@ class LiveView:
 
     def _progress(self, last: Look) -> Table:
         """What runs, and how much of it is done."""
-        done = 100 * last.now_ns / max(1, self._until_ns)
+        done = f"{100 * last.now_ns / max(1, self._until_ns):.0f} % of {format_ns(self._until_ns)}"
+        bar_width = min(20, max(4, self._console.width - 50))
+        room = self._console.width - bar_width - len(done) - 2
         bar = Table.grid(padding=(0, 1))
-        bar.add_column(no_wrap=True, overflow="ellipsis", style="bold")
+        bar.add_column(no_wrap=True, overflow="ellipsis", style="bold", max_width=max(_SHORTEST_NAME, room))
         bar.add_column(no_wrap=True)
         bar.add_column(no_wrap=True, overflow="ellipsis")
-        bar.add_row(
-            self._heading,
-            ProgressBar(
-                total=max(1, self._until_ns),
-                completed=last.now_ns,
-                width=min(20, max(4, self._console.width - 50)),
-            ),
-            f"{done:.0f} % of {format_ns(self._until_ns)}",
-        )
+        progress = ProgressBar(total=max(1, self._until_ns), completed=last.now_ns, width=bar_width)
+        bar.add_row(self._heading, progress, done)
         return bar
 
     def _speed(self, first: Look, last: Look) -> list[Text]:
@@ -214,7 +210,9 @@ class LiveView:
             for k in range(len(populations))
         ]
         curves = [""] if n_curve >= _SHORTEST_CURVE else []
-        return _fitting(("sent, per simulated s", *curves, "spikes", "errors", "unit adds"), rows, room)
+        return _fitting(
+            ("sent, per simulated s", *curves, "spikes", "errors", "unit adds"), rows, room, self._console.width
+        )
 
     def _paying(self, first: Look, last: Look, room: int) -> Table:
         """Who pays for how much, in at most `room` rows: rates likewise, and all that was paid so far."""
@@ -230,13 +228,15 @@ class LiveView:
                 share = f"{100 * total / max(1, sum(so_far)):.1f} %"
                 rows.append([payer or NOBODY, *rates, count(total), share])
         heads = [way for way in WAYS if way is not None] if is_wide else []
-        return _fitting(("paid, per simulated s", *heads, "unit adds", "so far", "of all"), rows, room)
+        return _fitting(
+            ("paid, per simulated s", *heads, "unit adds", "so far", "of all"), rows, room, self._console.width
+        )
 
     def _directions(self, first: Look, last: Look) -> Table:
         """What a dense network costs, in which nothing is an event."""
         seconds = _seconds(first, last)
         rows = [[name, _rate(n - first.dense[name], seconds)] for name, n in last.dense.items()]
-        return _fitting(("direction, per simulated s", "unit adds"), rows, len(rows))
+        return _fitting(("direction, per simulated s", "unit adds"), rows, len(rows), self._console.width)
 
     def _curve(self, population: int, n: int) -> str:
         """Its latest rates as a small curve."""
@@ -299,14 +299,16 @@ def _rounded(time_ns: int) -> int:
     return round(time_ns, min(0, 4 - len(str(time_ns))))
 
 
-def _fitting(heads: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> Table:
-    """A table in which names are cut where there is no room for them, and at most `room` rows are shown."""
+def _fitting(heads: Sequence[str], rows: Sequence[Sequence[str]], room: int, width: int) -> Table:
+    """A table in which names are cut where `width` has no room for them, and at most `room` rows are shown."""
     shown = list(rows)
     if len(shown) > max(1, room):
         kept = max(0, room - 1)
         shown = [*shown[:kept], [f"and {len(shown) - kept} more", *[""] * (len(heads) - 1)]]
     table = grid(heads, shown, n_names=1)
-    table.columns[0].no_wrap, table.columns[0].overflow = True, "ellipsis"
+    names, *numbers = table.columns
+    names.no_wrap, names.overflow = True, "ellipsis"
+    names.max_width = max(_SHORTEST_NAME, width - sum(2 + (each.min_width or 0) for each in numbers))
     return table
 
 

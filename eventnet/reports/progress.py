@@ -45,7 +45,7 @@ class RunProgress:
         self._task = TaskID(0)
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if can_redraw(self._console):
             bar = () if self._until_ns is None else (BarColumn(bar_width=16),)
             self._live = Progress(*bar, TextColumn("{task.description}"), console=self._console, transient=True)
             self._live.start()
@@ -78,6 +78,13 @@ class RunProgress:
     def _say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True, highlight=False, markup=False)
         self._last_text = ""
+
+
+def can_redraw(console: Console) -> bool:
+    """Whether it is a terminal on which lines can be drawn again: where TERM is `dumb` nothing would show until the
+    end.
+    """
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 def _four_digits(time_ns: int) -> int:

@@ -85,6 +85,36 @@ def test_nothing_wraps_and_the_height_stays(columns: int, tmp_path: Path) -> Non
     assert heights.pop() < 24
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals as on Unix")
+@pytest.mark.parametrize("columns", [44, 60, 80])
+def test_names_of_any_length_leave_the_numbers_where_they_are(columns: int, tmp_path: Path) -> None:
+    name = "ein sehr, sehr langer Name, der nirgends hineinpasst und trotzdem erlaubt ist, 網網網網網網"
+    text = find_config("two_rates").read_text(encoding="utf-8")
+    text = re.sub(r"\bhidden\b", f'"{name}"', text).replace("name: two_rates", f'name: "{name}"')
+    (tmp_path / "long.yaml").write_text(text, encoding="utf-8")
+    options = ("run", "long.yaml", "--until", "8 s", "--out", "run", "--live")
+    written = ESCAPE.sub("", in_a_terminal(options, tmp_path, rows=24, columns=columns))
+    frame = written.split("sent, per sim")[-2:]  # the last look: its first line stands before
+    assert "100 % of 8 s" in frame[0].rpartition("ein sehr")[2]
+    lines = [line.rstrip() for line in frame[1].replace("\r", "").split("\n")]
+    assert lines[0].endswith("spikes  errors  unit adds")
+    [hidden] = [line for line in lines[:8] if line.startswith("ein se")]
+    assert re.search(r"….* [0-9.,k]+ +[0-9.,k]+ +[0-9.,k]+$", hidden), hidden
+    [paid] = [line for line in lines if line.startswith("paid")]
+    assert paid.endswith("unit adds  so far  of all")
+    assert [line for line in lines if line.startswith("fast")][1].endswith(" %")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals as on Unix")
+@pytest.mark.parametrize("live", [(), ("--live",)])
+def test_a_dumb_terminal_has_the_plain_progress(live: tuple[str, ...], tmp_path: Path) -> None:
+    """It cannot draw a line again, so that nothing would be seen before the end."""
+    options = ("run", "two_rates", "--until", "1 s", "--out", "run", *live)
+    written = in_a_terminal(options, tmp_path, term="dumb").replace("\r", "")
+    assert "\x1b" not in written
+    assert re.match(r"1 s of 1 s  [0-9.,]+k? events  ", written)
+
+
 @pytest.mark.parametrize("engine", ["actor", "compiled"])
 @pytest.mark.parametrize("trace", [True, False])
 @pytest.mark.parametrize("config", ["two_rates", "epochs"])

@@ -27,6 +27,7 @@ from eventnet.command_line import (
     SkipDamagedOption,
     StartOption,
     err,
+    naming_arguments,
     only_one_of,
     open_traced,
     out,
@@ -179,7 +180,10 @@ def run(
             loaded = load_config(find_config(str(config)))
             until_ns = time_option(until, "--until", least_ns=1)
             evaluate = False if no_eval else None
-            loaded = with_overrides(loaded, seed=seed, until_ns=until_ns, epochs=epochs, evaluate=evaluate, data=data)
+            with naming_arguments({"seed": "--seed"}):
+                loaded = with_overrides(
+                    loaded, seed=seed, until_ns=until_ns, epochs=epochs, evaluate=evaluate, data=data
+                )
             summary = start(
                 loaded,
                 engine=engine.value if engine else None,
@@ -243,14 +247,15 @@ def spikes(
     from eventnet.reports.rows import rows_of, write_spikes
 
     start_ns, end_ns = time_options(start, end)
-    found = open_traced(run_dir, skip_damaged).spikes(
-        population,
-        neuron=neuron,
-        kind=kind,
-        start_ns=start_ns,
-        end_ns=end_ns,
-        limit=limit,
-    )
+    with naming_arguments({name: f"--{name}" for name in ("population", "neuron", "kind", "limit")}):
+        found = open_traced(run_dir, skip_damaged).spikes(
+            population,
+            neuron=neuron,
+            kind=kind,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            limit=limit,
+        )
     rows = rows_of(found)
     write_spikes(rows if limit is not None else screenful(rows, form is AnswerFormat.TABLE), form.value, out)
 

@@ -20,6 +20,7 @@ from eventnet.command_line import (
     SkipDamagedOption,
     StartOption,
     err,
+    naming_arguments,
     open_traced,
     out,
     say_what_is_damaged,
@@ -44,7 +45,7 @@ class ExportFormat(StrEnum):
 
 def export(
     run_dir: RunArgument,
-    form: Annotated[ExportFormat, typer.Option("--format", help="What for: see the list above.")],
+    form: Annotated[ExportFormat, typer.Option("--format", metavar="FORMAT", help="What for: see the list above.")],
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
     population: Annotated[
         list[str] | None,
@@ -65,14 +66,15 @@ def export(
       parquet    a table of events, for pandas, Polars, DuckDB, Spark
 
     [bold]Examples[/bold]
-      eventnet export RUN --format perfetto --start "2 s" --end "3 s" --out trace.json
+      eventnet export RUN --format perfetto --end "3 s" --out trace.json
       eventnet export RUN --format nwb --population hidden --out hidden.nwb
     """
     from eventnet.exports.exporting import Selection, export_run
 
     selection = Selection(tuple(population or ()), *time_options(start, end))
     run = open_traced(run_dir, skip_damaged)
-    n_events = export_run(run, form.value, out_file, selection, force=force)
+    with naming_arguments({"population": "--population"}):
+        n_events = export_run(run, form.value, out_file, selection, force=force)
     say_what_is_written(out_file)
     if n_events == 0:
         reaches = f"the run reaches {format_ns(run.status.get('time_ns', 0))}"

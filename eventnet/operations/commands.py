@@ -51,9 +51,11 @@ LONG = (CostsBy.EVENT, CostsBy.SECOND)
 
 def ops(
     run_dir: RunArgument,
-    by: Annotated[CostsBy, typer.Option(help="What to sum the costs by: see the list above.")] = CostsBy.KIND,
+    by: Annotated[
+        CostsBy, typer.Option(metavar="BY", help="What to sum the costs by: see the list above.")
+    ] = CostsBy.KIND,
     convention: Annotated[
-        ConventionName, typer.Option(help="Whose way to count: see the list above.")
+        ConventionName, typer.Option(metavar="NAME", help="Whose way to count: see the list above.")
     ] = ConventionName.COUNTS,
     energy_table: Annotated[
         Path | None,

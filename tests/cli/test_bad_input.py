@@ -82,7 +82,7 @@ def test_the_files_used_below_are_good(tmp_path: Path) -> None:
         (["run"], ("CONFIG", "--resume", "eventnet run --help")),
         (["run", "two_rates", "--engine", "abacus"], ("--engine", "abacus", "actor", "dense")),
         (["run", "two_rates", "--seed", "one"], ("--seed",)),
-        (["run", "two_rates", "--seed", "-1"], ("seed", "-1", "use 0 to")),
+        (["run", "two_rates", "--seed", "-1"], ("--seed: ", "-1", "use 0 to")),
         (["run", "two_rates", "--until", "5"], ("--until", "'5'", "ms", "10 s")),
         (
             ["run", "two_rates", "--until", "5 parsecs"],

@@ -98,7 +98,7 @@ def test_an_export_of_nothing_says_so(form: str, choice: list[str], run: Path, t
     ("options", "words"),
     [
         (["--format", "xml"], ("--format", "xml", "perfetto")),
-        (["--format", "csv", "--population", "hiden"], ("population", "hiden", "fast, slow, hidden, output")),
+        (["--format", "csv", "--population", "hiden"], ("--population: ", "hiden", "fast, slow, hidden, output")),
         (["--format", "csv", "--start", "5"], ("--start", "'5'", "ms")),
         (
             ["--format", "csv", "--start", "2 s", "--end", "1 s"],

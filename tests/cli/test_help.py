@@ -59,6 +59,36 @@ def test_help_of_commands(command: str, example: str) -> None:
     assert any(example in line for line in result.out.splitlines())
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run",
+        "validate",
+        "spikes",
+        "ops",
+        "sql",
+        "why",
+        "diff",
+        "report",
+        "export",
+        "configs",
+        "data fetch",
+        "reproduce table-f",
+    ],
+)
+def test_help_fits_and_breaks_no_word(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 80 columns; neither an example nor the choices of an option go over a line."""
+    monkeypatch.setenv("COLUMNS", "80")
+    result = eventnet_here(*command.split(), "--help")
+    lines = result.out.splitlines()
+    assert max(map(len, lines)) <= 80
+    boxed = [line for line in lines if line.startswith("│")]
+    assert not [line for line in boxed if line.count("<") != line.count(">")]
+    examples = [k for k, line in enumerate(lines) if line.strip().startswith("eventnet ")]
+    for k in examples:  # what follows is another, or nothing
+        assert k + 1 in examples or not lines[k + 1].strip(), lines[k + 1]
+
+
 def test_configs_lists_all() -> None:
     result = eventnet_here("configs")
     assert (result.code, result.err) == (0, "")

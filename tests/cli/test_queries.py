@@ -152,10 +152,10 @@ def test_the_table_of_sums_ends_with_their_total(run: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["spikes", "--population", "hiden"], ("population", "hiden", "fast, slow, hidden, output")),
-        (["spikes", "--kind", "thought"], ("kind", "thought", "forward")),
-        (["spikes", "--neuron", "20", "--population", "hidden"], ("neuron", "20", "0 to 19")),
-        (["spikes", "--neuron", "-2"], ("neuron", "-2")),
+        (["spikes", "--population", "hiden"], ("--population: ", "hiden", "fast, slow, hidden, output")),
+        (["spikes", "--kind", "thought"], ("--kind: ", "thought", "forward")),
+        (["spikes", "--neuron", "20", "--population", "hidden"], ("--neuron: ", "20", "0 to 19")),
+        (["spikes", "--neuron", "-2"], ("--neuron: ", "-2")),
         (["spikes", "--limit", "-1"], ("limit", "-1")),
         (["spikes", "--start", "5"], ("--start", "'5'", "ms")),
         (["spikes", "--end", "-1 s"], ("--end", "-1 s", "negative")),

@@ -13,7 +13,7 @@ from eventnet.engines.streams import Sample, TargetSample, samples, sensor_strea
 from eventnet.network import derive
 from eventnet.opening import end_of, open_streams
 from eventnet.sensors.spec import GeneratorSource, ImageSource
-from eventnet.spans import Span, end_of_sensors, end_of_stream, left_out, readable, warnings_of_spans
+from eventnet.spans import Span, end_of_sensors, left_out, readable, warnings_of_spans
 
 Row = TypeVar("Row", Sample, TargetSample)
 
@@ -62,7 +62,7 @@ def check_data(config: Config) -> Found:
     graph, streams = derive(config.network), open_streams(config, epochs=1)
     until_ns = None if config.is_endless else end_of(config, streams)
     # what is not read has a known end
-    spans = {name: Span(None, end_of_stream(stream)) for name, stream in streams.items() if _is_made(config, name)}
+    spans = {name: Span(None, stream.duration_ns) for name, stream in streams.items() if _is_made(config, name)}
     read: dict[str, _Read] = {}
     given: dict[str, Labels] = {}
     with naming_files(config):
@@ -74,7 +74,7 @@ def check_data(config: Config) -> Found:
                 deque(each.along(rows, until_ns), maxlen=0)
                 spans[name] = each.span
                 if config.sensors[name].sampling.send_on_delta is not None:  # it may only have nothing new to say
-                    spans[name] = Span(each.first_ns, end_of_stream(streams[name]))
+                    spans[name] = Span(each.first_ns, streams[name].duration_ns)
         sensors_end_ns = end_of_sensors(config, spans)
         for population, k in graph.target_of.items():
             name = graph.network.targets[k].name

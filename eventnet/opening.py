@@ -4,9 +4,7 @@ and when the run ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from eventnet.config import Config
 from eventnet.config.faults import naming_files
@@ -17,18 +15,19 @@ from eventnet.network import Graph, Population, derive
 from eventnet.sensors import build_sensor, build_target
 from eventnet.sensors.build import SampledTarget
 from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
+from eventnet.sensors.streams import ConfiguredSensor, ConfiguredStreams, ConfiguredTarget
 from eventnet.training import in_epochs
 from eventnet.units import format_ns
 
 
-def open_streams(config: Config, epochs: int | None = None) -> Streams:
+def open_streams(config: Config, epochs: int | None = None) -> ConfiguredStreams:
     """The stream of every sensor and target; InputError where a file or its content will not do.
 
     `epochs`: how often images are gone through; None: as often as the configuration says.
     """
     if epochs is None:
         epochs = config.training.epochs if config.training is not None else 1
-    streams: dict[str, Any] = {}
+    streams: dict[str, ConfiguredSensor | ConfiguredTarget] = {}
     for name, sensor in config.sensors.items():
         with naming_files(config, name):
             sampling = _ending(sensor.source, sensor.sampling, config.duration_ns, 0, f"sensor {name!r}")
@@ -58,20 +57,21 @@ def groups_of(graph: Graph, streams: Streams) -> dict[str, tuple[str, ...]]:
     return groups
 
 
-def end_of(config: Config, streams: Mapping[str, Any]) -> int:
+def end_of(config: Config, streams: ConfiguredStreams) -> int:
     """When a run ends, in ns: at its duration, or when the last of its streams does."""
     if config.duration_ns is not None:
         return config.duration_ns
     with naming_files(config):  # to find the end of a .csv is to read its times
-        ends = [stream.duration_ns for stream in streams.values()]
-    if None in ends or not ends:
+        found = [stream.duration_ns for stream in streams.values()]
+    ends = [end_ns for end_ns in found if end_ns is not None]
+    if len(ends) < len(found) or not ends:
         raise InputError(
             "nothing ends this run",
             place=str(config.path),
             field="duration",
             remedy="give a duration such as 10 s, in the file or with --until",
         )
-    return int(max(ends))
+    return max(ends)
 
 
 def _check_width(name: str, population: Population, streams: Streams) -> None:

@@ -45,6 +45,7 @@ from eventnet.reports.summary import adds_by_direction, summary
 from eventnet.sensors import build_sensor, build_target
 from eventnet.sensors.build import SampledTarget
 from eventnet.sensors.images import open_images
+from eventnet.sensors.streams import ConfiguredSensor, ConfiguredStreams, ConfiguredTarget
 from eventnet.spans import left_out, readable, spans_of, warnings_of_spans
 from eventnet.trace.events import Kind
 from eventnet.trace.networks import plan_of, write_plan
@@ -100,7 +101,7 @@ class _Ongoing:
     engine_name: str
     engine: Engine
     recorders: list[OutcomeRecorder]  # all that the engine tells
-    streams: Streams
+    streams: ConfiguredStreams
     until_ns: int
     writer: RunWriter
     scores: ScoreKeeper
@@ -119,7 +120,7 @@ class _Ongoing:
 
     def stream_counts(self) -> dict[str, dict[str, int]]:
         """What streams say of themselves; those of a run that was stopped in its last test were read before that."""
-        found = {name: stream.counts.by_name() for name, stream in self.streams.items()}  # type: ignore[union-attr]
+        found = {name: stream.counts.by_name() for name, stream in self.streams.items()}
         return {name: each if any(each.values()) else self.counts.get(name, each) for name, each in found.items()}
 
     def state(self) -> State:
@@ -206,14 +207,14 @@ def resume(path: Path | str, console: Console, live: bool = False) -> dict[str, 
     return _play(config, name, streams, writer, state, console, live)
 
 
-def _warnings(config: Config, streams: Streams) -> list[str]:
+def _warnings(config: Config, streams: ConfiguredStreams) -> list[str]:
     """What may go wrong in a run of this configuration, in words."""
     classes = [name for name, each in streams.items() if isinstance(each, SampledTarget) and each.is_class]
     described = [text for label, text in describe(config) if label == "warning"]
     return described + warnings_of_classes(config, classes) + list(_odd_spans(config, streams).values())
 
 
-def _odd_spans(config: Config, streams: Streams) -> dict[str, str]:
+def _odd_spans(config: Config, streams: ConfiguredStreams) -> dict[str, str]:
     """By stream, what is odd about when it gives samples, as far as that is known without reading on."""
     return warnings_of_spans(config, streams, spans_of(config, streams))
 
@@ -248,13 +249,15 @@ def _engine_name(name: object, place: str | None = None) -> str:
     return str(name)
 
 
-def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None, live: bool) -> _Ongoing:
+def _open(
+    config: Config, name: str, streams: ConfiguredStreams, writer: RunWriter, state: State | None, live: bool
+) -> _Ongoing:
     """A run at its beginning, or where its `state` was saved; `live`: to be shown in a `LiveView`."""
     graph = derive(config.network)
     scores = ScoreKeeper(groups_of(graph, streams))
     until_ns, network, epochs = end_of(config, streams), config.network, None
     for stream in streams.values():
-        stream.counted_until_ns = until_ns  # type: ignore[union-attr]
+        stream.counted_until_ns = until_ns
     if config.training is not None:
         epochs = Epochs(config.training, len(open_images(config.training.images, test=False).order), until_ns)
         if state is not None:
@@ -296,7 +299,13 @@ def _open(config: Config, name: str, streams: Streams, writer: RunWriter, state:
 
 
 def _play(
-    config: Config, name: str, streams: Streams, writer: RunWriter, state: State | None, console: Console, live: bool
+    config: Config,
+    name: str,
+    streams: ConfiguredStreams,
+    writer: RunWriter,
+    state: State | None,
+    console: Console,
+    live: bool,
 ) -> dict[str, Any]:
     """Run from the beginning or from a checkpoint's `state`. The engine is made here, so that a fault in what it reads
     first ends the run like any later one.
@@ -435,7 +444,7 @@ def _test(ongoing: _Ongoing, wish: Callable[[], bool]) -> tuple[float | None, fl
     config = ongoing.config
     assert config.training is not None
     assert ongoing.epochs is not None
-    streams: dict[str, Any] = {}
+    streams: dict[str, ConfiguredSensor | ConfiguredTarget] = {}
     for name, sensor in config.sensors.items():
         streams[name] = build_sensor(of_test_images(sensor), config.seed)
     for name, target in config.targets.items():

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from eventnet.config import Config
 from eventnet.config.faults import called, source_of
-from eventnet.engines.base import Streams
 from eventnet.network import Network, Projection, derive
 from eventnet.sensors.build import PlaylistTarget, SampledSensor
-from eventnet.sensors.samples import StreamCounts
-from eventnet.sensors.spec import Sampling, TableLabels, TableSource
+from eventnet.sensors.spec import SensorSpec, SensorTarget, TableLabels, TableSource
+from eventnet.sensors.streams import ConfiguredStream, ConfiguredStreams
 from eventnet.units import NS_PER, format_ns
 
 YEAR_NS = 365 * 24 * NS_PER["h"]
@@ -32,24 +31,17 @@ class Span(NamedTuple):
     end_ns: int | None
 
 
-def spans_of(config: Config, streams: Streams) -> dict[str, Span]:
+def spans_of(config: Config, streams: ConfiguredStreams) -> dict[str, Span]:
     """What is known without reading on: the first row of every table. Ends only where a run ends with its streams and
     has asked for them: to find that of a .csv is to read its times.
     """
     are_ends_known = config.duration_ns is None
     return {
-        name: Span(getattr(stream, "begins_ns", None), end_of_stream(stream) if are_ends_known else None)
-        for name, stream in streams.items()
+        name: Span(stream.begins_ns, stream.duration_ns if are_ends_known else None) for name, stream in streams.items()
     }
 
 
-def end_of_stream(stream: object) -> int | None:
-    """From when on a stream gives no sample, None where it has no end."""
-    end_ns: int | None = stream.duration_ns  # type: ignore[attr-defined]
-    return end_ns
-
-
-def warnings_of_spans(config: Config, streams: Streams, spans: Mapping[str, Span]) -> dict[str, str]:
+def warnings_of_spans(config: Config, streams: ConfiguredStreams, spans: Mapping[str, Span]) -> dict[str, str]:
     """By stream, what is odd about when it gives samples, in words; streams with nothing odd are left out."""
     found = {
         name: _never_settled(streams[name]) or _late_first(config, spans, name) or _odd_step(config, streams, name)
@@ -58,12 +50,12 @@ def warnings_of_spans(config: Config, streams: Streams, spans: Mapping[str, Span
     return {name: f"{called(config, name)} {text}" for name, text in found.items() if text is not None}
 
 
-def left_out(config: Config, streams: Streams, name: str) -> str | None:
+def left_out(config: Config, streams: ConfiguredStreams, name: str) -> str | None:
     """What is odd about a stream that has been read: that its policies leave out more than it gives. Nothing is said of
     one that gives its own choice of the rows that its policies let pass.
     """
-    counts = getattr(streams[name], "counts", None)
-    if not isinstance(counts, StreamCounts) or counts.late + counts.duplicate <= counts.delivered:
+    counts = streams[name].counts
+    if counts.late + counts.duplicate <= counts.delivered:
         return None
     if not _gives_every_row(config, name):
         return None
@@ -103,8 +95,8 @@ def _longest_delay_ns(network: Network) -> int | None:
 def _gives_every_row(config: Config, name: str) -> bool:
     """Whether a stream gives every row that its policies let pass, as the file has them."""
     described = config.sensors[name] if name in config.sensors else config.targets[name].source
-    sampling = getattr(described, "sampling", None)
-    if isinstance(sampling, Sampling):
+    if isinstance(described, SensorSpec | SensorTarget):
+        sampling = described.sampling
         return sampling.period_ns is None and sampling.send_on_delta is None and sampling.dropout == 0
     return isinstance(described, TableLabels) and described.period_ns is None
 
@@ -114,14 +106,14 @@ def readable(time_ns: int) -> str:
     return format_ns(time_ns) if time_ns < YEAR_NS else f"{time_ns / YEAR_NS:.4g} years"
 
 
-def _never_settled(stream: object) -> str | None:
+def _never_settled(stream: ConfiguredStream) -> str | None:
     if not isinstance(stream, PlaylistTarget) or not stream.never_settled:
         return None
     groups = ", ".join(stream.never_settled)
     return f"gives no label in {groups}: its settle is as long as the longest piece there, or longer"
 
 
-def _odd_step(config: Config, streams: Streams, name: str) -> str | None:
+def _odd_step(config: Config, streams: ConfiguredStreams, name: str) -> str | None:
     stream = streams[name]
     step_ns = stream.own_step_ns if isinstance(stream, SampledSensor) else None
     # how often a sensor sends what has changed does not follow from its rows

@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from eventnet.engines.base import Engine, Parameters, State, Streams
+from eventnet.engines.base import Engine, Parameters, State
 from eventnet.network import Code, Learning, Network, Population, derive
 from eventnet.network.stages import Stage
 from eventnet.sensors.spec import ImageLabels, Images, ImageSource, SensorSpec, TargetSpec
+from eventnet.sensors.streams import ConfiguredStreams
 from eventnet.trace.events import Outcome
 from eventnet.trace.files import write_text
 from eventnet.trace.places import EPOCHS_FILE
@@ -162,15 +163,15 @@ def _fixed_code(code: Code, k_beta: float) -> Code:
 
 
 def percent_right(
-    engine_class: Callable[..., Engine], network: Network, streams: Streams, wish: Callable[[], bool]
+    engine_class: Callable[..., Engine], network: Network, streams: ConfiguredStreams, wish: Callable[[], bool]
 ) -> float | None:
-    """Run a network over streams from a fresh state to their end: right answers in percent.
+    """Run a network over streams, all of which end, from a fresh state to their end: right answers in percent.
 
     None where there was no label, or where a `wish` to stop came on the way.
     """
     answers = RightAnswers()
     engine = engine_class(network, streams, (answers,))
-    end_ns = max(stream.duration_ns for stream in streams.values())  # type: ignore[union-attr]
+    end_ns = max(end_ns for stream in streams.values() if (end_ns := stream.duration_ns) is not None)
     for until_ns in np.linspace(0, end_ns, N_TEST_SLICES + 1)[1:].astype(np.int64).tolist():
         engine.run(until_ns)
         if wish():

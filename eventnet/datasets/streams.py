@@ -97,6 +97,11 @@ class ImageStream:
         return self._schedule.n_samples
 
     @property
+    def begins_ns(self) -> int:
+        """When the first sample is taken."""
+        return self._schedule.phase_ns
+
+    @property
     def duration_ns(self) -> int:
         """When the last sample has been shown for a period."""
         return self._schedule.duration_ns
@@ -165,6 +170,11 @@ class LabelStream:
     def n_samples(self) -> int:
         """How many labels come in all."""
         return self._schedule.n_samples
+
+    @property
+    def begins_ns(self) -> int:
+        """When the first label comes."""
+        return self._schedule.phase_ns
 
     @property
     def duration_ns(self) -> int:

@@ -283,7 +283,12 @@ class PlaylistTarget:
         return tuple(name for name, length_ns in names if length_ns <= self._spec.settle_ns)
 
     @property
-    def duration_ns(self) -> int | None:
+    def begins_ns(self) -> int:
+        """The first time at which a label may come."""
+        return self._spec.phase_ns
+
+    @property
+    def duration_ns(self) -> int:
         """When the playlist ends."""
         return self._timeline.duration_ns
 

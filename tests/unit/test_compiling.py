@@ -115,6 +115,12 @@ print(sum(hits.values()))
 """
 
 
+@pytest.fixture(autouse=True)
+def kept_beside_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says of where Numba keeps code: these tests look beside their scripts."""
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+
+
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
 def test_two_processes_that_compile_at_once_keep_what_each_compiled(tmp_path: Path) -> None:
     script = tmp_path / "kernel.py"

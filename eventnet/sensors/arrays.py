@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from eventnet.errors import InputError
 from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows, usual_step_ns
-
-MAX_TIME_NS = int(np.iinfo(np.int64).max)
+from eventnet.units import NEVER_NS
 
 TIMES_AS_NUMBERS = "write times as numbers: the seconds since the run begins, which is one moment for all files"
 """What would do in place of dates and times of day."""
@@ -133,14 +132,14 @@ def to_ns(times: NDArray[Any], unit_ns: int, place: str, field: str, first_row: 
     """
     if times.dtype.kind in "iu":
         # Python integers, since the absolute value of the smallest int64 does not fit into one
-        fits = len(times) == 0 or max(int(times.max()), -int(times.min())) <= MAX_TIME_NS // unit_ns
+        fits = len(times) == 0 or max(int(times.max()), -int(times.min())) * unit_ns < NEVER_NS
         scaled = times.astype(np.int64) * unit_ns if fits else times
     else:
         numbers = as_floats(times, place, field)
         finite = np.isfinite(numbers)
         with np.errstate(over="ignore"):  # to infinity, which does not fit
             rounded = np.rint(np.where(finite, numbers, 0.0) * unit_ns)
-        fits = bool(np.all(np.abs(rounded) < float(MAX_TIME_NS)))
+        fits = bool(np.all(np.abs(rounded) < float(NEVER_NS)))
         scaled = np.where(finite, rounded if fits else 0.0, 0.0).astype(np.int64)
         scaled[~finite] = NO_TIME
     if not fits:

@@ -352,6 +352,15 @@ def test_a_time_beyond_all_is_quoted_with_its_row(tmp_path, form):
     assert len(samples_of(sensor(path, columns=("a",), time_unit="ns").blocks())) == 2
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_no_time_is_that_which_stands_for_never(tmp_path, form):
+    for time_ns in (2**63 - 1, -(2**63) + 1):
+        path = write(tmp_path / f"log{form}", {"t": [time_ns], "a": [1.0]})
+        assert "does not fit" in str(refusal(lambda path=path: sensor(path, columns=("a",), time_unit="ns")))
+    path = write(tmp_path / f"log{form}", {"t": [2**63 - 2], "a": [1.0]})
+    assert samples_of(sensor(path, columns=("a",), time_unit="ns").blocks())[0][0] == 2**63 - 2
+
+
 def test_lengths_of_time_are_no_numbers(tmp_path):
     """Of numpy's types that of a difference of dates counts as one of whole numbers."""
     np.savez(tmp_path / "log.npz", t=np.arange(2).astype("timedelta64[ms]"), a=np.ones(2))

@@ -48,7 +48,7 @@ from eventnet.sensors.images import open_images
 from eventnet.sensors.streams import ConfiguredSensor, ConfiguredStreams, ConfiguredTarget
 from eventnet.spans import left_out, readable, spans_of, warnings_of_spans
 from eventnet.trace.events import Kind
-from eventnet.trace.networks import plan_of, write_plan
+from eventnet.trace.networks import planned, write_plan
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.queries import open_run
 from eventnet.trace.store import RunWriter, check_resumable
@@ -196,7 +196,7 @@ def resume(path: Path | str, console: Console, live: bool = False) -> dict[str, 
     # before all else is read: of a file that is gone, what reads a configuration would ask whether its name is right
     check_unchanged(provenance, path)
     config = load_config(path / "config.yaml")
-    if not are_equal(plan_of(path), config.plan):
+    if not are_equal(planned(path).plan, config.plan):
         raise InputError(
             "it describes other networks than those with which the run began",
             place=str(path / "config.yaml"),

@@ -38,7 +38,14 @@ def write_plan(path: Path, plan: Plan) -> None:
     save_state(path / NETWORKS_FILE, {"version": PLANS_VERSION, "plan": as_plain(plan)})
 
 
-def plan_of(path: Path) -> Plan:
+class Planned(NamedTuple):
+    """The networks that a run will have, or had, if it gets so far, and what follows from each."""
+
+    plan: Plan
+    graphs: tuple[Graph, ...]
+
+
+def planned(path: Path) -> Planned:
     """The networks that the run in a directory will have, or had: those of its provenance.json. They are those that it
     noted or, where that is lost, damaged or of another run, those that its configuration describes.
 
@@ -48,7 +55,7 @@ def plan_of(path: Path) -> Plan:
     provenance = read_provenance(path)
     noted = _noted(path)
     if noted is not None and _difference(provenance, noted) is None:
-        return noted.plan
+        return noted
     try:
         described = _described(path, provenance)
     except InputError:
@@ -57,7 +64,7 @@ def plan_of(path: Path) -> Plan:
         described = noted
     field = _difference(provenance, described)
     if field is None:
-        return described.plan
+        return described
     if noted is None:
         raise InputError(
             "its network is not that of the run", place=str(path / "config.yaml"), field=field, remedy="restore it"
@@ -72,38 +79,31 @@ def plan_of(path: Path) -> Plan:
     )
 
 
-class _Networks(NamedTuple):
-    """The networks of a run, and what follows from each."""
-
-    plan: Plan
-    graphs: tuple[Graph, ...]
-
-
-def _noted(path: Path) -> _Networks | None:
+def _noted(path: Path) -> Planned | None:
     """Those that the run in a directory noted; None where nothing is left of that, or another version wrote it."""
     with suppress(InputError):
         saved = load_state(path / NETWORKS_FILE)
         version = saved.get("version")
         if type(version) is int and version == PLANS_VERSION:
-            return _networks(plan_from(saved.get("plan")))
+            return _derived(plan_from(saved.get("plan")))
     return None
 
 
-def _described(path: Path, provenance: Mapping[str, Any]) -> _Networks:
+def _described(path: Path, provenance: Mapping[str, Any]) -> Planned:
     """Those that its configuration describes. Raises InputError where it, or what it reads of weights or biases, is not
     there as it was.
     """
     from eventnet.config.unchanged import check_unchanged  # only here: most questions need no configuration
 
     check_unchanged(provenance, path, ("populations", "projections"))
-    return _networks(config_of(path).plan)
+    return _derived(config_of(path).plan)
 
 
-def _networks(plan: Plan) -> _Networks:
-    return _Networks(plan, tuple(derive(stage.network) for stage in plan.stages))
+def _derived(plan: Plan) -> Planned:
+    return Planned(plan, tuple(derive(stage.network) for stage in plan.stages))
 
 
-def _difference(provenance: Mapping[str, Any], networks: _Networks) -> str | None:
+def _difference(provenance: Mapping[str, Any], networks: Planned) -> str | None:
     """The first field of a provenance that is not that of these networks; None where all are."""
     fields = (first_difference(provenance, graph) for graph in networks.graphs)
     return next((field for field in fields if field is not None), None)
@@ -119,20 +119,19 @@ def what_ran(path: Path) -> bytes:
     raise InputError("cannot be read", place=str(path / "config.yaml"), remedy="restore it from a copy")
 
 
-def networks_of(path: Path, plan: Plan) -> tuple[tuple[int, Graph], ...]:
-    """The network that ran, or those that did, each with the time in ns from which on it holds.
+def networks_of(path: Path, networks: Planned) -> tuple[tuple[int, Graph], ...]:
+    """Of these networks the one that ran, or those that did, each with the time in ns from which on it holds.
 
     There are several where codes or rates change between the epochs of a run, and only those it has come to. Raises
     InputError where the record of the epochs is damaged.
     """
     records, epoch_ns = [], 0
-    if plan.image_ns is not None:
+    if networks.plan.image_ns is not None:
         records = _epochs(path / EPOCHS_FILE)
         # the images of an epoch, as its record has them, since the data themselves may have gone
-        epoch_ns = records[0]["images"] * plan.image_ns if records else 0
-    return tuple(
-        ((each.epoch - 1) * epoch_ns, derive(each.network)) for each in plan.stages if each.epoch <= len(records) + 1
-    )
+        epoch_ns = records[0]["images"] * networks.plan.image_ns if records else 0
+    stages = zip(networks.plan.stages, networks.graphs, strict=True)
+    return tuple(((each.epoch - 1) * epoch_ns, graph) for each, graph in stages if each.epoch <= len(records) + 1)
 
 
 def _epochs(file: Path) -> list[dict[str, Any]]:

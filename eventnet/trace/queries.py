@@ -23,7 +23,7 @@ from eventnet.errors import InputError
 from eventnet.network.graph import Graph
 from eventnet.trace.events import PROJECTION_KINDS, Kind
 from eventnet.trace.files import read_json
-from eventnet.trace.networks import config_of, networks_of, plan_of
+from eventnet.trace.networks import Planned, config_of, networks_of, planned
 from eventnet.trace.parts import Parts, open_parts
 from eventnet.trace.provenance import read_provenance
 from eventnet.trace.schema import EVENT_FIELDS, KINDS, OUTCOME_FIELDS, STATES
@@ -154,12 +154,16 @@ class Run:
 
         Raises InputError where they cannot be told (`eventnet.trace.networks`).
         """
-        return networks_of(self.path, self.plan)
+        return networks_of(self.path, self._planned)
 
-    @cached_property
+    @property
     def plan(self) -> Plan:
         """The networks that the run has, if it gets so far. Raises InputError as `networks` does."""
-        return plan_of(self.path)
+        return self._planned.plan
+
+    @cached_property
+    def _planned(self) -> Planned:
+        return planned(self.path)
 
     def bills(self, by: str = "kind", target: str | None = None) -> Iterator[dict[str, Any]]:
         """What events cost, summed as `sums` sums them, or event by event.

@@ -19,7 +19,7 @@ from eventnet.errors import InputError
 from eventnet.network import Adaptation, derive
 from eventnet.network.description import Nonlinearity
 from eventnet.network.stages import Plan, Stage, as_plain, plan_from
-from eventnet.trace.networks import NETWORKS_FILE, networks_of, plan_of, write_plan
+from eventnet.trace.networks import NETWORKS_FILE, networks_of, planned, write_plan
 from eventnet.trace.provenance import facts_of
 from eventnet.trace.state import save_state
 from eventnet.trace.store import describe_run
@@ -67,14 +67,14 @@ def test_any_network_comes_back(seed: int, tmp_path: Path) -> None:
     plan = random_plan(seed)
     assert_same(plan_from(as_plain(plan)), plan)
     note(tmp_path, plan)
-    assert_same(plan_of(tmp_path), plan)
+    assert_same(planned(tmp_path).plan, plan)
 
 
 @pytest.mark.parametrize("name", ["watch", "two_rates", "recurrent", "digits", "mnist"])
 def test_what_is_noted_is_what_the_configuration_says(name: str, tmp_path: Path) -> None:
     plan = load_config(find_config(name)).plan
     note(tmp_path, plan)
-    assert_same(plan_of(tmp_path), plan)
+    assert_same(planned(tmp_path).plan, plan)
 
 
 def cut(file: Path, plain: dict[str, Any]) -> None:
@@ -153,9 +153,9 @@ def test_what_is_not_understood_is_not_used(damage: Any, tmp_path: Path) -> None
     note(tmp_path, plan)
     damage(tmp_path / NETWORKS_FILE, as_plain(plan))
     with pytest.raises(InputError, match=r"config\.yaml"):
-        plan_of(tmp_path)
+        planned(tmp_path)
     (tmp_path / "config.yaml").write_bytes(find_config("two_rates").read_bytes())
-    assert_same(plan_of(tmp_path), plan)
+    assert_same(planned(tmp_path).plan, plan)
 
 
 def test_networks_of_another_run_are_not_used(tmp_path: Path) -> None:
@@ -163,9 +163,9 @@ def test_networks_of_another_run_are_not_used(tmp_path: Path) -> None:
     note(tmp_path, plan)
     of_another_run(tmp_path / NETWORKS_FILE, {})
     with pytest.raises(InputError, match=r"provenance\.json: .*: is not what networks\.npz says.*restore whichever"):
-        plan_of(tmp_path)
+        planned(tmp_path)
     (tmp_path / "config.yaml").write_bytes(find_config("two_rates").read_bytes())
-    assert_same(plan_of(tmp_path), plan)
+    assert_same(planned(tmp_path).plan, plan)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_provenance_that_says_otherwise(field: str, value: Any, has_config: bo
     file = tmp_path / "provenance.json"
     file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {field: value}), encoding="utf-8")
     with pytest.raises(InputError, match=r"is not what networks\.npz says") as told:
-        plan_of(tmp_path)
+        planned(tmp_path)
     assert (told.value.place, told.value.field, told.value.value) == (str(file), field, value)
 
 
@@ -198,14 +198,17 @@ def test_a_later_stage_of_another_network(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"seed: is not what networks\.npz says, which is 1 \(got 4611686018427387904\)"
     ):
-        plan_of(tmp_path)
+        planned(tmp_path)
 
 
 @pytest.mark.parametrize("line", ["3", '{"epoch": 1}', '{"images": "x"}', "{"])
 def test_a_record_of_epochs_that_is_damaged(line: str, tmp_path: Path) -> None:
     (tmp_path / "epochs.jsonl").write_text(line + "\n", encoding="utf-8")
+    note(tmp_path, plan := random_plan(3))
+    networks = planned(tmp_path)
+    assert networks.plan.image_ns == plan.image_ns is not None
     with pytest.raises(InputError, match=r"epochs\.jsonl: is damaged.*restore it from a copy"):
-        networks_of(tmp_path, random_plan(3))
+        networks_of(tmp_path, networks)
 
 
 # -- one field of a plan is damaged

@@ -213,10 +213,11 @@ def validate(
     """Check a configuration and its data, and show what it will be: periods, codes, sizes, warnings."""
     from eventnet.checking import check_data
     from eventnet.config import describe, find_config, load_config, with_overrides
+    from eventnet.opening import with_origin_found
     from eventnet.reports.grid import grid
 
     path = find_config(config)
-    loaded = with_overrides(load_config(path), data=data)
+    loaded = with_origin_found(with_overrides(load_config(path), data=data))
     found = check_data(loaded)
     rows = describe(loaded, found.labels) + [("warning", text) for text in found.warnings]
     out.print(grid(("part", "how it will be"), rows, n_names=2))

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eventnet.config import Config
-from eventnet.config.faults import naming_files
+from eventnet.config import Config, with_origin
+from eventnet.config.faults import naming_files, source_of
 from eventnet.engines.base import Streams, TargetStream
 from eventnet.engines.streams import check_streams
 from eventnet.errors import InputError
 from eventnet.network import Graph, Population, derive
 from eventnet.sensors import build_sensor, build_target
 from eventnet.sensors.build import SampledTarget
-from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget
+from eventnet.sensors.spec import GeneratorSource, Sampling, SensorTarget, TableLabels, TableSource
 from eventnet.sensors.streams import ConfiguredSensor, ConfiguredStreams, ConfiguredTarget
 from eventnet.training import in_epochs
 from eventnet.units import format_ns
@@ -25,6 +25,7 @@ def open_streams(config: Config, epochs: int | None = None) -> ConfiguredStreams
 
     `epochs`: how often images are gone through; None: as often as the configuration says.
     """
+    config = with_origin_found(config)
     if epochs is None:
         epochs = config.training.epochs if config.training is not None else 1
     streams: dict[str, ConfiguredSensor | ConfiguredTarget] = {}
@@ -46,6 +47,21 @@ def open_streams(config: Config, epochs: int | None = None) -> ConfiguredStreams
         for population, k in graph.target_of.items():
             _check_width(graph.network.targets[k].name, graph.populations[population], streams)
     return streams
+
+
+def with_origin_found(config: Config) -> Config:
+    """The same configuration with the time of the first row of all files in place of `origin: first`, so that what is
+    noted of a run says it. InputError where a file will not do.
+    """
+    firsts_ns = []
+    for name in (*config.sensors, *config.targets):
+        source = source_of(config, name)
+        if isinstance(source, TableSource | TableLabels) and source.origin_ns is None:
+            from eventnet.sensors.tables import first_time_ns  # only here, since it loads Arrow
+
+            with naming_files(config, name):
+                firsts_ns.append(first_time_ns(source))
+    return with_origin(config, min(firsts_ns)) if firsts_ns else config
 
 
 def groups_of(graph: Graph, streams: Streams) -> dict[str, tuple[str, ...]]:

@@ -34,7 +34,7 @@ from eventnet.engines.divergence import LossWatch
 from eventnet.errors import InputError, RunError
 from eventnet.network import Graph, Network, derive
 from eventnet.network.stages import are_equal
-from eventnet.opening import end_of, groups_of, open_streams
+from eventnet.opening import end_of, groups_of, open_streams, with_origin_found
 from eventnet.operations.accounts import Accounts
 from eventnet.operations.ongoing import OngoingBills
 from eventnet.reports.live import LiveView
@@ -163,7 +163,7 @@ def start(
     # a path stands for no configuration here, though it does on the command line
     one_of_kind(config, Config, "config", "give what load_config returns")
     name = _engine_name(engine or config.engine or "actor")
-    graph = derive(config.network)
+    graph, config = derive(config.network), with_origin_found(config)
     streams = open_streams(config)
     end_of(config, streams)
     for text in _warnings(config, streams):

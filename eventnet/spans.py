@@ -136,8 +136,8 @@ def _late_first(config: Config, spans: Mapping[str, Span], name: str) -> str | N
     if beyond is None:
         return None
     return (
-        f"gives nothing before {readable(first_ns)}, {beyond}: times count from the beginning of the run, so "
-        "check time_unit, or shift those in the file"
+        f"gives nothing before {readable(first_ns)}, {beyond}: check time_unit, and give an origin, the time in "
+        "the file that is 0 of the run (origin: first at the top level is the first row of all files)"
     )
 
 

@@ -42,6 +42,12 @@ def format_ns(time_ns: int) -> str:
     return f"{time_ns} ns"
 
 
+def exact_ns(time_ns: int) -> str:
+    """A duration as text without loss, in the largest unit that divides it: `1500000` -> `1500 us`."""
+    unit = next(unit for unit in ("s", "ms", "us", "ns") if time_ns % NS_PER[unit] == 0)
+    return f"{time_ns // NS_PER[unit]} {unit}"
+
+
 def _split(text: str, units: dict[str, int]) -> tuple[Fraction, str]:
     match = _QUANTITY.match(text) if isinstance(text, str) else None
     if match is None or match.group(2) not in units:

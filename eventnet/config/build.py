@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.config.models import (
+    FIRST,
     AdaptSection,
     ArrayFileSection,
     ChangedCodeSection,
@@ -86,16 +87,17 @@ def build(source: Source, document: Document) -> Built:
     """Build and check the network and the stream specifications; `InputError` with file, line and field."""
     playlists = {name: _playlist(source, document, name) for name in document.playlists}
     images = {name: _images(source, document, name) for name in document.images}
+    origin = _origin(source, document)
     sensors = {
         name: SensorSpec(
             name,
-            _sensor_source(source, ("sensors", name), section, playlists, images),
+            _sensor_source(source, ("sensors", name), section, playlists, images, origin),
             _sampling(source, ("sensors", name), section),
         )
         for name, section in document.sensors.items()
     }
     targets = {
-        name: _target(source, ("targets", name), section, playlists)
+        name: _target(source, ("targets", name), section, playlists, origin)
         if section.images is None
         else _image_labels(source, document, name, images)
         for name, section in document.targets.items()
@@ -151,8 +153,18 @@ def _playlist(source: Source, document: Document, name: str) -> Playlist:
     return Playlist(recordings, groups)
 
 
+def _origin(source: Source, document: Document) -> int | None:
+    """The time in files that give none of their own that is 0 of the run; None: that of the first row of them all."""
+    sections: list[StreamSection | TargetSection] = [*document.sensors.values(), *document.targets.values()]
+    sections += [each.signal for each in document.targets.values() if each.signal is not None]
+    if document.origin is not None and not any(each.file and each.origin is None for each in sections):
+        remedy = "take it out: it is for sensors and targets that read a file and give no origin of their own"
+        raise source.error(("origin",), "no file takes it", remedy=remedy)
+    return None if document.origin == FIRST else int(document.origin or 0)
+
+
 def _stream(
-    source: Source, where: Where, section: StreamSection, playlists: dict[str, Playlist]
+    source: Source, where: Where, section: StreamSection, playlists: dict[str, Playlist], origin_ns: int | None
 ) -> TableSource | GeneratorSource | PlaylistSource:
     if section.playlist is not None:
         playlist = _known_playlist(source, where, section.playlist, playlists)
@@ -176,6 +188,7 @@ def _stream(
         columns=tuple(section.columns or ()),
         values=section.values,
         partial=section.partial,
+        origin_ns=origin_ns if section.origin is None else section.origin,
     )
 
 
@@ -213,11 +226,13 @@ def _policies(section: StreamSection | TargetSection) -> Policies:
     )
 
 
-def _target(source: Source, where: Where, section: TargetSection, playlists: dict[str, Playlist]) -> TargetSpec:
+def _target(
+    source: Source, where: Where, section: TargetSection, playlists: dict[str, Playlist], origin_ns: int | None
+) -> TargetSpec:
     name = str(where[-1])
     if section.signal is not None:
         inner = (*where, "signal")
-        stream = _stream(source, inner, section.signal, playlists)
+        stream = _stream(source, inner, section.signal, playlists, origin_ns)
         sampling = _sampling(source, inner, section.signal)
         return TargetSpec(name, SensorTarget(stream, sampling, section.signal.ahead), sampling.policies)
     if section.playlist is not None:
@@ -231,8 +246,11 @@ def _target(source: Source, where: Where, section: TargetSection, playlists: dic
         time_unit=section.time_unit,
         columns=tuple(section.columns or ()),
         values=section.values,
+        origin_ns=origin_ns if section.origin is None else section.origin,
         period_ns=section.rate or section.period,
         phase_ns=section.phase,
+        start_ns=section.start,
+        end_ns=section.end,
     )
     return TargetSpec(name, table, _policies(section))
 
@@ -259,10 +277,15 @@ def _images(source: Source, document: Document, name: str) -> Images:
 
 
 def _sensor_source(
-    source: Source, where: Where, section: SensorSection, playlists: dict[str, Playlist], images: dict[str, Images]
+    source: Source,
+    where: Where,
+    section: SensorSection,
+    playlists: dict[str, Playlist],
+    images: dict[str, Images],
+    origin_ns: int | None,
 ) -> TableSource | GeneratorSource | PlaylistSource | ImageSource:
     if section.images is None:
-        return _stream(source, where, section, playlists)
+        return _stream(source, where, section, playlists, origin_ns)
     period_ns = section.rate or section.period or 0  # the section made sure that one is given
     _check_phase(source, where, section.phase, period_ns)
     return ImageSource(_known_images(source, where, section.images, images))

@@ -24,10 +24,12 @@ from eventnet.sensors.spec import (
     ImageSource,
     SensorSpec,
     SensorTarget,
+    TableLabels,
+    TableSource,
     TargetSpec,
 )
 from eventnet.training import Training, stages
-from eventnet.units import LONGEST_NS, NS_PER
+from eventnet.units import LONGEST_NS, exact_ns
 
 FETCHED = "mnist"
 """The data set that is not shipped."""
@@ -147,11 +149,29 @@ def with_overrides(
         if not 1 <= until_ns <= LONGEST_NS:
             raise InputError("out of range", field="duration", value=f"{until_ns} ns", remedy="use 1 ns to 146 years")
         config = replace(config, duration_ns=until_ns)
-        changes["duration"] = _exact(until_ns)
+        changes["duration"] = exact_ns(until_ns)
     config = replace(config, document=config.document | changes)
     if epochs is not None or evaluate is not None:
         config = _with_training(config, epochs, evaluate)
     return config if data is None else _with_data(config, data)
+
+
+def with_origin(config: Config, origin_ns: int) -> Config:
+    """The same configuration with a time, in ns, in place of `origin: first`."""
+
+    def settled(spec: Any) -> Any:
+        if isinstance(spec.source, SensorTarget):
+            return replace(spec, source=settled(spec.source))
+        if not isinstance(spec.source, TableSource | TableLabels) or spec.source.origin_ns is not None:
+            return spec
+        return replace(spec, source=replace(spec.source, origin_ns=origin_ns))
+
+    return replace(
+        config,
+        sensors={name: settled(spec) for name, spec in config.sensors.items()},
+        targets={name: settled(spec) for name, spec in config.targets.items()},
+        document=config.document | {"origin": exact_ns(origin_ns)},
+    )
 
 
 def _with_training(config: Config, epochs: int | None, evaluate: bool | None) -> Config:
@@ -201,12 +221,6 @@ def _with_data(config: Config, folder: Path | str) -> Config:
         training=None if training is None else replace(training, images=moved(training.images)),
         document=config.document | {"images": sections},
     )
-
-
-def _exact(time_ns: int) -> str:
-    """A duration as text without loss, in the largest unit that divides it."""
-    unit = next(unit for unit in ("s", "ms", "us", "ns") if time_ns % NS_PER[unit] == 0)
-    return f"{time_ns // NS_PER[unit]} {unit}"
 
 
 # --- pydantic's errors, in our words

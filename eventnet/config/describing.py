@@ -26,7 +26,7 @@ from eventnet.sensors.spec import (
     TargetSpec,
 )
 from eventnet.training import Change, Training, stages
-from eventnet.units import format_ns
+from eventnet.units import exact_ns, format_ns
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,13 @@ def _source(source: ArraySource | TableSource | GeneratorSource | PlaylistSource
         return f"columns {list(source.columns)} of {source.playlist.recordings.file.name} ({groups})"
     if isinstance(source, GeneratorSource):
         return f"{source.kind} of {source.n_channels} channels"
-    return source.file.name if isinstance(source, TableSource) else "arrays"
+    return _table(source) if isinstance(source, TableSource) else "arrays"
+
+
+def _table(source: TableSource | TableLabels) -> str:
+    """Times of a calendar keep all their digits, so that they can be found in the file."""
+    since = "its first row" if source.origin_ns is None else exact_ns(source.origin_ns)
+    return source.file.name if source.origin_ns == 0 else f"{source.file.name} since {since}"
 
 
 def _sampling(sampling: Sampling, period_ns: int) -> str:
@@ -151,7 +157,7 @@ def _labels(source: PlaylistLabels | ArrayLabels | TableLabels | ImageLabels | S
     if isinstance(source, SensorTarget):
         ahead = f", {format_ns(source.ahead_ns)} ahead" if source.ahead_ns else ""
         return f"{_source(source.source)}{ahead}"
-    return source.file.name if isinstance(source, TableLabels) else "arrays"
+    return _table(source) if isinstance(source, TableLabels) else "arrays"
 
 
 def _population(graph: Graph, index: int) -> str:

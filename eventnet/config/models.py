@@ -31,6 +31,8 @@ from eventnet.units import HZ_PER, LONGEST_NS, NS_PER, duration_ns, format_ns, r
 MAX_NEURONS = 10**7
 MAX_FRAMES = 10**6
 MAX_EPOCHS = 10**6
+FIRST = "first"
+"""The origin of files that is the first row of them all."""
 
 _QUANTITY_LENGTH = 40
 _LONG_EXPONENT = re.compile(r"[eE][+-]?\d{3}")
@@ -77,6 +79,23 @@ def _positive_duration(value: object) -> int:
     if time_ns < 1:
         raise Problem("must be at least 1 ns", 'write a longer time, such as "20 ms"')
     return time_ns
+
+
+def _moment(value: object) -> int:
+    if value == FIRST:
+        raise Problem(
+            "the first row is that of all files, which keep their times to each other",
+            "write origin: first at the top level, or here the time in this file that is 0 of the run",
+        )
+    return _quantity(value, duration_ns, "time", "s", NS_PER)
+
+
+def _origin(value: object) -> int | str:
+    if value == FIRST:
+        return FIRST
+    if isinstance(value, str) and not any(letter.isdigit() for letter in value):
+        raise Problem("must be a time, or first", 'write a number and a unit, such as "20 s", or first')
+    return _moment(value)
 
 
 def _rate(value: object) -> int:
@@ -136,6 +155,8 @@ def _kind_or(default: str, *kinds: str) -> Discriminator:
 
 
 Duration = Annotated[int, BeforeValidator(_duration)]
+Moment = Annotated[int, BeforeValidator(_moment)]
+Origin = Annotated[int | str, BeforeValidator(_origin)]
 Period = Annotated[int, BeforeValidator(_positive_duration)]
 Rate = Annotated[int, BeforeValidator(_rate)]
 Name = Annotated[str, BeforeValidator(_name)]
@@ -298,7 +319,7 @@ class PoliciesSection(Section):
         return self
 
 
-_TABLE_KEYS = ("time", "time_unit", "columns", "values")
+_TABLE_KEYS = ("time", "time_unit", "origin", "columns", "values")
 
 
 class StreamSection(Section):
@@ -315,6 +336,7 @@ class StreamSection(Section):
     generator: GeneratorSection | None = None
     time: Text | None = None
     time_unit: TimeUnit = "s"
+    origin: Moment | None = None
     columns: list[Column] | None = Field(None, min_length=1)
     values: Text | None = None
     partial: bool = False
@@ -343,9 +365,7 @@ class StreamSection(Section):
             _exactly_one(self, ("rate", "period", "nominal_period"), "the sample period")
         elif len(clocks) > 1 or chosen == "generator":
             _exactly_one(self, ("rate", "period"), "the sample period")
-        if self.start is not None and self.end is not None and self.start >= self.end:
-            start = format_ns(self.start)
-            raise Problem("must come after start", f"start is {start}: make end the later of the two", at=("end",))
+        _check_cut(self)
 
     @property
     def sampled_period_ns(self) -> int | None:
@@ -382,7 +402,7 @@ class TargetSection(Section):
     ELSEWHERE: ClassVar[dict[str, str]] = _LOSS
     SOURCES: ClassVar[dict[str, tuple[str, ...]]] = {
         "playlist": ("label", "settle", "rate", "period", "phase", "policies"),
-        "file": (*_TABLE_KEYS, "rate", "period", "nominal_period", "phase", "policies"),
+        "file": (*_TABLE_KEYS, "rate", "period", "nominal_period", "phase", "start", "end", "policies"),
         "images": ("rate", "period", "phase"),
         "signal": (),
     }
@@ -397,12 +417,15 @@ class TargetSection(Section):
     settle: Duration = 0
     time: Text | None = None
     time_unit: TimeUnit = "s"
+    origin: Moment | None = None
     columns: list[Column] | None = Field(None, min_length=1)
     values: Text | None = None
     rate: Rate | None = None
     period: Period | None = None
     nominal_period: Period | None = None
     phase: Duration = 0
+    start: Duration | None = None
+    end: Period | None = None
     policies: PoliciesSection = PoliciesSection()
 
     @model_validator(mode="after")
@@ -411,7 +434,7 @@ class TargetSection(Section):
         if chosen == "signal":
             _not_given(
                 self,
-                self.SOURCES["playlist"][2:],
+                ("rate", "period", "phase", "start", "end", "policies"),
                 "a signal target is sampled by its signal",
                 "put it inside signal",
             )
@@ -423,6 +446,7 @@ class TargetSection(Section):
         if chosen == "file":
             _check_table(self)
             _exactly_one(self, ("rate", "period", "nominal_period"), "the sample period")
+        _check_cut(self)
         return self
 
 
@@ -431,6 +455,12 @@ def _check_table(section: StreamSection | TargetSection) -> None:
         raise Problem("the time column is missing", "name the column or array that holds the times", at=("time",))
     if section.values is None and section.columns is None:
         raise Problem("the columns are missing", "name the columns that hold the values", at=("columns",))
+
+
+def _check_cut(section: StreamSection | TargetSection) -> None:
+    if section.start is not None and section.end is not None and section.start >= section.end:
+        start = format_ns(section.start)
+        raise Problem("must come after start", f"start is {start}: make end the later of the two", at=("end",))
 
 
 def _check_playlist_columns(columns: list[str | int] | None) -> None:
@@ -610,6 +640,7 @@ class Document(Section):
     dtype: str = "float64"
     engine: Annotated[str, BeforeValidator(_one_of(("actor", "compiled", "dense")))] | None = None
     duration: Period | None = None
+    origin: Origin | None = None
     playlists: dict[Name, PlaylistSection] = {}
     images: dict[Name, ImagesSection] = {}
     sensors: dict[Name, SensorSection] = {}

@@ -18,7 +18,7 @@ from eventnet.errors import InputError
 from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows, usual_step_ns
 from eventnet.units import NEVER_NS
 
-TIMES_AS_NUMBERS = "write times as numbers: the seconds since the run begins, which is one moment for all files"
+TIMES_AS_NUMBERS = "write times as numbers: such as the seconds since 1970, and say in the configuration origin: first"
 """What would do in place of dates and times of day."""
 
 AS_NUMBERS = "write it as numbers (classes are numbers from 0), or name another"
@@ -55,7 +55,8 @@ _UNREADABLE = (
 @dataclass(frozen=True)
 class ArrayRows:
     """Rows in memory (a `RowSource`): `times_ns` int64 [n], `values` float64 [n, n_channels], NaN where a row
-    leaves a channel out if `partial`. `first_row` is the number of the first row in messages.
+    leaves a channel out if `partial`. For messages: `first_row`, the number of the first row, and `origin_ns`, which
+    has been taken from the times.
     """
 
     times_ns: NDArray[np.int64]
@@ -65,6 +66,7 @@ class ArrayRows:
     partial: bool = False
     hold_until_ns: int | None = None
     first_row: int = 0
+    origin_ns: int = 0
 
     @property
     def first_time_ns(self) -> int | None:
@@ -124,22 +126,26 @@ def as_floats(numbers: NDArray[Any], place: str, field: str) -> NDArray[np.float
     return numbers.astype(np.float64, copy=False)
 
 
-def to_ns(times: NDArray[Any], unit_ns: int, place: str, field: str, first_row: int | None = None) -> NDArray[np.int64]:
-    """Times in units of `unit_ns` nanoseconds as int64 [n], rounded; `NO_TIME` where a float is not finite.
+def to_ns(
+    times: NDArray[Any], unit_ns: int, place: str, field: str, first_row: int | None = None, origin_ns: int = 0
+) -> NDArray[np.int64]:
+    """Times in units of `unit_ns` nanoseconds as int64 [n] since `origin_ns`, rounded; `NO_TIME` where a float is not
+    finite.
 
     Integers convert exactly. Raises InputError where they are not numbers or do not fit, which names the row where
     the number of the first is given.
     """
+    longest_ns = NEVER_NS - abs(origin_ns)
     if times.dtype.kind in "iu":
         # Python integers, since the absolute value of the smallest int64 does not fit into one
-        fits = len(times) == 0 or max(int(times.max()), -int(times.min())) * unit_ns < NEVER_NS
+        fits = len(times) == 0 or max(int(times.max()), -int(times.min())) * unit_ns < longest_ns
         scaled = times.astype(np.int64) * unit_ns if fits else times
     else:
         numbers = as_floats(times, place, field)
         finite = np.isfinite(numbers)
         with np.errstate(over="ignore"):  # to infinity, which does not fit
             rounded = np.rint(np.where(finite, numbers, 0.0) * unit_ns)
-        fits = bool(np.all(np.abs(rounded) < float(NEVER_NS)))
+        fits = bool(np.all(np.abs(rounded) < float(longest_ns)))
         scaled = np.where(finite, rounded if fits else 0.0, 0.0).astype(np.int64)
         scaled[~finite] = NO_TIME
     if not fits:
@@ -152,7 +158,7 @@ def to_ns(times: NDArray[Any], unit_ns: int, place: str, field: str, first_row: 
             value=times[row].item(),
             remedy="check time_unit",
         )
-    return scaled
+    return np.where(scaled == NO_TIME, NO_TIME, scaled - origin_ns) if origin_ns else scaled
 
 
 def check_is_file(file: Path) -> None:

@@ -80,7 +80,13 @@ def build_target(spec: TargetSpec, seed: int) -> SampledTarget | PlaylistTarget 
     from eventnet.sensors.tables import why_values  # only here, since it loads Arrow
 
     table = _open_table(source)
-    sampling = Sampling(period_ns=source.period_ns, phase_ns=source.phase_ns, policies=spec.policies)
+    sampling = Sampling(
+        period_ns=source.period_ns,
+        phase_ns=source.phase_ns,
+        start_ns=source.start_ns,
+        end_ns=source.end_ns,
+        policies=spec.policies,
+    )
     check_sampling(sampling, table.rows, place)
     return SampledTarget(table.rows, sampling, 0, seed, spec.name, why_values(table), False, ALL)
 

@@ -124,6 +124,10 @@ class PlaylistRows:
         return str(self.file)
 
     @property
+    def origin_ns(self) -> int:
+        return 0
+
+    @property
     def hold_until_ns(self) -> int | None:
         return self.timeline.duration_ns
 

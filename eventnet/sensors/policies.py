@@ -130,18 +130,22 @@ def _refuse(source: RowSource, rows: RawRows, faults: _Faults, policies: Policie
     if not firsts:
         return
     row, fault = min(firsts, key=lambda first: first[0])
-    where, (problem, remedy) = "the time", _WORDS[fault]
+    where, (problem, remedy) = "the time", _WORDS["early" if fault == "negative" and source.origin_ns else fault]
     if fault == "nonfinite":
         column = int(faults.nonfinite[row].argmax())
         where = f"column {source.columns[column]!r}"
         problem += f", {rows.values[row, column]:g}"
     elif fault != "untimed":  # what stood there in place of a time has not been kept
-        problem += f", {rows.times_ns[row]} ns"
+        problem += f", {int(rows.times_ns[row]) + source.origin_ns} ns"
     raise InputError(problem, place=source.place, field=f"row {rows.rows[row]}, {where}", remedy=remedy)
 
 
 _WORDS = {
-    "negative": ("a time below zero", "cut it off with start: 0 s, or shift the times"),
+    "negative": (
+        "a time below zero",
+        "cut it off with start: 0 s, or shift the times (a configuration has origin: first for that)",
+    ),
+    "early": ("a time before the origin", "cut it off with start: 0 s, or give an earlier origin"),
     "untimed": ("a time that is empty or not finite", "repair it, or set policies.nonfinite to drop"),
     "duplicate": ("the same time as the row before", "repair it, or set policies.duplicate to drop"),
     "late": ("a time before that of an earlier row", "sort the rows by time, or set policies.late to drop"),
@@ -195,7 +199,7 @@ def _mind_gaps(
             raise InputError(
                 f"no sample for {format_ns(int(steps[end]))}, longer than max_gap ({format_ns(policies.max_gap_ns)})",
                 place=source.place,
-                field=f"the gap before {samples.times_ns[end]} ns",
+                field=f"the gap before {int(samples.times_ns[end]) + source.origin_ns} ns",
                 remedy="allow a longer gap, or set policies.gap to drop or hold",
             )
         if policies.gap is Policy.HOLD:

@@ -65,7 +65,8 @@ class Samples(NamedTuple):
 class RowSource(Protocol):
     """A source with rows of its own: arrays, a table, a playlist.
 
-    `columns` and `place` are for messages. `partial`: a row may leave channels out. `hold_until_ns`: when the
+    `columns` and `place` are for messages, and so is `origin_ns`, which has been taken from the times that stand in the
+    source. `partial`: a row may leave channels out. `hold_until_ns`: when the
     last row stops being shown (None: nothing is shown after the instant of the last row). Known without reading on:
     `first_time_ns`, the time of the first row (None: it has none), and `step_ns`, the usual time from one of the first
     rows to the next (None: there are fewer than two).
@@ -76,6 +77,9 @@ class RowSource(Protocol):
 
     @property
     def place(self) -> str: ...
+
+    @property
+    def origin_ns(self) -> int: ...
 
     @property
     def partial(self) -> bool: ...

@@ -79,7 +79,8 @@ class TableSource:
 
     `time` names the time column, in `time_unit` (a key of `eventnet.units.NS_PER`); `columns` the channels. In an
     .npz a 2-D array may be named once as `values`, with `columns` its column numbers. An empty cell is a channel
-    without a sample where `partial` is true.
+    without a sample where `partial` is true. `origin_ns`: the time in the file that is 0 of the run; None: that of its
+    first row, or of the first of all files of which this is said (`eventnet.opening.with_origin_found`).
     """
 
     file: Path
@@ -88,6 +89,7 @@ class TableSource:
     columns: tuple[str | int, ...] = ()
     values: str | None = None
     partial: bool = False
+    origin_ns: int | None = 0
 
 
 @dataclass(frozen=True)
@@ -238,15 +240,20 @@ class ArrayLabels:
 
 @dataclass(frozen=True)
 class TableLabels:
-    """Targets in a file, as `TableSource`; one column of whole numbers gives classes, anything else values."""
+    """Targets in a file, as `TableSource`; one column of whole numbers gives classes, anything else values. They are
+    taken as `Sampling` says.
+    """
 
     file: Path
     time: str
     time_unit: str = "s"
     columns: tuple[str | int, ...] = ()
     values: str | None = None
+    origin_ns: int | None = 0
     period_ns: int | None = None
     phase_ns: int = 0
+    start_ns: int | None = None
+    end_ns: int | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from eventnet.sensors.arrays import (
 from eventnet.sensors.csv_faults import csv_fault, names_fault, not_a_number
 from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows, usual_step_ns
 from eventnet.sensors.spec import TableLabels, TableSource
-from eventnet.units import NS_PER
+from eventnet.units import LONGEST_NS, NS_PER
 
 CSV_BLOCK_BYTES = 1 << 20
 LISTED_COLUMNS = 8
@@ -51,6 +51,11 @@ _OTHER_FORMS = {
     ".tsv": "write it with commas, as .csv",
 }
 """What would do in place of files that one may well have."""
+
+MOST_TOLD_NS = 2**51
+"""Up to here, 26 days, float64 has seconds to the nanosecond, however they were rounded on the way."""
+_DECIMALS_TO_NS = {1: 0, 10**3: 3, 10**6: 6, 10**9: 9}
+"""How many digits after the point there are to a nanosecond, by the unit in ns."""
 
 _WHOLE = "^[-+]?[0-9]+$"
 
@@ -72,6 +77,7 @@ class ColumnRows:
     unit_ns: int
     columns: tuple[str, ...]
     partial: bool
+    origin_ns: int = 0
     first_time_ns: int | None = None
     step_ns: int | None = None
 
@@ -121,8 +127,11 @@ class ColumnRows:
 
     def _times(self, batch: Any, first_row: int) -> NDArray[np.int64]:
         numbers, empty = self._numbers(batch, self.time, first_row)
-        times = to_ns(numbers, self.unit_ns, self.place, f"column {self.time!r}", first_row)
-        times[empty] = NO_TIME
+        exact = _exact_ns(batch.column(self.time), numbers, self.unit_ns)
+        unit_ns = self.unit_ns if exact is None else 1
+        place, field = self.place, f"column {self.time!r}"
+        times = to_ns(numbers if exact is None else exact, unit_ns, place, field, first_row, self.origin_ns)
+        times[empty | ~np.isfinite(numbers)] = NO_TIME
         return times
 
     def _numbers(self, batch: Any, name: str, first_row: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -141,6 +150,8 @@ def open_table(spec: TableSource | TableLabels) -> Table:
 
     Raises InputError naming the file, the field and what would do.
     """
+    if spec.origin_ns is None:
+        spec = replace(spec, origin_ns=first_time_ns(spec))
     place = str(spec.file)
     if spec.time_unit not in NS_PER:
         raise InputError(
@@ -167,6 +178,22 @@ def open_table(spec: TableSource | TableLabels) -> Table:
             remedy="name columns instead: columns: [a, b]",
         )
     return _open_columns(spec, partial)
+
+
+def first_time_ns(spec: TableSource | TableLabels) -> int:
+    """The time of the first row, as the file counts. Raises InputError where it has none, and as `open_table` does."""
+    time_ns = open_table(replace(spec, origin_ns=0)).rows.first_time_ns
+    if time_ns is None:
+        raise InputError(
+            "the first row has no time, so origin: first says nothing",
+            place=str(spec.file),
+            field=spec.time,
+            remedy="take the row out of the file, or give the origin as a time",
+        )
+    if abs(time_ns) > LONGEST_NS:
+        value, remedy = f"{time_ns} ns", "check time_unit"
+        raise InputError("beyond 146 years", place=str(spec.file), field=spec.time, value=value, remedy=remedy)
+    return time_ns
 
 
 def why_values(table: Table) -> str | None:
@@ -226,7 +253,8 @@ def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:
         _check_shape(spec, name, array, arrays[spec.time])
     if len(arrays[spec.time]) == 0:
         raise _empty(spec.file)
-    times = to_ns(arrays[spec.time], NS_PER[spec.time_unit], place, spec.time)
+    origin_ns = spec.origin_ns or 0
+    times = to_ns(arrays[spec.time], NS_PER[spec.time_unit], place, spec.time, origin_ns=origin_ns)
     if spec.values is None:
         chosen = [arrays[name] for name in named]
     else:
@@ -236,7 +264,7 @@ def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:
     # a fault is one of the array that is in the file, not of a column of it
     pairs = zip(chosen, named, strict=True)
     values = np.stack([as_floats(array, place, spec.values or name) for array, name in pairs], axis=1)
-    rows = ArrayRows(times, values, named, place, partial, first_row=1)
+    rows = ArrayRows(times, values, named, place, partial, first_row=1, origin_ns=origin_ns)
     return Table(rows, tuple(each.dtype.name for each in chosen))
 
 
@@ -299,7 +327,7 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
     first = next(_batches(spec.file, (spec.time,)), None)
     if first is None:
         raise _empty(spec.file)
-    rows = ColumnRows(spec.file, spec.time, NS_PER[spec.time_unit], columns, partial)
+    rows = ColumnRows(spec.file, spec.time, NS_PER[spec.time_unit], columns, partial, spec.origin_ns or 0)
     rows = rows.knowing(first)
     is_text = spec.file.suffix.lower() == ".csv"
     return Table(rows, None if is_text else tuple(str(kinds[names.index(column)]) for column in columns))
@@ -377,6 +405,28 @@ def _batches(file: Path, names: tuple[str, ...]) -> Iterator[Any]:
                     yield batch
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(file, error) from error
+
+
+def _exact_ns(column: Any, numbers: NDArray[Any], unit_ns: int) -> NDArray[np.int64] | None:
+    """Times that a .csv writes with a point, in ns with all their digits, int64 [n] (0 where there is none). None where
+    `numbers`, which are the same in float64, are close enough, and where Arrow cannot tell more.
+
+    Seconds since 1970 are told to a quarter of a microsecond only by float64, by which a sample would miss its tick.
+    """
+    finite = np.isfinite(numbers)
+    longest = np.abs(numbers[finite]).max(initial=0)
+    if numbers.dtype.kind != "f" or not pa.types.is_string(column.type) or longest * unit_ns < MOST_TOLD_NS:
+        return None
+    if unit_ns not in _DECIMALS_TO_NS:
+        return None
+    texts = pc.if_else(pa.array(finite), pc.utf8_trim_whitespace(column), None)
+    try:
+        decimals = texts.cast(pa.decimal128(27, _DECIMALS_TO_NS[unit_ns]))
+        times_ns = pc.multiply(decimals, pa.scalar(unit_ns, pa.decimal128(10, 0))).cast(pa.int64())
+    except pa.ArrowInvalid:  # digits below a nanosecond, or far too many before the point
+        return None
+    exact: NDArray[np.int64] = times_ns.fill_null(0).to_numpy(zero_copy_only=False)
+    return exact
 
 
 def _parse(texts: Any, place: str, name: str, first_row: int) -> Any:

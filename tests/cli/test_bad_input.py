@@ -551,7 +551,7 @@ def test_files_that_begin_long_after_the_run_are_warned_of(tmp_path: Path) -> No
     assert both_warn() == []
     (of_sensor,) = both_warn(shifted(SAMPLES, CALENDAR))
     assert of_sensor.startswith("sensor skin gives nothing before 53.91 years, more than a year after the run begins")
-    assert of_sensor.endswith("so check time_unit, or shift those in the file")
+    assert of_sensor.endswith("(origin: first at the top level is the first row of all files)")
     both = both_warn(shifted(SAMPLES, CALENDAR), shifted(LABELS, CALENDAR))
     assert [text.split(" gives")[0] for text in both] == ["sensor skin", "target touch"]
     (late,) = both_warn(shifted(SAMPLES, HOUR))

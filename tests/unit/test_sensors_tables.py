@@ -230,7 +230,7 @@ def test_dates_in_place_of_times_are_told_what_would_do(tmp_path, form):
     cells = times if form == ".npz" else [str(each) for each in times] if form == ".csv" else times.tolist()
     path = write(tmp_path / f"log{form}", {"t": cells, "a": [1.0, 2.0]})
     error = refusal(lambda: list(sensor(path, columns=("a",)).blocks()))
-    assert "seconds since the run begins" in error.remedy
+    assert "seconds since 1970" in error.remedy
     seconds = ((times - times[0]) / np.timedelta64(1, "s")).tolist()
     stream = sensor(write(path, {"t": seconds, "a": [1.0, 2.0]}), columns=("a",))
     assert samples_of(stream.blocks()) == [(0, {0: 1.0}), (10**9, {0: 2.0})]
@@ -239,8 +239,8 @@ def test_dates_in_place_of_times_are_told_what_would_do(tmp_path, form):
 @pytest.mark.parametrize(
     ("cell", "problem", "remedy", "better"),
     [
-        ("12:00:01.5", "a date or a time of day, not a number", "seconds since the run begins", "1.5"),
-        ("31.12.2024", "a date or a time of day, not a number", "seconds since the run begins", "1.5"),
+        ("12:00:01.5", "a date or a time of day, not a number", "seconds since 1970", "1.5"),
+        ("31.12.2024", "a date or a time of day, not a number", "seconds since 1970", "1.5"),
         ("True", "not a number", "write 1 for true and 0 for false", "1"),
         ("false", "not a number", "write 1 for true and 0 for false", "0"),
         ('"1,5"', "not a number", "write 1.5 or 15, whichever is meant", "1.5"),
@@ -353,6 +353,40 @@ def test_a_time_beyond_all_is_quoted_with_its_row(tmp_path, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("origin_ns", [1700000000123456789, -3 * 10**9, None])
+def test_times_count_from_the_origin_with_all_their_digits(tmp_path, form, origin_ns):
+    first_ns = 1700000000123456789 if origin_ns is None else origin_ns
+    path = write(tmp_path / f"log{form}", {"t": [first_ns, first_ns + 7], "a": [1.0, 2.0]})
+    stream = sensor(path, columns=("a",), time_unit="ns", origin_ns=origin_ns)
+    assert (stream.begins_ns, stream.duration_ns) == (0, 8)
+    assert [time_ns for time_ns, *_ in samples_of(stream.blocks())] == [0, 7]
+
+
+def test_seconds_since_1970_that_are_text_keep_all_their_digits(tmp_path):
+    """Float64 has them to a quarter of a microsecond; a row that has no time changes nothing for the others."""
+    cells = ["1700000000", "1700000000.01", " 1.70000000002e9 ", None, "nan", "1700000000.123456789", "1700000001.5"]
+    path = write(tmp_path / "log.csv", {"t": cells, "a": range(7)})
+    policies = Policies(nonfinite=Policy.DROP)
+    stream = sensor(path, policies, columns=("a",), origin_ns=1700000000 * 10**9)
+    found = [time_ns for time_ns, *_ in samples_of(stream.blocks())]
+    assert found == [0, 10_000_000, 20_000_000, 123_456_789, 1_500_000_000]
+    assert stream.duration_ns == 1_500_000_001
+    # what has digits below a nanosecond is as close as float64 tells
+    path = write(tmp_path / "log.csv", {"t": ["1700000000.0000000001", "1700000000.01"], "a": [1, 2]})
+    times_ns = [t for t, *_ in samples_of(sensor(path, columns=("a",), origin_ns=1700000000 * 10**9).blocks())]
+    assert times_ns == pytest.approx([0, 10_000_000], abs=128)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_time_before_the_origin_is_named_as_it_stands_in_the_file(tmp_path, form):
+    path = write(tmp_path / f"log{form}", {"t": [9, 5], "a": [1.0, 2.0]})
+    error = refusal(lambda: list(sensor(path, columns=("a",), origin_ns=9 * 10**9).blocks()))
+    assert (error.field, error.problem) == ("row 2, the time", "a time before the origin, 5000000000 ns")
+    error = refusal(lambda: list(sensor(path, columns=("a",), origin_ns=4 * 10**9).blocks()))
+    assert error.problem == "a time before that of an earlier row, 5000000000 ns"
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_no_time_is_that_which_stands_for_never(tmp_path, form):
     for time_ns in (2**63 - 1, -(2**63) + 1):
         path = write(tmp_path / f"log{form}", {"t": [time_ns], "a": [1.0]})
@@ -364,7 +398,7 @@ def test_no_time_is_that_which_stands_for_never(tmp_path, form):
 def test_lengths_of_time_are_no_numbers(tmp_path):
     """Of numpy's types that of a difference of dates counts as one of whole numbers."""
     np.savez(tmp_path / "log.npz", t=np.arange(2).astype("timedelta64[ms]"), a=np.ones(2))
-    assert "seconds since the run begins" in refusal(lambda: sensor(tmp_path / "log.npz", columns=("a",))).remedy
+    assert "seconds since 1970" in refusal(lambda: sensor(tmp_path / "log.npz", columns=("a",))).remedy
 
 
 def test_files_packed_or_of_other_forms_are_told_what_would_do(tmp_path):

@@ -110,13 +110,13 @@ def open_traced(run_dir: Path, skip_damaged: bool = False) -> Run:
     from eventnet.trace.queries import open_trace
 
     run = open_trace(run_dir, skip_damaged)
-    say_what_is_damaged(run)
+    say_what_is_damaged(run.damaged)
     return run
 
 
-def say_what_is_damaged(run: Run) -> None:
-    """A line on the error stream for each file that was left out because it is damaged."""
-    for path, why in run.damaged.items():
+def say_what_is_damaged(damaged: Mapping[Path, str]) -> None:
+    """A line on the error stream for each file that was left out because it is damaged, and why."""
+    for path, why in damaged.items():
         err.print(f"left out: {path}: {why}", soft_wrap=True)
 
 

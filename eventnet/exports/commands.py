@@ -105,7 +105,7 @@ def sql(
     if limit is not None and limit < 0:
         raise InputError("must not be negative", field="--limit", value=limit)
     run = open_run(run_dir, skip_damaged)
-    say_what_is_damaged(run)
+    say_what_is_damaged(run.damaged)
     with ask(run, query, limit) as answer:
         rows = answer.rows if limit is not None else screenful(answer.rows, form is AnswerFormat.TABLE)
         write_answer(answer.columns, rows, form.value, out)

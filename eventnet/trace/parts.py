@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
@@ -51,9 +51,9 @@ _PART_KEY = b"eventnet.part"
 _READ_ERRORS = (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError)
 """What pyarrow raises for a file that is cut short or changed."""
 _READ_THE_REST = (
-    "read the rest with --skip-damaged (of spikes, ops, sql, export and report; in Python skip_damaged=True)"
+    "read the rest with --skip-damaged (of spikes, ops, why, sql, export and report; in Python skip_damaged=True)"
 )
-"""What can be done with the other files of a table. Whoever explains, compares or goes on with a run needs all."""
+"""What can be done with the other files of a table. Whoever compares or goes on with a run needs all."""
 _RESTORE = f"restore it from a copy, or {_READ_THE_REST}"
 _LOCAL = LocalFileSystem()
 
@@ -195,7 +195,7 @@ class Parts:
     """
 
     name: str
-    parts: Sequence[Path]
+    parts: PartPaths
     rows_of_tail: pa.Table | None  # as they lie in the file
     n_rows: int
     damaged: dict[Path, str] = field(default_factory=dict)
@@ -206,6 +206,17 @@ class Parts:
         """The rows of the tail, in order."""
         rows = self.rows_of_tail
         return in_order(rows) if rows is not None and has_places(self.name) else rows
+
+    def before_damage(self) -> Parts:
+        """The same up to the first part, or the tail, that could not be read: rows without a gap from the first on."""
+        numbers = self.parts.numbers
+        n_parts = next((k for k, number in enumerate(numbers) if number != k), len(numbers))
+        tail = self.rows_of_tail
+        if tail is not None and int(tail.schema.metadata[_PART_KEY]) != n_parts:
+            tail = None
+        footers = self.footers[:n_parts]
+        n_rows = sum(footer.n_rows for footer in footers) + (0 if tail is None else tail.num_rows)
+        return replace(self, parts=self.parts[:n_parts], rows_of_tail=tail, n_rows=n_rows, footers=footers)
 
     @property
     def n_pieces(self) -> int:

@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -44,16 +44,17 @@ def begin() -> None:
 
 
 @contextmanager
-def reading_beside(path: Path, event: int) -> Iterator[Callable[[], Reading]]:
+def reading_beside(path: Path, event: int, skip_damaged: bool = False) -> Iterator[Callable[[], Reading]]:
     """Begin to read a run; what is given waits until it can be asked, which is possible inside of the context.
 
-    `event` is looked up first. What goes wrong is raised where it was asked for.
+    `event` is looked up first. `skip_damaged`: what comes before files that are damaged will do. What goes wrong is
+    raised where it was asked for.
     """
     if not _begun and not _has_room_beside():
-        yield lambda: _read(path)
+        yield lambda: _read(path, skip_damaged)
         return
     reader = _begun.pop() if _begun else _fork()
-    reader.tell((path, event))
+    reader.tell((path, event, skip_damaged))
     try:
         yield lambda: _far(reader)
     finally:
@@ -65,13 +66,13 @@ def _has_room_beside() -> bool:
     return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1 and threading.active_count() == 1
 
 
-def _read(path: Path) -> Reading:
+def _read(path: Path, skip_damaged: bool) -> Reading:
     # only here, since it loads Arrow
     load_arrow()
     from eventnet.trace.queries import open_trace
     from eventnet.why.reading import read
 
-    return read(open_trace(path))
+    return read(open_trace(path, skip_damaged))
 
 
 class _Opening(NamedTuple):
@@ -82,6 +83,7 @@ class _Opening(NamedTuple):
     n_events: int
     n_populations: int
     targets: tuple[str, ...]
+    damaged: Mapping[Path, str]
 
 
 # --- seen from here
@@ -144,7 +146,7 @@ def _far(reader: _Reader) -> Reading:
 
     opening: _Opening = reader.answer()
     targets = {name: RecordedTarget(partial(reader.ask, "target", name)) for name in opening.targets}
-    return Reading(opening.path, cast("EventLog", _FarLog(reader, opening)), targets)
+    return Reading(opening.path, cast("EventLog", _FarLog(reader, opening)), targets, opening.damaged)
 
 
 _begun: list[_Reader] = []
@@ -184,10 +186,10 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
     with suppress(Exception):  # it is raised again where it can be told
         _load()
     try:
-        path, event = pickle.load(questions)
+        path, event, skip_damaged = pickle.load(questions)
     except EOFError:
         return
-    is_open, reading = _tried(partial(_read, path))
+    is_open, reading = _tried(partial(_read, path, skip_damaged))
     _tell(answers, is_open, _opening(reading) if is_open else reading)
     if not is_open:
         return
@@ -214,7 +216,7 @@ def _load() -> None:
 
 def _opening(reading: Reading) -> _Opening:
     log = reading.log
-    return _Opening(reading.path, log.place, log.n_events, log.n_populations, tuple(reading.targets))
+    return _Opening(reading.path, log.place, log.n_events, log.n_populations, tuple(reading.targets), reading.damaged)
 
 
 def _tried(find: Callable[[], Any]) -> tuple[bool, Any]:

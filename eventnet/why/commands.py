@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eventnet.command_line import RunArgument, err, naming_arguments, only_one_of, open_traced, out
+from eventnet.command_line import (
+    RunArgument,
+    SkipDamagedOption,
+    err,
+    naming_arguments,
+    only_one_of,
+    open_traced,
+    out,
+    say_what_is_damaged,
+)
 from eventnet.errors import InputError
 from eventnet.loading import load_arrow, no_collection
 from eventnet.why.limits import checked_breadth, checked_depth
@@ -41,10 +50,12 @@ def why(
     depth: Annotated[int, typer.Option(help="How many steps back to follow the spikes behind it.")] = 2,
     breadth: Annotated[int, typer.Option(help="How many arrivals, spikes or changes to show and follow.")] = 4,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as one JSON object.")] = False,
+    skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """How a spike came about and what came of it, or what made a weight what it is.
 
     For a spike the run is replayed up to there; later questions are answered sooner.
+    With --skip-damaged the run is taken to end where its trace is damaged first.
 
     [bold]Examples[/bold]
       eventnet spikes RUN --population hidden --limit 5
@@ -56,30 +67,30 @@ def why(
     with naming_arguments(WORDS):
         depth, breadth = checked_depth(depth), checked_breadth(breadth)
         if weight is not None:
-            _tell_weight(run_dir, weight, breadth, as_json)
+            _tell_weight(run_dir, weight, breadth, as_json, skip_damaged)
         elif event is not None:
-            _tell_spike(run_dir, event, depth, breadth, as_json)
+            _tell_spike(run_dir, event, depth, breadth, as_json, skip_damaged)
 
 
-def _tell_weight(run_dir: Path, weight: tuple[str, int, int], breadth: int, as_json: bool) -> None:
+def _tell_weight(run_dir: Path, weight: tuple[str, int, int], breadth: int, as_json: bool, skip_damaged: bool) -> None:
     with no_collection():
         load_arrow()
         from eventnet.reports.weight import history_document, write_history
         from eventnet.why.weight_history import weight_history
 
     with err.status("reading the run"), no_collection():
-        history = weight_history(open_traced(run_dir), *weight)
+        history = weight_history(open_traced(run_dir, skip_damaged), *weight)
     if as_json:
         print(json.dumps(history_document(history)))
     else:
         write_history(history, breadth, out)
 
 
-def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bool) -> None:
+def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bool, skip_damaged: bool) -> None:
     from eventnet.why.beside import reading_beside
 
     told = "replaying the run; the first time ever, kernels are compiled, which takes a minute"
-    with reading_beside(run_dir, event) as reading, err.status(told), no_collection():
+    with reading_beside(run_dir, event, skip_damaged) as reading, err.status(told), no_collection():
         from eventnet.reports.why import spike_document, write_spike
         from eventnet.why.effects import effects
         from eventnet.why.lineage import trace_back
@@ -88,7 +99,9 @@ def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bo
         regimes = None
         with suppress(InputError):  # who reads the run says what is wrong with it
             regimes = _make_ready(run_dir)
-        past = past_from(reading(), regimes or _make_ready(run_dir))
+        found = reading()
+        say_what_is_damaged(found.damaged)
+        past = past_from(found, regimes or _make_ready(run_dir))
         lineage, came_of_it = trace_back(past, event, depth, breadth), effects(past, event, breadth)
     if as_json:
         print(json.dumps(spike_document(lineage, came_of_it, breadth)))

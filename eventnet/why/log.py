@@ -34,7 +34,7 @@ SAMPLED_PARTS_KEPT = 2
 
 
 class EventLog:
-    """The events of a run.
+    """The events of a run; of one that was opened without what is damaged, those before that.
 
     | method | gives |
     | --- | --- |
@@ -51,9 +51,8 @@ class EventLog:
 
     def __init__(self, run: Run) -> None:
         """Raises InputError where the run was recorded without a trace, or its parts are not as long as it says."""
-        self.n_events, self.n_populations = run.n_events, len(run.populations)
-        assert run.trace is not None
-        self._trace: Parts = run.trace
+        self._trace: Parts = run.traced().before_damage()
+        self.n_events, self.n_populations = self._trace.n_rows, len(run.populations)
         self.place, self._status = str(run.path), run.status
         self._names = {"population": run.populations, "projection": run.projections}
         self._populations = {name: k for k, name in enumerate(run.populations)}
@@ -69,6 +68,8 @@ class EventLog:
         """One event. Raises InputError where there is none of this number."""
         if not 0 <= event < self.n_events:
             remedy = f"events are numbered from 0 to {self.n_events - 1}" if self.n_events else "the run has none"
+            if self._trace.damaged:
+                remedy = f"{self.n_events} events come before what is damaged: restore that to ask of later ones"
             raise InputError("there is no such event", place=self.place, field="event", value=event, remedy=remedy)
         number, time_ns, kind, *rest = (column[0].item() for column in self.between(event, event + 1))
         return Event(number, time_ns, Kind(kind), *rest)
@@ -144,10 +145,10 @@ class EventLog:
         return _joined(found)
 
     def recorded_until_ns(self) -> int:
-        """Up to when it is known what happened: the end of the run or, where it was killed or failed, its last instant,
-        of which nobody knows whether all of it happened and was recorded.
+        """Up to when it is known what happened: the end of the run or, where it was killed or failed or the rest of its
+        trace is damaged, its last instant, of which nobody knows whether all of it happened and was recorded.
         """
-        if self._status.get("state") in ("complete", "interrupted"):
+        if self._status.get("state") in ("complete", "interrupted") and not self._trace.damaged:
             return int(self._status["time_ns"])
         return int(self._times((self.n_events - 1) // self._part_rows).max()) if self.n_events else 0
 

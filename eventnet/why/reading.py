@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a replay needs of a run's tables; `targets` by name."""
+    """What a replay needs of a run's tables; `targets` by name. `damaged`: files that were left out, and why."""
 
     path: Path
     log: EventLog
     targets: Mapping[str, RecordedTarget]
+    damaged: Mapping[Path, str]
 
 
 def read(run: Run) -> Reading:
@@ -29,4 +30,4 @@ def read(run: Run) -> Reading:
     from eventnet.why.log import EventLog
     from eventnet.why.targets import recorded_targets
 
-    return Reading(run.path, EventLog(run), recorded_targets(run))
+    return Reading(run.path, EventLog(run), recorded_targets(run), run.damaged)

@@ -1,6 +1,7 @@
 """What the targets of a run wanted, once more.
 
-Labels stand in the outcomes of a run that has ended; other targets are made anew from its configuration.
+Labels stand in the outcomes of a run that has ended; other targets, and those of a run whose outcomes are damaged, are
+made anew from its configuration.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from eventnet.why.driving import RecordedTarget
 
 def recorded_targets(run: Run) -> dict[str, RecordedTarget]:
     """The target samples of a run, by target. Raises InputError where they have to be made anew and cannot be."""
-    has_ended = run.status.get("state") != "running"  # else the last outcomes may not have been written yet
     names = [each["name"] for each in run.provenance["targets"]]
-    if has_ended and all(_has_classes(run, name) for name in names):
+    if has_all_outcomes(run) and all(_has_classes(run, name) for name in names):
         return {name: RecordedTarget(partial(_labels, run, name)) for name in names}
     # only here, since they load everything that a run may need
     from eventnet.config.unchanged import check_unchanged
@@ -30,6 +30,11 @@ def recorded_targets(run: Run) -> dict[str, RecordedTarget]:
     check_unchanged(run.provenance, run.path, ("targets", "playlists", "images"))
     streams = open_streams(run.config())
     return {name: as_recorded(target_stream(streams, name)) for name in names}
+
+
+def has_all_outcomes(run: Run) -> bool:
+    """Whether all outcomes of a run are there: the last of one that was killed may not have been written yet."""
+    return run.status.get("state") != "running" and not run.outcome_parts.damaged
 
 
 def as_recorded(stream: TargetStream) -> RecordedTarget:

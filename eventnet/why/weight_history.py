@@ -31,7 +31,7 @@ from eventnet.trace.state import load_state, replay_files
 from eventnet.why.events import Events, Train, not_the_same
 from eventnet.why.log import EventLog, distinct
 from eventnet.why.synapse import Course, Step, Synapse
-from eventnet.why.targets import recorded_targets
+from eventnet.why.targets import has_all_outcomes, recorded_targets
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -252,7 +252,7 @@ class _Reading:
 
 def _losses(run: Run, graph: Graph, end_ns: int) -> tuple[Ints, Bools]:
     """When targets were compared with their outputs, and whether that was learned from."""
-    if run.status.get("state") == "running":  # the last outcomes may not have been written yet
+    if not has_all_outcomes(run):
         targets = [each.read(0, end_ns) for each in recorded_targets(run).values()]
         times_ns = np.concatenate([each.times_ns for each in targets])
         learn = np.concatenate([each.learn for each in targets])

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from eventnet.trace.queries import open_run
+from eventnet.trace.store import RunWriter
 from tests.cli.command import assert_one_error, assert_only_error, eventnet_here
 from tests.recorded import random_run, two_rates
 
@@ -197,15 +198,16 @@ def test_a_run_whose_status_is_lost_is_read_as_one_that_was_killed(
 
 @pytest.mark.parametrize("name", ["trace/tail.parquet", "outcomes/tail.parquet", "outcomes"])
 def test_without_the_rest_of_a_table(name: str, run: Path, spike: str) -> None:
-    """Whoever explains needs all; what can be read without, the error says."""
+    """What can be read without, the error says."""
     lost = run / name
     if lost.is_dir():
         shutil.rmtree(lost)
     else:
         lost.unlink()
-    questions = ["spikes", "ops", "sql", "export", "report"]
+    questions = ["spikes", "ops", "why", "sql", "export", "report"]
     assert_only_error(eventnet_here("why", str(run), spike), name, "is missing", "restore it", *questions)
     more = {
+        "why": WEIGHT,
         "sql": ["select count(*) from events"],
         "export": ["--format", "csv", "--out", str(run.parent / "events.csv")],
         "report": ["--out", str(run.parent / "page.html")],
@@ -214,6 +216,52 @@ def test_without_the_rest_of_a_table(name: str, run: Path, spike: str) -> None:
         told = eventnet_here(question, str(run), *more.get(question, []), "--skip-damaged")
         assert told.code == 0, told.err
         assert "left out" in told.err
+
+
+@pytest.fixture(scope="module")
+def of_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose trace has several parts."""
+    with patch.dict(RunWriter.create.__func__.__kwdefaults__, part_events=1_000):  # type: ignore[attr-defined]
+        path = two_rates(tmp_path_factory.mktemp("parts") / "run", 3.0).path
+    assert len(list((path / "trace").glob("events-*.parquet"))) > 3
+    return path
+
+
+@pytest.mark.parametrize("name", ["trace/tail.parquet", "trace/events-000002.parquet", "outcomes/tail.parquet"])
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_what_comes_before_the_damage_is_explained_as_ever(
+    name: str, is_gone: bool, of_parts: Path, tmp_path: Path
+) -> None:
+    damaged = shutil.copytree(of_parts, tmp_path / "run")
+    if is_gone:
+        (damaged / name).unlink()
+    else:
+        (damaged / name).write_bytes((damaged / name).read_bytes()[:-100])
+    spikes = open_run(of_parts).events("hidden", kind="forward", end_ns=600_000_000)["event"].to_pylist()
+    first, last = str(spikes[0]), str(spikes[-1])
+    for asked in (first, last):
+        assert eventnet_here("why", str(damaged), asked).code == 2
+        told, whole = (
+            eventnet_here("why", str(damaged), asked, "--skip-damaged"),
+            eventnet_here("why", str(of_parts), asked),
+        )
+        assert (told.code, told.out) == (0, whole.out)
+        assert told.err.startswith(f"left out: {damaged / name}: is ")
+
+
+def test_what_comes_after_the_damage_is_not_guessed_at(of_parts: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(of_parts, tmp_path / "run")
+    (damaged / "trace" / "events-000002.parquet").unlink()
+    told = eventnet_here("why", str(damaged), "3500", "--skip-damaged")
+    assert told.code == 2
+    assert "EVENT: there is no such event (got 3500); 2000 events come before what is damaged" in told.err
+    page = tmp_path / "page.html"
+    assert eventnet_here("report", str(damaged), "--skip-damaged", "--out", str(page)).code == 0
+    assert "Some spikes have no answer to why: they come after what is damaged" in page.read_text(encoding="utf-8")
+    # of a weight, the history ends before the last instant that is there
+    until_ns = open_run(of_parts).events(columns="time_ns", limit=2000)["time_ns"][-1].as_py()
+    told = eventnet_here("why", str(damaged), *WEIGHT, "--skip-damaged", "--json")
+    assert json.loads(told.out)["time_ns"] == until_ns
 
 
 # -- runs that came to nothing

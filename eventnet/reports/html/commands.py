@@ -43,7 +43,7 @@ def report(
 
     table = load_energy_table(energy_table)
     run = open_run(run_dir, skip_damaged)
-    say_what_is_damaged(run)
+    say_what_is_damaged(run.damaged)
     with err.status("reading the trace, and replaying the run for the why of its spikes"):
         write_report(
             run,

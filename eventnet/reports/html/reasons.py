@@ -86,6 +86,8 @@ def reasons(run: Run, spikes: Spikes, limit: int, *, are_all: bool) -> tuple[dic
             walk.go(start_ns, end_ns, int(spikes.event[stretch.first]))
     except (InputError, RunError) as error:
         problem = f"Some spikes have no answer to why: {error}"
+    if not problem and spikes.event[chosen[-1].end - 1] >= past.log.n_events:
+        problem = "Some spikes have no answer to why: they come after what is damaged"
     sides = walk.explained()
     if not sides:
         return None, problem

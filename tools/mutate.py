@@ -38,6 +38,7 @@ ACCRUAL = "tests/engines/test_accrual.py"
 ACTOR = "tests/golden tests/engines/test_actor.py"
 FOOTERS = "tests/unit/test_footers.py"
 ACCOUNTS = "tests/operations"
+DAMAGED = "tests/cli/test_damaged_runs.py"
 BESIDE = "tests/why/test_beside.py"
 COMPILED = "tests/engines/test_compiled.py"
 DUE = "tests/unit/test_stability.py tests/engines/test_time_stepped.py"
@@ -198,6 +199,11 @@ MUTATIONS = (
     Mutation("eventnet/why/replay.py", "!= here or each is segment:", "!= here:", "tests/unit/test_why_replay.py"),
     Mutation("eventnet/why/replay.py", "if not has_room and not asked:", "if False:", "tests/unit/test_why_replay.py"),
     Mutation("eventnet/why/replay.py", "self._engine.begin_streams()", "pass", "tests/unit/test_why_replay.py"),
+    Mutation("eventnet/opening.py", "min(firsts_ns)", "max(firsts_ns)", "tests/cli/test_origin.py"),
+    Mutation("eventnet/sensors/tables.py", "* unit_ns < MOST_TOLD_NS", "> -1", "tests/unit/test_sensors_tables.py"),
+    Mutation("eventnet/trace/parts.py", "if number != k)", "if False)", DAMAGED),
+    Mutation("eventnet/why/log.py", " and not self._trace.damaged", "", DAMAGED),
+    Mutation("eventnet/why/targets.py", " and not run.outcome_parts.damaged", "", DAMAGED),
     Mutation("eventnet/why/log.py", "mine[-1]])", "mine[0]])", "tests/unit/test_why_replay.py"),
     Mutation("eventnet/compiling.py", "bool(needed) and all(", "bool(", "tests/unit/test_compiling.py"),
     Mutation(

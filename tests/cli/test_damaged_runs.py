@@ -296,6 +296,19 @@ def write_failing(folder: Path, first: str) -> Path:
     return folder / "failing.yaml"
 
 
+def test_labels_are_read_anew_where_outcomes_are_damaged(tmp_path: Path) -> None:
+    """Not only where all of them are: those that are left are not taken for all."""
+    config, whole = str(write_failing(tmp_path, "0")), tmp_path / "whole"
+    with patch("eventnet.trace.store.PART_OUTCOMES", 5):
+        assert eventnet_here("run", config, "--out", str(whole)).code == 0
+    spike = str(open_run(whole).events("output", kind="backward")["event"].to_pylist()[-1])
+    for name in ("outcomes-000001.parquet", "tail.parquet"):
+        damaged = shutil.copytree(whole, tmp_path / name)
+        (damaged / "outcomes" / name).unlink()
+        told = eventnet_here("why", str(damaged), spike, "--skip-damaged")
+        assert (told.code, told.out) == (0, eventnet_here("why", str(whole), spike).out), told.err
+
+
 def test_a_run_that_failed_at_once_is_begun_anew(tmp_path: Path) -> None:
     """Neither does its folder ask to be resumed, nor its resumption for the bad data."""
     folder, other = tmp_path / "run", tmp_path / "other"

@@ -14,6 +14,7 @@ seed: 7
 dtype: float64
 engine: actor
 duration: 60 s
+origin: first
 playlists:
   exercises:
     file: watch.npz

@@ -105,7 +105,7 @@ def _source(source: ArraySource | TableSource | GeneratorSource | PlaylistSource
 
 def _table(source: TableSource | TableLabels) -> str:
     """Times of a calendar keep all their digits, so that they can be found in the file."""
-    since = "its first row" if source.origin_ns is None else exact_ns(source.origin_ns)
+    since = "the first row of all files" if source.origin_ns is None else exact_ns(source.origin_ns)
     return source.file.name if source.origin_ns == 0 else f"{source.file.name} since {since}"
 
 

@@ -67,7 +67,7 @@ def test_streams_are_what_the_file_says(tmp_path: Path) -> None:
     assert (sampling.dropout, sampling.center, sampling.scale) == (0.01, (0.0, 1.0, 2.0), (2.0,))
 
     skin = config.sensors["skin"]
-    assert skin.source == TableSource(tmp_path / "skin.csv", "t", "ms", ("left", "right"))
+    assert skin.source == TableSource(tmp_path / "skin.csv", "t", "ms", ("left", "right"), origin_ns=None)
     assert skin.sampling.period_ns is None
     assert (skin.sampling.policies.gap, skin.sampling.policies.late) == (Policy.HOLD, Policy.DROP)
     assert skin.sampling.policies.max_gap_ns == 3000 * MS
@@ -261,7 +261,9 @@ def test_describe_says_what_was_understood(tmp_path: Path) -> None:
     assert text["projection loop"] == "4 x 4 weights, xavier, delay 60 ms, 40 ms back, learns"
     assert text["projection temperature->hidden"].endswith("given, fixed")
     assert "every 20 ms from 5 ms, jitter 1 ms, dropout 0.01" in text["sensor accelerometer"]
-    assert text["sensor skin"] == "skin.csv to temperature, at its own times, about every 1 s"
+    assert text["sensor skin"] == (
+        "skin.csv since the first row of all files to temperature, at its own times, about every 1 s"
+    )
     assert text["target ahead"] == "random_walk of 2 channels, 100 ms ahead for guess, every 40 ms"
     assert text["learning"] == "past, eta 0.002, biases 0.001"
     assert "warning" not in text

@@ -238,10 +238,11 @@ class SampledTarget:
         bad = (labels < 0) | (labels != np.rint(labels)) | (labels >= 2.0**63)
         if bad.any():
             first = int(bad.argmax())
+            origin_ns = 0 if isinstance(self._source, Signal) else self._source.origin_ns
             raise InputError(
                 "a class must be a whole number from 0 up to 2**63 - 1",
                 place=f"target {self._key[1]!r}",
-                field=f"the label at {times_ns[first]} ns",
+                field=f"the label at {int(times_ns[first]) + origin_ns} ns",
                 value=Written(f"{labels[first]:.17g}"),
                 remedy="number the classes from 0; values are given as floats, or put the file under signal",
             )

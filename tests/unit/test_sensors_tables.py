@@ -469,8 +469,8 @@ def test_arrays_of_wrong_shape_are_refused(tmp_path):
 # --- classes or values
 
 
-def goal(path, *columns, policies=None):
-    return build_target(TargetSpec("goal", TableLabels(path, "t", "ns", columns), policies or Policies()), 0)
+def goal(path, *columns, policies=None, **table):
+    return build_target(TargetSpec("goal", TableLabels(path, "t", "ns", columns, **table), policies or Policies()), 0)
 
 
 def test_the_whole_column_of_a_csv_decides_and_not_its_beginning(tmp_path):
@@ -525,6 +525,8 @@ def test_a_class_below_zero_is_refused_where_it_comes(tmp_path):
     error = refusal(lambda: list(goal(path, "y").blocks()))
     assert error.field == "the label at 1 ns"
     assert "(got -1)" in str(error)
+    write(path, {"t": [700, 701], "y": [1, -1]})
+    assert refusal(lambda: list(goal(path, "y", origin_ns=None).blocks())).field == "the label at 701 ns"
     write(path, {"t": [0, 1], "y": [1, 10**20]})
     assert "(got 1e+20)" in str(refusal(lambda: list(goal(path, "y").blocks())))
     assert "put the file under signal" in error.remedy

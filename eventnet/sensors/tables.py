@@ -415,7 +415,7 @@ def _exact_ns(column: Any, numbers: NDArray[Any], unit_ns: int) -> NDArray[np.in
     """
     finite = np.isfinite(numbers)
     longest = np.abs(numbers[finite]).max(initial=0)
-    if numbers.dtype.kind != "f" or not pa.types.is_string(column.type) or longest * unit_ns < MOST_TOLD_NS:
+    if numbers.dtype.kind != "f" or not pa.types.is_string(column.type) or longest < MOST_TOLD_NS / unit_ns:
         return None
     if unit_ns not in _DECIMALS_TO_NS:
         return None

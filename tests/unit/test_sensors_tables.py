@@ -395,6 +395,11 @@ def test_no_time_is_that_which_stands_for_never(tmp_path, form):
     assert samples_of(sensor(path, columns=("a",), time_unit="ns").blocks())[0][0] == 2**63 - 2
 
 
+def test_a_time_too_large_for_any_unit_is_refused_and_nothing_else(tmp_path):
+    path = write(tmp_path / "log.csv", {"t": ["0.5", "1e300"], "a": [1.0, 2.0]})
+    assert "does not fit into 64-bit" in str(refusal(lambda: sensor(path, columns=("a",))))
+
+
 def test_lengths_of_time_are_no_numbers(tmp_path):
     """Of numpy's types that of a difference of dates counts as one of whole numbers."""
     np.savez(tmp_path / "log.npz", t=np.arange(2).astype("timedelta64[ms]"), a=np.ones(2))

@@ -106,8 +106,9 @@ def _checked(
     _check_signal(drive.signal, n, "signal")
     if drive.gated and drive.gate is not drive.signal:
         _check_signal(drive.gate, n, "gate")
-    if not (0.0 <= clock.k_alpha <= 1.0 and clock.k_beta > 0.0 and clock.period_ns >= 1):
-        raise _misfit("clock", clock, "use k_alpha within 0 and 1, k_beta > 0 and a period of at least 1 ns")
+    # a scale may have adapted to 0: then the next encode says so
+    if not (0.0 <= clock.k_alpha <= 1.0 and clock.k_beta >= 0.0 and clock.period_ns >= 1):
+        raise _misfit("clock", clock, "use k_alpha within 0 and 1, k_beta >= 0 and a period of at least 1 ns")
     plain = Clock(float(clock.k_alpha), float(clock.k_beta), int(clock.period_ns), int(clock.phase_ns))
     return np.arange(n, dtype=np.int64) if neurons is None else neurons, plain
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from eventnet.engines.precision import LARGEST_SPIKE
 from eventnet.errors import RunError
 from eventnet.network import Graph, Nonlinearity, Rule
 from eventnet.network.graph import decays
 from eventnet.network.stability import guarded_rate, network_safe_eta, safe_eta, stabler_rules
 from eventnet.trace.events import Outcome
 from eventnet.units import format_ns
-
-LARGEST_SPIKE = 2**31
-"""A larger |s| is a sign that the state has diverged."""
 
 ANSWERS_WATCHED = 100
 """The number of answers after which the running mean of the loss has forgotten 1 - 1/e of what was before."""
@@ -26,32 +24,44 @@ FAR_WORSE = 10.0
 """Learning has diverged where the running mean exceeds the loss of an even guess by this factor (docs/stability.md)."""
 
 
-def diverged(graph: Graph, population: int, time_ns: int) -> RunError:
-    """The error that stops a run, naming the population, the time and what to change."""
+def diverged(graph: Graph, population: int, time_ns: int, scales: tuple[float, float] | None = None) -> RunError:
+    """The error that stops a run, naming the population, the time and what to change.
+
+    `scales`: what k_beta of the population's forward and backward code have adapted to; None: as they were given.
+    """
     each = graph.populations[population]
     seen = f"population {each.name} is no longer finite at {format_ns(time_ns)}"
     codes = {
         "forward": each.forward if graph.encodes_forward[population] else None,
         "backward": each.backward if graph.carries_error[population] else None,
     }
-    for way, code in codes.items():
-        if code is not None and code.k_beta * LARGEST_SPIKE < 1.0:
-            cause = f"with a {way} k_beta of {code.k_beta:g} a value of one takes a spike of more than {LARGEST_SPIKE}"
-            return RunError(f"{seen}: {cause}; use a larger k_beta")
+    for (way, code), k_beta in zip(codes.items(), scales or (each.forward.k_beta, each.backward.k_beta), strict=True):
+        if code is None or not k_beta * LARGEST_SPIKE < 1.0:
+            continue
+        takes = f"a value of one takes a spike of more than {LARGEST_SPIKE}"
+        if k_beta < code.k_beta and code.adaptation is not None:
+            cause = f"its {way} k_beta has adapted to {k_beta:g}, by which {takes}, while there was little to encode"
+            return RunError(f"{seen}: {cause}; use a smaller eta_k or a longer period of adaptation, or none")
+        return RunError(f"{seen}: with a {way} k_beta of {k_beta:g} {takes}; use a larger k_beta")
     if population in graph.sensor_of:  # which learns nothing
+        adapted = "" if scales is None or each.forward.adaptation is None else f", which has adapted to {scales[0]:g}"
         remedy = "use smaller samples (center and scale), or a larger k_beta"
-        return RunError(f"{seen}: its samples are too large for its k_beta; {remedy}")
+        return RunError(f"{seen}: its samples are too large for its k_beta{adapted}; {remedy}")
     return _stopped(graph, seen)
 
 
 def _stopped(graph: Graph, seen: str) -> RunError:
     learning = graph.network.learning
-    if learning is None:
+    if learning is None or not (learning.eta or learning.eta_bias):
         return RunError(f"{seen}: its input is too large; use smaller inputs or weights, or a larger k_beta")
+    if not learning.eta:
+        remedy = f"use a smaller learning.eta_bias than {learning.eta_bias:g}, or smaller inputs"
+        return RunError(f"{seen}: learning has diverged; {remedy}")
     safe = network_safe_eta(graph, learning.rule)
     remedy = f"use a smaller learning.eta than {learning.eta:g}"
     if guarded_rate(graph):
-        remedy += f" ({safe:.2g} would be safe with inputs like images)"
+        if safe:
+            remedy += f" ({safe:.2g} would be safe with inputs like images)"
         better = stabler_rules([graph], learning.rule)
         remedy += "".join(f", or rule: {rule}, which is safe up to {eta:.2g}" for rule, eta in better[:1])
     else:

@@ -1,6 +1,10 @@
-"""Where engines begin a number anew before it loses its digits: in all of them alike, or their bytes would differ."""
+"""Where engines begin a number anew before it loses its digits, or stop: in all of them alike, or their bytes would
+differ."""
 
 from __future__ import annotations
+
+LARGEST_SPIKE = 2**31
+"""A larger |s| is a sign that the state has diverged (`divergence.py`)."""
 
 SMALLEST_FACTOR = 2.0**-40
 """Below it, the factor that the traces of a code share is folded into their values."""

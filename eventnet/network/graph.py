@@ -26,6 +26,7 @@ from eventnet.network.description import (
     Wake,
 )
 from eventnet.network.kinds import check_kinds
+from eventnet.units import format_ns
 
 DTYPES = ("float64", "float32")
 """Of the numbers that a network computes with."""
@@ -117,12 +118,11 @@ def derive(network: Network) -> Graph:
         if d and p.delay_back_ns == 0
     ]
     backward_order = _topological(network, back_edges, "delay_back")
-    _check_decays(network, projections, index, learns)
     fan_in = {i: [index[projections[k].source] for k in incoming[i]] for i in range(n)}
     fan_out = {i: [index[projections[k].target] for k in outgoing[i] if delivers[k]] for i in range(n)}
     forward = _resolve_clocks(network, fan_in, sensor_of, network.sensors, lambda p: p.forward, "forward")
     backward = _resolve_clocks(network, fan_out, target_of, network.targets, lambda p: p.backward, "backward")
-    return Graph(
+    graph = Graph(
         network=network,
         populations=network.populations,
         projections=projections,
@@ -144,6 +144,8 @@ def derive(network: Network) -> Graph:
         forward_codes=tuple(tuple(dict.fromkeys(fan_in[i])) for i in range(n)),
         backward_codes=tuple(tuple(dict.fromkeys(fan_out[i])) for i in range(n)),
     )
+    _check_decays(graph)
+    return graph
 
 
 def _check_values(network: Network) -> None:
@@ -386,18 +388,23 @@ def _cycle(edges: Iterable[tuple[int, int]], start: int) -> list[int]:
     return path[path.index(path[-1]) :][::-1]
 
 
-def _check_decays(
-    network: Network, projections: tuple[Projection, ...], index: dict[str, int], learns: tuple[bool, ...]
-) -> None:
-    rule = network.learning.rule if network.learning is not None else Rule.RECONSTRUCTION
-    for k, projection in enumerate(projections):
-        source, target = (network.populations[index[name]] for name in (projection.source, projection.target))
-        if learns[k] and rule is not Rule.RECONSTRUCTION and source.forward.k_alpha * target.backward.k_alpha == 1.0:
-            raise InputError(
-                f"{rule} divides by 1 - r_x * r_e, and neither code of {projection.name} decays",
-                field=f"projections[{k}]",
-                remedy="give the forward or the backward code a k_alpha below 1, or learn by reconstruction",
-            )
+def _check_decays(graph: Graph) -> None:
+    """Refuse rules that divide by 1 - r2 where that is nothing, be it that codes keep all or that a learning period is
+    so short against their periods that what they lose in it rounds to nothing."""
+    learning = graph.network.learning
+    if learning is None or learning.rule is Rule.RECONSTRUCTION:
+        return
+    for k, projection in enumerate(graph.projections):
+        if not graph.learns[k] or decay_product(graph, k) < 1.0:
+            continue
+        source, target = graph.source_of(k), graph.target_population_of(k)
+        told = f"{learning.rule} divides by 1 - r_x * r_e, and neither code of {projection.name} decays"
+        remedy = "give the forward or the backward code a k_alpha below 1, or learn by reconstruction"
+        if graph.populations[source].forward.k_alpha < 1.0:
+            forward, backward = format_ns(graph.forward_period_ns[source]), format_ns(graph.backward_period_ns[target])
+            told += f" by what float64 can tell in a learning period of {backward}, with a forward period of {forward}"
+            remedy = f"give the backward code of {projection.target} a longer period or a k_alpha below 1"
+        raise InputError(told, field=f"projections[{k}]", remedy=remedy)
 
 
 def _effective_wake(population: Population) -> Wake:

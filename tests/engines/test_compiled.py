@@ -541,6 +541,28 @@ def test_a_spike_too_large_to_count_stops_the_run(value):
         CompiledEngine(network, {"s": Samples(np.array([0]), np.array([[value]]))}).run(20 * MS)
 
 
+@pytest.mark.parametrize("wake", list(Wake))
+@pytest.mark.parametrize("eta_k", [0.1, 1.0])
+def test_a_scale_that_adapts_to_nothing_stops_the_run_where_it_stops_the_actor(wake, eta_k):
+    """A long silence, then a sample; with a rate of 1 the scale is 0 at the first tick of it."""
+    code = Code(0.5, 0.5, adaptation=Adaptation(eta_k, 0.5))
+    network = Network(
+        (Population("in", 2, forward=code, wake=wake), Population("out", 1)),
+        (Projection("in", "out"),),
+        (Sensor("s", "in", MS),),
+    )
+    streams = {"s": Samples(np.array([0, 500, 501]) * MS, np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]))}
+    told = []
+    for engine in (ActorEngine, CompiledEngine):
+        recording = Recording()
+        with pytest.raises(
+            RunError, match=r"^population in is no .* its forward k_beta has adapted to .* eta_k"
+        ) as error:
+            engine(network, streams, [recording]).run(600 * MS)
+        told.append((str(error.value), trace_of(recording)))
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("rule", list(Rule))
 def test_another_rate_and_other_decays_go_on_from_a_saved_state(rule):
     """What `Engine` promises and a schedule of training needs."""
@@ -609,6 +631,24 @@ def test_many_error_spikes_at_once_with_and_without_negative_zeros(rule, zero):
     network = replace(network, projections=(network.projections[0], Projection("b", "c", weights=back, learns=False)))
     actor = assert_same_trace(network, streams, 200 * MS)
     assert sum(row[1] == "column_update" for row in actor.rows) > 1000
+
+
+def test_by_accrual_rows_that_are_up_to_date_stay_as_they_are():
+    """A step of nothing, taken down from a negative zero, would change its sign where the input is below zero."""
+    rng = np.random.default_rng(3)
+    x = -np.abs(rng.normal(0, 2, (200, 6)))
+    streams = {"s": Samples(np.arange(200) * MS, x), "t": Targets(np.arange(100, 200, 7) * MS, x[100::7, :1] / 2)}
+    network = chain(6, Rule.ACCRUAL, weights=np.full((6, 6), -0.0))
+    network = replace(network, populations=(*network.populations[:2], replace(network.populations[2], size=1)))
+    back = Projection("b", "c", weights=np.zeros((6, 1)), learns=False)
+    network = replace(network, projections=(network.projections[0], back))
+    both(network, streams, 200 * MS)
+    actor, compiled = ActorEngine(network, streams), CompiledEngine(network, streams)
+    actor.run(200 * MS)
+    compiled.run(200 * MS)
+    # as they are kept: whoever asks for `weights` takes down what is owed, which is nothing here
+    kept = actor.synapses[0].weights, compiled.state()["arrays"]["weights"][:36].reshape(6, 6)
+    assert all(np.signbit(each).all() for each in kept)
 
 
 def test_float32_counts_what_float64_counts():

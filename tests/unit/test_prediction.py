@@ -232,7 +232,7 @@ def test_time_ends_at_the_horizon() -> None:
         ({"drive": always(signal(0.0, (1.0, 0.5))._replace(times_ns=np.zeros(2, np.int64)))}, "drive.signal"),
         ({"drive": Drive(signal(0.0), signal(0.0)._replace(offset=np.zeros(3)), True)}, "drive.gate"),
         ({"clock": HALF._replace(period_ns=0)}, "clock"),
-        ({"clock": HALF._replace(k_beta=0.0)}, "clock"),
+        ({"clock": HALF._replace(k_beta=-1.0)}, "clock"),
         ({"neurons": np.array([0, 1])}, "neurons"),
         ({"neurons": np.array([-1])}, "neurons"),
         ({"drive": always(signal(0.0, (1.0, 0.5), read_ns=11))}, "drive times"),

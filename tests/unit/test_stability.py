@@ -24,6 +24,7 @@ from eventnet.engines.initial import initial_weights
 from eventnet.errors import InputError, RunError
 from eventnet.learning import future, reconstruction, trace
 from eventnet.network import (
+    Adaptation,
     Code,
     Learning,
     Network,
@@ -468,6 +469,49 @@ def test_a_scale_too_small_for_any_signal_is_not_blamed_on_learning(way, k_beta)
         "spike of more than 2147483648; use a larger k_beta"
     )
     assert "learning has diverged" in str(diverged(graph, 2, 0))
+
+
+@pytest.mark.parametrize("k_beta", [0.0, 1e-20])
+def test_a_scale_that_has_adapted_to_nothing_is_named(k_beta):
+    network = chain(Rule.PAST, 0.001).network
+    code = Code(0.9, 0.5, adaptation=Adaptation())
+    graph = derive(
+        replace(network, populations=(replace(network.populations[0], forward=code), *network.populations[1:]))
+    )
+    assert str(diverged(graph, 0, 0, (k_beta, 0.1))) == (
+        f"population in is no longer finite at 0 ns: its forward k_beta has adapted to {k_beta:g}, by which a value of "
+        "one takes a spike of more than 2147483648, while there was little to encode; use a smaller eta_k or a longer "
+        "period of adaptation, or none"
+    )
+    assert "its samples are too large for its k_beta, which has adapted to 0.01;" in str(
+        diverged(graph, 0, 0, (0.01, 0.1))
+    )
+
+
+def test_a_rate_of_nothing_is_not_to_be_smaller():
+    network = chain(Rule.PAST, 0.0).network
+    said = str(diverged(derive(network), 2, 0))
+    assert said.endswith("its input is too large; use smaller inputs or weights, or a larger k_beta")
+    biases = derive(replace(network, learning=Learning(Rule.PAST, 0.0, eta_bias=2.0)))
+    assert str(diverged(biases, 2, 0)).endswith("use a smaller learning.eta_bias than 2, or smaller inputs")
+    keeping = str(diverged(chain(Rule.RECONSTRUCTION, 0.1, k_forward=1.0, k_back=0.9), 2, 0))
+    assert "use a smaller learning.eta than 0.1, or rule: accrual" in keeping  # no rate is safe by the same rule
+
+
+@pytest.mark.parametrize("rule", [Rule.PAST, Rule.FUTURE, Rule.STDP, Rule.ACCRUAL])
+def test_what_a_learning_period_does_not_let_decay_is_refused(rule):
+    """(1 - 1e-6) ** (10 ms / 60 years) is 1 in float64, and the rules divide by what it is short of 1."""
+    network = chain(rule, 0.01, k_back=1.0).network
+    years = replace(network.populations[0], forward=Code(1.0 - 1e-6, 0.5, period_ns=60 * 365 * 86400 * 10**9))
+    network = replace(network, populations=(years, *network.populations[1:]))
+    with pytest.raises(
+        InputError, match=r"projections\[0\].*neither code of in->hidden decays.*code of hidden a longer period"
+    ) as told:
+        derive(network)
+    assert "learning period of 10 ms" in str(told.value)
+    longer = replace(network.populations[1], backward=Code(0.9, 0.1, period_ns=TICK))
+    derive(replace(network, populations=(years, longer, network.populations[2])))
+    derive(replace(network, learning=Learning(Rule.RECONSTRUCTION, 0.01)))
 
 
 def outcome(loss, k=0, learned=True, time_ns=0):

@@ -24,7 +24,8 @@ from eventnet.engines.actor.spike_queue import Pending, SpikeQueue, What
 from eventnet.engines.actor.spike_trace import SpikeTrace
 from eventnet.engines.actor.synapse import Spikes, Synapses
 from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_events
-from eventnet.engines.divergence import LARGEST_SPIKE, diverged
+from eventnet.engines.divergence import diverged
+from eventnet.engines.precision import LARGEST_SPIKE
 from eventnet.engines.streams import (
     Sample,
     TargetSample,
@@ -34,6 +35,7 @@ from eventnet.engines.streams import (
     target_samples,
     target_stream,
 )
+from eventnet.errors import RunError
 from eventnet.network import Decides, Graph, Network, Probe, Rule, Wake, derive
 from eventnet.operations.bills import Totals
 from eventnet.trace.events import NO_CAUSE, NO_NEURON, EventBatch, Kind, Outcome, Phase
@@ -209,7 +211,7 @@ class ActorEngine:
         neurons = self.neurons[i]
         z = neurons.pre_activation(time_ns)
         if not np.isfinite(z).all():
-            raise diverged(self.graph, i, time_ns)
+            raise self._diverged(i, time_ns)
         smoothing = self.graph.label_smoothing_of(i)
         loss, gradient, predicted, label = loss_of(neurons.nonlinearity, z, value, smoothing)
         outcome = Outcome(time_ns, self.graph.target_of[i], group_index, learn, predicted, label, loss)
@@ -322,7 +324,7 @@ class ActorEngine:
         """Record spikes and put them on the queue, each by itself."""
         # both ends: what is beyond int64, or not a number, was cast to the lowest one, whose abs is itself
         if s.min() < -LARGEST_SPIKE or s.max() > LARGEST_SPIKE:
-            raise diverged(self.graph, i, time_ns)
+            raise self._diverged(i, time_ns)
         first = self._emit(time_ns, phase, kind, i, fired, s.astype(np.float64), k_beta, cause)
         rank = (self._forward_rank if phase is Phase.FORWARD else self._backward_rank)[i]
         spikes = zip(fired.tolist(), s.tolist(), range(first, first + fired.size), strict=True)
@@ -390,6 +392,10 @@ class ActorEngine:
             scale=scale,
             events=np.array([item.event for item in group], np.int64),
         )
+
+    def _diverged(self, i: int, time_ns: int) -> RunError:
+        neurons = self.neurons[i]
+        return diverged(self.graph, i, time_ns, (neurons.axon.k_beta, neurons.error_axon.k_beta))
 
     # -- who decides when ---------------------------------------------------------------------------------------------
 

@@ -93,16 +93,16 @@ class Axon:
     def encode(self, time_ns: int, x: Array, neurons: Indices | None = None) -> tuple[Indices, NDArray[np.int64]]:
         """Encode and quantize `x`, [n] or [len(neurons)], now: the neurons that fire, ascending, and their s != 0."""
         at: Indices | slice = slice(None) if neurons is None else neurons
-        a = (x - self._decays(time_ns, self.t_last_ns[at]) * self.x_last[at]) / self.k_beta
-        phi = self.phi[at] + a
-        s = np.rint(phi)
-        self.phi[at] = phi - s
+        # a state that is not finite, or a scale that has adapted to 0, casts to nonsense: the engine looks for it
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            a = (x - self._decays(time_ns, self.t_last_ns[at]) * self.x_last[at]) / self.k_beta
+            phi = self.phi[at] + a
+            s = np.rint(phi)
+            self.phi[at] = phi - s
+            fired = np.flatnonzero(s)
+            values = s[fired].astype(np.int64)
         self.x_last[at] = x
         self.t_last_ns[at] = time_ns
-        fired = np.flatnonzero(s)
-        # a state that is not finite casts to nonsense; the engine looks for it before it is sent
-        with np.errstate(invalid="ignore"):
-            values = s[fired].astype(np.int64)
         return (fired if neurons is None else neurons[fired]), values
 
     def _decays(self, time_ns: int, t_last_ns: Indices) -> float | Array:

@@ -105,7 +105,9 @@ class CompiledEngine:
             elif ended == layout.NEEDS_RING:
                 self._move(state=grow_ring(self._pools.state, fault))
             elif ended == layout.DIVERGED:
-                raise diverged(self.graph, fault, int(self._pools.ints[layout.NOW_NS]))
+                k_beta, n = self._pools.state.side_numbers[:, layout.K_BETA], len(self.graph.populations)
+                scales = float(k_beta[fault]), float(k_beta[n + fault])
+                raise diverged(self.graph, fault, int(self._pools.ints[layout.NOW_NS]), scales)
             elif ended == layout.MISPREDICTED:
                 name = self.graph.populations[fault % len(self.graph.populations)].name
                 raise RunError(f"population {name} was predicted from a state that is not its own; please report this")

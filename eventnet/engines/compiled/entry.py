@@ -29,7 +29,6 @@ ELSEWHERE = (
     "engines/compiled/layout.py",
     "engines/compiled/pools.py",
     "engines/compiled/state.py",
-    "engines/divergence.py",
     "engines/precision.py",
     "operations/bills.py",
     "slices.py",

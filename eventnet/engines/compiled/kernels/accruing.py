@@ -191,6 +191,13 @@ def sum_renewed_rows(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
     )
 
 
+@kernel
+def _step_of(eta: Number, scaled: Floats, seen: Ints, latest: int, i: int) -> Number:
+    """How far row i goes for each unit of area; not at all where it is up to date, or a negative zero might change its
+    sign."""
+    return scaled.dtype.type(0.0) if seen[i] == latest else eta * scaled[i]
+
+
 @apart
 def _renew_and_sum(
     weights: Floats,
@@ -209,7 +216,7 @@ def _renew_and_sum(
         renewed[p] = seen[unsigned(neurons[p])] != latest
         n_renewed += renewed[p]
     i, amount = neurons[0], amounts[0]
-    step, then = eta * scaled[i], seen[i]
+    step, then = _step_of(eta, scaled, seen, latest, i), seen[i]
     for j in range(m):
         w = weights[i, j] - step * (areas[latest, j] - areas[then, j])
         weights[i, j] = w
@@ -218,7 +225,8 @@ def _renew_and_sum(
     while p + 3 < n:
         i0, i1, i2, i3 = neurons[p], neurons[p + 1], neurons[p + 2], neurons[p + 3]
         a0, a1, a2, a3 = amounts[p], amounts[p + 1], amounts[p + 2], amounts[p + 3]
-        step0, step1, step2, step3 = eta * scaled[i0], eta * scaled[i1], eta * scaled[i2], eta * scaled[i3]
+        step0, step1 = _step_of(eta, scaled, seen, latest, i0), _step_of(eta, scaled, seen, latest, i1)
+        step2, step3 = _step_of(eta, scaled, seen, latest, i2), _step_of(eta, scaled, seen, latest, i3)
         then0, then1, then2, then3 = seen[i0], seen[i1], seen[i2], seen[i3]
         for j in range(m):
             now = areas[latest, j]
@@ -231,7 +239,7 @@ def _renew_and_sum(
         p += 4
     while p < n:
         i, amount = neurons[p], amounts[p]
-        step, then = eta * scaled[i], seen[i]
+        step, then = _step_of(eta, scaled, seen, latest, i), seen[i]
         for j in range(m):
             w = weights[i, j] - step * (areas[latest, j] - areas[then, j])
             weights[i, j] = w

@@ -25,7 +25,7 @@ from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, sett
 from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
-from eventnet.engines.divergence import LARGEST_SPIKE
+from eventnet.engines.precision import LARGEST_SPIKE
 from eventnet.slices import section, unsigned
 from eventnet.trace.events import Kind, Phase
 from eventnet.vectors import N_BITS, count_bits, lowest_bit, nonzero_bits

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from eventnet.engines.actor import ActorEngine
+from eventnet.engines.compiled import CompiledEngine
 from eventnet.engines.initial import initial_weights
-from eventnet.network import Learning, Rule, Wake, derive
+from eventnet.errors import InputError
+from eventnet.network import Code, Learning, Rule, Wake, derive
 from tests.engines.networks import MS
 from tests.engines.test_compiled import varied
 from tests.oracles.event_by_event import run
@@ -68,3 +70,23 @@ def test_these_networks_have_what_they_are_meant_to_have():
     assert any(p.learns_bias and p.name.startswith("hidden") for p in populations)
     assert any(p.delay_back_ns for p in projections)
     assert any(p.source == p.target for p in projections)
+
+
+@pytest.mark.parametrize("engine", [ActorEngine, CompiledEngine])
+def test_reconstruction_learns_where_no_code_decays(engine):
+    """Where the other rules are refused, with the advice to take this one."""
+    network, streams = network_of(201, Rule.RECONSTRUCTION)
+    kept = [replace(p, forward=Code(1.0, 0.25), backward=Code(1.0, 0.25)) for p in network.populations]
+    learning = Learning(Rule.RECONSTRUCTION, 2.0**-12, eta_bias=2.0**-12)
+    network = replace(network, populations=tuple(kept), learning=learning)
+    with pytest.raises(InputError, match="or learn by reconstruction"):
+        derive(replace(network, learning=Learning(Rule.PAST)))
+    first, recording = initial_weights(derive(network)), Recording()
+    expected = run(network, first, streams, UNTIL_NS)
+    running = engine(network, streams, [recording])
+    running.run(UNTIL_NS)
+    spikes = [(t, kind, i, j, int(s)) for t, kind, i, j, s, _ in recording.rows if kind in ("forward", "backward")]
+    assert sorted(spikes) == sorted(expected.spikes)
+    for weights, after in zip(running.weights.values(), expected.weights, strict=True):
+        np.testing.assert_allclose(weights, after, rtol=0, atol=1e-10)
+    assert max(np.abs(w - before).max() for w, before in zip(expected.weights, first, strict=True)) > 1e-3

@@ -80,7 +80,8 @@ class Synapses:
         self.e_hat = e_hat
         self.rule = rule
         self.eta = eta
-        self.step = eta / (1.0 - r2) if rule is not None else 0.0
+        # by reconstruction traces may stay for ever
+        self.step = eta / (1.0 - r2) if rule not in (None, Rule.RECONSTRUCTION) else 0.0
         self.arrived: Spikes | None = None
         self.product: Array | None = np.zeros_like(weights) if rule is Rule.PAST else None
         self.accrual: Accrual | None = None

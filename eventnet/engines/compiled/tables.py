@@ -58,7 +58,7 @@ def make_tables(graph: Graph) -> Tables:
     learning = graph.network.learning
     n, m = len(graph.populations), len(graph.projections)
     sizes = [p.size for p in graph.populations]
-    eta = graph.network.eta
+    eta, rule = graph.network.eta, None if learning is None else learning.rule
     eta_bias = eta if learning is None or learning.eta_bias is None else learning.eta_bias
     populations, lists = _populations(graph)
     alphas, periods = _codes(graph)
@@ -69,8 +69,12 @@ def make_tables(graph: Graph) -> Tables:
         population_table=populations,
         projection_table=_projections(graph),
         etas=np.array([eta, eta_bias], np.float64),
+        # by reconstruction traces may stay for ever
         steps=np.array(
-            [eta / (1.0 - decay_product(graph, k)) if learns else 0.0 for k, learns in enumerate(graph.learns)],
+            [
+                eta / (1.0 - decay_product(graph, k)) if learns and rule is not Rule.RECONSTRUCTION else 0.0
+                for k, learns in enumerate(graph.learns)
+            ],
             np.float64,
         ),
         fadings=np.array(

@@ -125,19 +125,20 @@ def _part(context: Any, builder: Any, signature: Any, whole: Any, first: Any, le
 _COMPILES = not cast(Any, numba).config.DISABLE_JIT  # else what is known to Numba alone cannot be called
 
 
-def _cut(typed: Callable[..., Any], checked: Callable[..., Any]) -> _Cut:
-    return cast(_Cut, intrinsic(typed) if _COMPILES else checked)
+def known_to_numba(typed: Callable[..., Any], plain: Callable[..., Any]) -> Any:
+    """A function that Numba compiles as `typed` says, or `plain` where it compiles nothing."""
+    return intrinsic(typed) if _COMPILES else plain
 
 
-section = _cut(_typed_section, _checked_section)
+section = cast(_Cut, known_to_numba(_typed_section, _checked_section))
 """`section(array, first, n)`: n entries from `first` on."""
-rest = _cut(_typed_rest, _checked_rest)
+rest = cast(_Cut, known_to_numba(_typed_rest, _checked_rest))
 """`rest(array, first)`: all entries from `first` on."""
-table_row = _cut(_typed_table_row, _checked_table_row)
+table_row = cast(_Cut, known_to_numba(_typed_table_row, _checked_table_row))
 """`table_row(array, first, k, n)`: those of row k of a table with rows of n that begins at `first`."""
-table = _cut(_typed_table, _checked_table)
+table = cast(_Cut, known_to_numba(_typed_table, _checked_table))
 """`table(array, first, n_rows, n_columns)`: such a table, of two dimensions."""
 array_at = cast(Callable[[Any, int], NDArray[Any]], intrinsic(_typed_array_at))
 """`array_at(pointer, n)`: an array of n entries that begins where a pointer points to; for what is compiled only."""
-unsigned = cast(Callable[[int], int], intrinsic(_typed_unsigned) if _COMPILES else int)
+unsigned = cast(Callable[[int], int], known_to_numba(_typed_unsigned, int))
 """The same number as an index that does not count from the end, which Numba need not look for; for nothing else."""

@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from eventnet.slices import known_to_numba
 
 N_BITS = 64
 LANES = 8
@@ -123,20 +123,15 @@ def _sizes_of(module: Any, vector: Any) -> Any:
     return module.globals.get(name) or ir.Function(module, ir.FunctionType(vector, [vector]), name)
 
 
-_COMPILES = not cast(Any, numba).config.DISABLE_JIT  # else what is known to Numba alone cannot be called
-
-
-def _either(typed: Callable[..., Any], plain: Callable[..., Any]) -> Any:
-    return intrinsic(typed) if _COMPILES else plain
-
-
-nonzero_bits = cast(Callable[[NDArray[np.floating], int], int], _either(_typed_nonzero_bits, _plain_nonzero_bits))
+nonzero_bits = cast(
+    Callable[[NDArray[np.floating], int], int], known_to_numba(_typed_nonzero_bits, _plain_nonzero_bits)
+)
 """`nonzero_bits(array, first)`: bit p says whether entry first + p is not 0, for 64 entries that lie within."""
-count_bits = cast(Callable[[int], int], _either(_typed_count_bits, _plain_count_bits))
+count_bits = cast(Callable[[int], int], known_to_numba(_typed_count_bits, _plain_count_bits))
 """`count_bits(bits)`: how many of 64 bits are 1."""
-lowest_bit = cast(Callable[[int], int], _either(_typed_lowest_bit, _plain_lowest_bit))
+lowest_bit = cast(Callable[[int], int], known_to_numba(_typed_lowest_bit, _plain_lowest_bit))
 """`lowest_bit(bits)`: which is the lowest of 64 bits that is 1; 64 where all are 0."""
 add_sizes = cast(
-    Callable[[NDArray[np.floating], int, NDArray[np.float64]], None], _either(_typed_add_sizes, _plain_add_sizes)
+    Callable[[NDArray[np.floating], int, NDArray[np.float64]], None], known_to_numba(_typed_add_sizes, _plain_add_sizes)
 )
 """`add_sizes(array, n_rows, lanes)`: add the sizes of n rows of 8 numbers to 8 sums in float64, row after row."""

@@ -96,9 +96,13 @@ def _go_on(sim: Sim, until_ns: int) -> int:
     renew(sim)
     while sim.ints[layout.FAULT] < 0:
         ahead = _look_ahead(sim)
-        may_be = ahead.time_ns < ahead.then_ns and may_be_quiet(sim, ahead.stream)
-        if may_be and take_quiet(sim, ahead.stream, min(ahead.then_ns, until_ns)) > 0:
-            ahead = _look_ahead(sim)
+        if ahead.time_ns < ahead.then_ns and may_be_quiet(sim, ahead.stream):
+            take_quiet(sim, ahead.stream, min(ahead.then_ns, until_ns))
+            next_ns = ints(sim, layout.NEXT_NS)[ahead.stream]
+            if next_ns < ahead.then_ns:  # all else is as it was
+                ahead = Ahead(next_ns, ahead.then_ns, ahead.stream, True, False, False, False, False)
+            else:
+                ahead = _look_ahead(sim)
         if ahead.time_ns >= until_ns:
             return layout.DONE
         needed = _lacking(sim, ahead)

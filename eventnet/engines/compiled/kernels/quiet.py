@@ -54,10 +54,8 @@ def may_be_quiet(sim: Sim, stream: int) -> bool:
 
 
 @phase
-def take_quiet(sim: Sim, stream: int, until_ns: int) -> int:
-    """Take the samples of a stream before `until_ns`, when something else happens, up to the first that is not quiet;
-    how many.
-    """
+def take_quiet(sim: Sim, stream: int, until_ns: int) -> None:
+    """Take the samples of a stream before `until_ns`, when something else happens, as far as they are quiet."""
     i = ints(sim, layout.DRIVEN)[stream]
     row = side_table(sim, i)
     start, size, period_ns = row[layout.OFFSET], row[layout.SIZE], row[layout.PERIOD]
@@ -79,7 +77,6 @@ def take_quiet(sim: Sim, stream: int, until_ns: int) -> int:
         n_taken += 1
     if n_taken > 0:
         _account_for(sim, i, n_taken)
-    return n_taken
 
 
 @apart

@@ -26,7 +26,9 @@ _NUMBERS: tuple[tuple[str | frozenset[str], ...], ...] = (
     ("losses", _ANY, _ANY, "mean"),
     ("energy", "total_j"),
 )
-"""Where numbers are, or null, by the keys that lead there; a set stands for all keys but those in it."""
+"""Where numbers are, by the keys that lead there; a set stands for all keys but those in it."""
+_OR_NULL = frozenset({"accuracy", "losses", "energy"})
+"""Where what was not to be had is null."""
 
 
 def read_summary(path: Path) -> dict[str, Any] | None:
@@ -36,21 +38,23 @@ def read_summary(path: Path) -> dict[str, Any] | None:
         return None
     summary = read_json(file, _REMEDY)
     for keys in _NUMBERS:
-        for field, value, wanted in _misfits(summary, keys, ()):
+        for field, value, wanted in _misfits(summary, keys, (), keys[0] in _OR_NULL):
             raise InputError(f"must be {wanted}", place=str(file), field=field, value=value, remedy=_REMEDY)
     return summary
 
 
-def _misfits(value: Any, keys: Sequence[str | frozenset[str]], way: tuple[str, ...]) -> Iterator[tuple[str, Any, str]]:
+def _misfits(
+    value: Any, keys: Sequence[str | frozenset[str]], way: tuple[str, ...], or_null: bool
+) -> Iterator[tuple[str, Any, str]]:
     """What is no object on the way that keys lead, or no number at its end: its field, its value, what it must be."""
     if not keys:
         is_number = type(value) in (int, float) and 0 <= value < math.inf
-        if value is not None and not is_number:
-            yield ".".join(way), value, "a number from 0 on, or null"
+        if not is_number and not (or_null and value is None):
+            yield ".".join(way), value, "a number from 0 on" + (", or null" if or_null else "")
     elif not isinstance(value, dict):
         yield ".".join(way), value, "an object"
     else:
         first, *rest = keys
         for key in value:
             if key == first or (isinstance(first, frozenset) and key not in first):
-                yield from _misfits(value[key], rest, (*way, key))
+                yield from _misfits(value[key], rest, (*way, key), or_null)

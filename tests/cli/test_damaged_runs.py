@@ -119,6 +119,7 @@ def test_few_questions_need_the_summary(text: str, run: Path, whole: Path, spike
     [
         ('{"events": "many"}', ("events", "many")),
         ('{"simulated_s": [1]}', ("simulated_s",)),
+        ('{"events": null}', ("events",)),
         ('{"spikes": null}', ("spikes", "an object")),
         ('{"spikes": {"forward": {"fast": -1}}}', ("spikes.forward.fast", "-1")),
         ('{"operations": {"acs": {}}}', ("operations.acs",)),

@@ -301,11 +301,12 @@ def _facts(run: Run, traced: _Traced | None, graph: Graph | None, table: EnergyT
     else:
         if "events" in summary and not _is_dense(run):  # the status says how many were recorded, which is none
             facts.append(("events", count(summary["events"])))
-        if summary.get("operations"):
-            facts.append(("unit additions", count(sum(summary["operations"]["adds_unit"].values()))))
-        if summary.get("operations") and graph is not None:
-            total_j = energy(summary["operations"], table, footprint(graph))["total_j"]
-            facts.append(("energy, an estimate", joules(total_j)))
+        operations = summary.get("operations", {})
+        if operations.keys() >= set(COUNTS):
+            facts.append(("unit additions", count(sum(operations["adds_unit"].values()))))
+            if graph is not None:
+                total_j = energy(operations, table, footprint(graph))["total_j"]
+                facts.append(("energy, an estimate", joules(total_j)))
     outcomes = run.outcomes()
     for each in answers_over_time(outcomes):
         mine = outcomes.filter((pc.field("target") == each.target) & (pc.field("group") == each.group))

@@ -281,8 +281,10 @@ class Parts:
             return self.rows_of_tail.select(list(columns))
         path = self.parts[k]
         try:
-            with _opened(path, self.name) as file:
-                return file.read_row_groups(_groups(path, where), columns=list(columns))
+            fragment = _PLAIN.make_fragment(str(path), _LOCAL)
+            groups = row_groups_with(fragment, where)
+            with _opened(path, self.name, fragment.metadata) as file:  # whose footer has been read
+                return file.read_row_groups(groups, columns=list(columns))
         except _READ_ERRORS as error:
             raise _damage(path, error) from error
 
@@ -352,8 +354,8 @@ def _groups(path: Path, where: ds.Expression) -> list[int]:
     return row_groups_with(_PLAIN.make_fragment(str(path), _LOCAL), where)
 
 
-def _opened(source: Any, table: str) -> pq.ParquetFile:
-    return pq.ParquetFile(source, read_dictionary=names_of(table), page_checksum_verification=True)
+def _opened(source: Any, table: str, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
+    return pq.ParquetFile(source, metadata=metadata, read_dictionary=names_of(table), page_checksum_verification=True)
 
 
 def encoding(schema: pa.Schema) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from unittest.mock import patch
@@ -380,7 +381,7 @@ def test_what_cannot_be_resumed_says_why(tmp_path: Path) -> None:
     writer = new_writer(path, graph)
     writer.checkpoint({}, 0)
     writer.close("interrupted", 0)
-    smaller = graph.__class__(**{**graph.__dict__, "projections": graph.projections[:2]})
+    smaller = replace(graph, projections=graph.projections[:2])
     with pytest.raises(InputError, match="not the one that was run"):
         RunWriter.resume(path, smaller)
     RunWriter.resume(path, graph)[0].close("complete", 0, summary={})

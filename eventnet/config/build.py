@@ -88,6 +88,8 @@ def build(source: Source, document: Document) -> Built:
     playlists = {name: _playlist(source, document, name) for name in document.playlists}
     images = {name: _images(source, document, name) for name in document.images}
     origin = _origin(source, document)
+    if "test" in document.targets:
+        raise source.error(("targets", "test"), "this name is kept for scores of tests", remedy="give it another name")
     sensors = {
         name: SensorSpec(
             name,
@@ -349,10 +351,6 @@ def _training(source: Source, document: Document, network: Network, images: dict
             "epochs go through one set of images, which all sensors show and all targets name",
             value=sorted(str(name) for name in names),
             remedy="name the same images everywhere, or take training out",
-        )
-    if "test" in document.targets:
-        raise source.error(
-            ("targets", "test"), "this name is kept for the test after each epoch", remedy="give it another name"
         )
     name = str(next(iter(names)))
     changes = tuple(

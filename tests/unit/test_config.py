@@ -412,6 +412,12 @@ BAD = {
     "unknown rule": Bad("rule: past", "rule: pats", "rule: pats", ("learning.rule", "'pats'", '"past"')),
     "unknown dtype": Bad("float64", "float16", "float16", (": dtype: ", "'float16'", "use float64 or float32")),
     "unknown weights": Bad("weights: he", "weights: hee", "hee", ("projections[4].weights", "'hee'", '"he"')),
+    "a target named as tests are": Bad(
+        "  exercise:\n    population: output",
+        "  test:\n    population: output",
+        "  test:",
+        ("targets.test", "scores of tests", "give it another name"),
+    ),
     "no source": Bad(
         "    playlist: exercises\n    columns: [0, 1, 2]\n",
         "",

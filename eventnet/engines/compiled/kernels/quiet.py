@@ -2,7 +2,8 @@
 
 Most samples of a signal that changes slowly are quiet. Nothing comes of one but what the sensor's neurons hold and have
 left, so many in a row are taken in a loop that does nothing else, and what it leaves is to the bit what as many
-instants would have left. Where events are recorded, each has its own and nothing is gained: there it is not used.
+instants would have left, but for the room in rings, which is made when an instant needs it. Where events are recorded,
+each has its own and nothing is gained: there it is not used.
 """
 
 from __future__ import annotations

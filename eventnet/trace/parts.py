@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -37,6 +37,7 @@ from eventnet.trace.events import SCHEMA_VERSION
 from eventnet.trace.files import replacing
 from eventnet.trace.footers import RANGED, Footer, add_footer, footer_of, keep_footers, known_footers, mark_of, noted_ns
 from eventnet.trace.layout import NUMBER, PLACE, ROW_GROUP_ROWS, by_place, has_places, in_order, row_groups_with
+from eventnet.trace.order import Spans, first_overlap, longest_in_order
 from eventnet.trace.places import PartPaths, part_name, part_path
 from eventnet.trace.schema import SCHEMAS, names_of, with_plain_names
 from eventnet.units import NEVER_NS
@@ -55,6 +56,7 @@ _READ_THE_REST = (
 )
 """What can be done with the other files of a table. Whoever compares or goes on with a run needs all."""
 _RESTORE = f"restore it from a copy, or {_READ_THE_REST}"
+_OVERLAPS = "overlaps other files in time, so it is taken to be of another run"
 _LOCAL = LocalFileSystem()
 
 
@@ -398,41 +400,38 @@ def open_parts(directory: Path, name: str, skip_damaged: bool = False, ended: bo
     if tail is not None and tail_part in files:
         tail = None  # left behind when its part appeared
     n_expected = max(tail_part, *(k + 1 for k in files), 0)
-    whole: list[int] = []
-    footers: list[Footer] = []
     known, known_ns = ({}, -1) if skip_damaged else (known_footers(directory), noted_ns(directory))
     unchanged = {
         k
         for k, file in files.items()
         if k in known and file.st_mtime_ns <= known_ns and file.st_size == known[k].mark.n_bytes
     }
-    n_rows, before, until_ns = 0, "", -1
+
+    def path_of(k: int) -> Path:
+        return tail_path if k == n_expected else part_path(directory, name, k)
+
+    found: dict[int, Footer] = {}
     for k in range(n_expected):
-        path = part_path(directory, name, k)
+        path = path_of(k)
         try:
             is_known = k in unchanged
-            footer = known[k] if is_known else _check_part(path, name, known.get(k), read_all=skip_damaged)
-            begins_ns, ends_ns = footer.ranges.get("time_ns", (until_ns, until_ns))
-            _check_order(path, begins_ns, before, until_ns)
+            found[k] = known[k] if is_known else _check_part(path, name, known.get(k), read_all=skip_damaged)
         except InputError as error:
             if not skip_damaged:
                 raise
             damaged[path] = error.problem
-            continue
-        whole.append(k)
-        footers.append(footer)
-        n_rows, before, until_ns = n_rows + footer.n_rows, path.name, ends_ns
+    spans = {k: footer.ranges["time_ns"] for k, footer in found.items() if "time_ns" in footer.ranges}
     if tail is not None and tail.num_rows:
-        try:
-            _check_order(tail_path, pc.min(tail["time_ns"]).as_py(), before, until_ns)
-        except InputError as error:
-            if not skip_damaged:
-                raise
-            damaged[tail_path], tail = error.problem, None
-    n_rows += 0 if tail is None else tail.num_rows
+        spans[n_expected] = tuple(pc.min_max(tail["time_ns"]).as_py().values())
+    for k in _out_of_order(spans, path_of, skip_damaged):
+        damaged[path_of(k)] = _OVERLAPS
+        tail = None if k == n_expected else tail
+        found.pop(k, None)
+    footers = tuple(found.values())
+    n_rows = sum(footer.n_rows for footer in footers) + (0 if tail is None else tail.num_rows)
     if ended and not damaged and len(unchanged) < len(footers):
         keep_footers(directory, footers)
-    return Parts(name, PartPaths(directory, name, whole), tail, n_rows, damaged, tuple(footers))
+    return Parts(name, PartPaths(directory, name, list(found)), tail, n_rows, damaged, footers)
 
 
 def check_part_events(path: Path, provenance: Mapping[str, Any], trace: Parts) -> None:
@@ -512,14 +511,23 @@ def _check_part(path: Path, name: str, known: Footer | None, read_all: bool) -> 
         raise _damage(path, error) from error
 
 
-def _check_order(path: Path, begins_ns: int, before: str, until_ns: int) -> None:
-    """Raise InputError where a file begins before `until_ns`, at which the one `before` it ends."""
-    if begins_ns < until_ns:
+def _out_of_order(spans: Spans, path_of: Callable[[int], Path], skip_damaged: bool) -> list[int]:
+    """The numbers of files that are taken to be of another run, since more others follow each other without them.
+
+    Raises InputError naming two files that overlap, unless what is damaged is to be left out.
+    """
+    overlap = first_overlap(spans)
+    if overlap is None:
+        return []
+    if not skip_damaged:
+        before, after = (path_of(k) for k in overlap)
         raise InputError(
-            f"begins before {before} ends, so one of them is of another run",
-            place=str(path),
+            f"begins before {before.name} ends, so one of them is of another run",
+            place=str(after),
             remedy=f"restore the two from a copy, or {_READ_THE_REST}",
         )
+    kept = set(longest_in_order(spans))
+    return [k for k in spans if k not in kept]
 
 
 def _check_schema(path: Path, name: str, schema: pa.Schema, metadata: dict[bytes, bytes] | None) -> None:

@@ -186,7 +186,7 @@ class Run:
           the last is counted to the last. `target`: whose samples; None: those of the only target that has classes.
 
         Raises InputError where the run has no trace, no such target or no classes, or, for `sensor`, its network
-        cannot be read.
+        cannot be read, or, for `label`, files of outcomes are left out as damaged.
         """
         from eventnet.operations.summing import sums_of
 
@@ -194,10 +194,11 @@ class Run:
 
     def classes(self, target: str | None = None) -> pa.Table:
         """What a target with classes wanted and was told, `target`, `label` and `predicted` of its outcomes; `target`
-        None: of the only one. InputError where there is none.
+        None: of the only one. InputError where there is none, or where files of outcomes are left out as damaged.
         """
         if target is not None:
             _one_of(target, self.target_names, "target")
+        self._check_labels()
         if self.status["state"] == "running" and self.target_names and not self.answered.num_rows:
             raise InputError(
                 "no answer has been written yet: that is done at checkpoints",
@@ -222,6 +223,18 @@ class Run:
                 remedy=f"name one of {', '.join(names)}",
             )
         return self.of_target(self.answered, target or names[0])
+
+    def _check_labels(self) -> None:
+        """Raise InputError where labels are lost: what led to those samples would be taken for that of the next."""
+        from eventnet.operations.summing import BILLS_BY  # as in `bills`
+
+        for file in self.outcome_parts.damaged:
+            *others, last = (by for by in BILLS_BY if by != "label")
+            raise InputError(
+                "is left out as damaged, and labels of samples are lost with it",
+                place=str(file),
+                remedy=f"restore it from a copy, or sum by {', '.join(others)} or {last}",
+            )
 
     def of_target(self, outcomes: pa.Table, name: str) -> pa.Table:
         """Of some rows of `outcomes`, those of one target."""

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from eventnet.errors import InputError
 from eventnet.trace.queries import open_run
 from eventnet.trace.store import RunWriter
 from tests.cli.command import assert_one_error, assert_only_error, eventnet_here
@@ -154,6 +155,30 @@ def test_a_file_of_another_run(name: str, tmp_path: Path) -> None:
     left = eventnet_here("ops", str(run), "--skip-damaged")
     assert left.code == 0
     assert f"left out: {file}" in left.err
+
+
+def events_of(run: Path, *files: str) -> list[int]:
+    """The numbers of all events in these files of a trace."""
+    return [k for file in files for k in sorted(pq.read_table(run / "trace" / file)["event"].to_pylist())]
+
+
+@pytest.mark.parametrize(("n_parts", "number"), [(4, 0), (4, 1), (4, 2), (4, 3), (2, 0), (2, 1)])
+def test_one_foreign_file_does_not_take_the_others_with_it(n_parts: int, number: int, tmp_path: Path) -> None:
+    """One that ends late, of whichever part: all others are in order without it."""
+    run = random_run(tmp_path / "run", n_events=500 * n_parts + 300, part_events=500).path
+    files = [*(f"events-{k:06}.parquet" for k in range(n_parts)), "tail.parquet"]
+    file = run / "trace" / files[number]
+    rows = pq.ParquetFile(file).read()
+    later = rows.set_column(1, "time_ns", pa.array(rows["time_ns"].to_numpy() * 3 + 1_000))
+    pq.write_table(later.replace_schema_metadata(rows.schema.metadata), file)
+    assert_only_error(eventnet_here("ops", str(run)), f"begins before {files[number]} ends", "--skip-damaged")
+    rest = [name for name in files if name != files[number]]
+    found = open_run(run, skip_damaged=True)
+    assert list(found.damaged) == [file]
+    assert found.events(columns="event")["event"].to_pylist() == events_of(run, *rest)
+    told = eventnet_here("ops", str(run), "--skip-damaged")
+    assert told.code == 0
+    assert told.err.strip() == f"left out: {file}: overlaps other files in time, so it is taken to be of another run"
 
 
 def test_networks_that_cannot_be_read_are_taken_from_the_configuration(run: Path, whole: Path, spike: str) -> None:
@@ -308,6 +333,47 @@ def test_labels_are_read_anew_where_outcomes_are_damaged(tmp_path: Path) -> None
         (damaged / "outcomes" / name).unlink()
         told = eventnet_here("why", str(damaged), spike, "--skip-damaged")
         assert (told.code, told.out) == (0, eventnet_here("why", str(whole), spike).out), told.err
+
+
+@pytest.mark.parametrize("name", ["outcomes-000001.parquet", "tail.parquet", "."])
+@pytest.mark.parametrize("state", ["complete", "running"])
+def test_costs_are_not_summed_by_labels_that_are_lost(name: str, state: str, tmp_path: Path) -> None:
+    """What led to a lost sample would be counted to the class of the next. The error says what else can be asked."""
+    run = tmp_path / "run"
+    with patch("eventnet.trace.store.PART_OUTCOMES", 5):
+        assert eventnet_here("run", str(write_failing(tmp_path, "0")), "--out", str(run)).code == 0
+    shutil.rmtree(run / "accounts", ignore_errors=True)
+    edit(run / "status.json", state=state)
+    lost = run / "outcomes" / name
+    if lost.is_dir():
+        shutil.rmtree(lost)
+        lost = run / "outcomes" / "tail.parquet"
+    else:
+        lost.write_bytes(lost.read_bytes()[:-9])
+    told = eventnet_here("ops", str(run), "--by", "label", "--skip-damaged")
+    error = told.err.partition("error: ")[2]
+    assert (told.code, told.out) == (2, "")
+    assert str(lost) in error
+    assert "labels of samples are lost with it" in error
+    _, found, others = error.partition("sum by ")
+    assert found, told.err
+    named = others.replace(" or ", ", ").split(", ")
+    assert len(named) == 7
+    for by in named:
+        assert eventnet_here("ops", str(run), "--by", by.strip(), "--skip-damaged").code == 0, by
+    with pytest.raises(InputError, match="labels of samples are lost"):
+        open_run(run, skip_damaged=True).sums("label")
+
+
+def test_costs_are_summed_by_label_where_the_trace_alone_is_damaged(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with patch.dict(RunWriter.create.__func__.__kwdefaults__, part_events=50):  # type: ignore[attr-defined]
+        assert eventnet_here("run", str(write_failing(tmp_path, "0")), "--out", str(run)).code == 0
+    (run / "trace" / "events-000001.parquet").unlink()
+    told = eventnet_here("ops", str(run), "--by", "label", "--skip-damaged", "--format", "json")
+    assert told.code == 0, told.err
+    found = open_run(run, skip_damaged=True)
+    assert sum(row["events"] for row in json.loads(told.out)) == found.n_events > 0
 
 
 def test_a_run_that_failed_at_once_is_begun_anew(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from eventnet.network import Network, Projection, derive
 from eventnet.sensors.build import PlaylistTarget, SampledSensor
 from eventnet.sensors.spec import SensorSpec, SensorTarget, TableLabels, TableSource
 from eventnet.sensors.streams import ConfiguredStream, ConfiguredStreams
-from eventnet.units import NS_PER, format_ns
+from eventnet.units import NS_PER, exact_ns, format_ns
 
 YEAR_NS = 365 * 24 * NS_PER["h"]
 """A file whose first sample comes later than this counts its times from another day than that of the run."""
@@ -129,16 +129,18 @@ def _odd_step(config: Config, streams: ConfiguredStreams, name: str) -> str | No
 
 
 def _late_first(config: Config, spans: Mapping[str, Span], name: str) -> str | None:
-    first_ns = spans[name].first_ns if name in spans else None
-    if first_ns is None or not isinstance(source_of(config, name), TableSource | TableLabels):
+    first_ns, source = spans[name].first_ns if name in spans else None, source_of(config, name)
+    if first_ns is None or not isinstance(source, TableSource | TableLabels):
         return None
     beyond = _beyond(config, spans, name, first_ns)
     if beyond is None:
         return None
-    return (
-        f"gives nothing before {readable(first_ns)}, {beyond}: check time_unit, and give an origin, the time in "
-        "the file that is 0 of the run (origin: first at the top level is the first row of all files)"
-    )
+    of_run = "the time in the file that is 0 of the run"
+    if source.origin_ns:
+        advice = f"give another origin than {exact_ns(source.origin_ns)}, {of_run}"
+    else:
+        advice = f"give an origin, {of_run} (origin: first at the top level is the first row of all files)"
+    return f"gives nothing before {readable(first_ns)}, {beyond}: check time_unit, and {advice}"
 
 
 def _beyond(config: Config, spans: Mapping[str, Span], name: str, first_ns: int) -> str | None:

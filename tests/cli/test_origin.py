@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from shutil import rmtree
 
@@ -11,7 +12,8 @@ import pytest
 from eventnet.config import dump, load_config
 from eventnet.opening import with_origin_found
 from eventnet.trace.queries import open_run
-from tests.cli.command import eventnet_here
+from tests.cli.command import eventnet_here, parts_of
+from tests.cli.test_interrupts import heard, short_slices, stopping_at  # noqa: F401
 
 CONFIG = """
 seed: 1
@@ -111,7 +113,7 @@ def test_a_run_notes_which_time_first_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keys", [ORIGINS["first"], ORIGINS["each"]], ids=["first", "each"])
-def test_it_goes_on_and_is_explained(keys: dict[str, str], tmp_path: Path) -> None:
+def test_it_is_explained(keys: dict[str, str], tmp_path: Path) -> None:
     """What its targets wanted are values, so `why` reads the files anew, with the same origin."""
     whole = run(write(tmp_path / "whole", CALENDAR_S, **keys))
     spike = open_run(whole).events("guess", kind="backward")["event"].to_pylist()[-1]
@@ -119,6 +121,23 @@ def test_it_goes_on_and_is_explained(keys: dict[str, str], tmp_path: Path) -> No
     assert told.code == 0, told.err
     plain = eventnet_here("why", str(run(write(tmp_path / "plain", 0))), str(spike))
     assert told.out == plain.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
+@pytest.mark.usefixtures("short_slices")
+@pytest.mark.parametrize("keys", [ORIGINS["first"], ORIGINS["each"]], ids=["first", "each"])
+def test_it_is_resumed_to_the_same_bytes(keys: dict[str, str], tmp_path: Path) -> None:
+    """The files are opened anew, and what was read of them is passed over by the same clock."""
+    whole = run(write(tmp_path / "whole", CALENDAR_S, **keys))
+    path, folder = write(tmp_path / "stopped", CALENDAR_S, **keys), tmp_path / "stopped" / "run"
+    with stopping_at(0.1, 0.3):
+        codes = [eventnet_here("run", str(path), "--out", str(folder)).code]
+        assert 0 < open_run(folder).status["time_ns"] < 10**7 * N_ROWS
+        while codes[-1] == 130:
+            codes.append(eventnet_here("run", "--resume", str(folder)).code)
+    assert codes == [130, 130, 0]
+    assert {"trace/tail.parquet", "outcomes/tail.parquet"} <= set(parts_of(whole))
+    assert parts_of(folder) == parts_of(whole)
 
 
 def test_validate_says_since_when_times_count(tmp_path: Path) -> None:
@@ -137,6 +156,23 @@ def test_the_advice_of_the_warning_works(tmp_path: Path) -> None:
     assert "origin: first at the top level" in said
     followed = eventnet_here("validate", str(write(tmp_path, CALENDAR_S, origin="origin: first"))).out
     assert "\nwarning" not in followed
+
+
+@pytest.mark.parametrize("key", ["", "skin"])
+def test_where_an_origin_is_given_the_warning_advises_another(key: str, tmp_path: Path) -> None:
+    """To give one at the top level would change nothing for a file that has its own."""
+
+    def told_of(origin_s: int) -> str:
+        line = f"origin: {origin_s} s"
+        keys = {"skin": f"{line}, ", "origin": "origin: first"} if key else {"origin": line}
+        return " ".join(eventnet_here("validate", str(write(tmp_path, CALENDAR_S, **keys))).out.split())
+
+    told = told_of(CALENDAR_S // 10)
+    assert "warning sensor skin gives nothing before 48.52 years" in told
+    assert "give another origin than 170000000 s, the time in the file that is 0 of the run" in told
+    assert "give an origin" not in told
+    assert "origin: first at" not in told
+    assert "gives nothing before" not in told_of(CALENDAR_S)
 
 
 def test_samples_before_the_origin_are_refused_unless_they_are_cut_off(tmp_path: Path) -> None:

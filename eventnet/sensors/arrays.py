@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventnet.errors import InputError
+from eventnet.errors import InputError, Written
 from eventnet.sensors.samples import CHUNK_ROWS, NO_TIME, RawRows, usual_step_ns
 from eventnet.units import NEVER_NS
 
@@ -23,6 +23,9 @@ TIMES_AS_NUMBERS = "write times as numbers: such as the seconds since 1970, and 
 
 AS_NUMBERS = "write it as numbers (classes are numbers from 0), or name another"
 """What would do in place of text, and of whatever else is no number."""
+
+_SLACK_NS = 2**12
+"""By more than this no time differs from its float64 in ns, within 292 years."""
 
 _SAVE = "save times and values by name: np.savez('log.npz', t=times, a=values)"
 _EXPORT = "save its table as .csv, .parquet or .npz"
@@ -127,13 +130,19 @@ def as_floats(numbers: NDArray[Any], place: str, field: str) -> NDArray[np.float
 
 
 def to_ns(
-    times: NDArray[Any], unit_ns: int, place: str, field: str, first_row: int | None = None, origin_ns: int = 0
+    times: NDArray[Any],
+    unit_ns: int,
+    place: str,
+    field: str,
+    first_row: int | None = None,
+    origin_ns: int = 0,
+    cells: Any = None,
 ) -> NDArray[np.int64]:
     """Times in units of `unit_ns` nanoseconds as int64 [n] since `origin_ns`, rounded; `NO_TIME` where a float is not
     finite.
 
     Integers convert exactly. Raises InputError where they are not numbers or do not fit, which names the row where
-    the number of the first is given.
+    the number of the first is given, and quotes it from `cells`, Arrow's text [n], where that is what the file has.
     """
     longest_ns = NEVER_NS - abs(origin_ns)
     if times.dtype.kind in "iu":
@@ -143,10 +152,10 @@ def to_ns(
     else:
         numbers = as_floats(times, place, field)
         finite = np.isfinite(numbers)
+        numbers = np.where(finite, numbers, 0.0)
         with np.errstate(over="ignore"):  # to infinity, which does not fit
-            rounded = np.rint(np.where(finite, numbers, 0.0) * unit_ns)
-        fits = bool(np.all(np.abs(rounded) < float(longest_ns)))
-        scaled = np.where(finite, rounded if fits else 0.0, 0.0).astype(np.int64)
+            fits = bool(np.all(np.abs(numbers * unit_ns) < float(longest_ns - _SLACK_NS)))
+        scaled = _floats_to_ns(numbers if fits else np.zeros_like(numbers), unit_ns)
         scaled[~finite] = NO_TIME
     if not fits:
         sizes = np.abs(times.astype(np.float64))
@@ -155,10 +164,26 @@ def to_ns(
             "a time does not fit into 64-bit nanoseconds (292 years)",
             place=place,
             field=field if first_row is None else f"row {first_row + row}, {field}",
-            value=times[row].item(),
+            value=times[row].item() if cells is None else Written(cells[row].as_py().strip()),
             remedy="check time_unit",
         )
     return np.where(scaled == NO_TIME, NO_TIME, scaled - origin_ns) if origin_ns else scaled
+
+
+def origin_as_float(origin_ns: int, unit_ns: int) -> int:
+    """The origin, in ns, as a file has it that holds times as float64 in units of `unit_ns`: rounded as they are, so
+    that a row of the same time is at 0.
+    """
+    return int(_floats_to_ns(np.array([origin_ns / unit_ns]), unit_ns)[0])
+
+
+def _floats_to_ns(numbers: NDArray[np.float64], unit_ns: int) -> NDArray[np.int64]:
+    """What float64 holds, rounded to ns; all must fit. Multiplied as a whole it would be rounded once before, by more
+    than there is from one float to the next.
+    """
+    # a last whole unit may be out of 64 bits, to which what is added leads back
+    whole = np.rint(numbers)
+    return whole.astype(np.int64) * unit_ns + np.rint((numbers - whole) * unit_ns).astype(np.int64)
 
 
 def check_is_file(file: Path) -> None:

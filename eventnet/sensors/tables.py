@@ -2,7 +2,7 @@
 memory.
 
 A row's number in messages counts rows of data from 1. A .csv has a line of column names first; its cells are
-read as text and converted here, so that whole-number times keep all their digits and a bad cell can be named.
+read as text and converted here, so that times keep all their digits and a bad cell can be named.
 A .csv that was cut short inside its last number cannot be told from a whole one; an .npz or .parquet can.
 
 Whether labels are classes or values is decided by `why_values`, and nowhere else.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from eventnet.sensors.arrays import (
     check_is_file,
     columns_of,
     load_arrays,
+    origin_as_float,
     other_form,
     to_ns,
     unreadable,
@@ -52,10 +54,11 @@ _OTHER_FORMS = {
 }
 """What would do in place of files that one may well have."""
 
-MOST_TOLD_NS = 2**51
-"""Up to here, 26 days, float64 has seconds to the nanosecond, however they were rounded on the way."""
-_DECIMALS_TO_NS = {1: 0, 10**3: 3, 10**6: 6, 10**9: 9}
-"""How many digits after the point there are to a nanosecond, by the unit in ns."""
+_DECIMALS = (
+    (pa.decimal128(27, 9), pa.decimal128(10, 0)),  # the fast one, which nearly all files fit
+    (pa.decimal256(50, 30), pa.decimal256(13, 0)),
+)
+"""Types of a time and of a unit in ns whose product holds all digits."""
 
 _WHOLE = "^[-+]?[0-9]+$"
 
@@ -127,10 +130,14 @@ class ColumnRows:
 
     def _times(self, batch: Any, first_row: int) -> NDArray[np.int64]:
         numbers, empty = self._numbers(batch, self.time, first_row)
-        exact = _exact_ns(batch.column(self.time), numbers, self.unit_ns)
-        unit_ns = self.unit_ns if exact is None else 1
-        place, field = self.place, f"column {self.time!r}"
-        times = to_ns(numbers if exact is None else exact, unit_ns, place, field, first_row, self.origin_ns)
+        column = batch.column(self.time)
+        cells = column if pa.types.is_string(column.type) else None
+        field = f"column {self.time!r}"
+        times = to_ns(numbers, self.unit_ns, self.place, field, first_row, self.origin_ns, cells)
+        if cells is not None and numbers.dtype.kind == "f":
+            doubtful = _is_doubtful(numbers, self.unit_ns)
+            if doubtful.any():
+                times[doubtful] = _exact_ns(cells.filter(pa.array(doubtful)), self.unit_ns) - self.origin_ns
         times[empty | ~np.isfinite(numbers)] = NO_TIME
         return times
 
@@ -253,8 +260,10 @@ def _open_npz(spec: TableSource | TableLabels, partial: bool) -> Table:
         _check_shape(spec, name, array, arrays[spec.time])
     if len(arrays[spec.time]) == 0:
         raise _empty(spec.file)
-    origin_ns = spec.origin_ns or 0
-    times = to_ns(arrays[spec.time], NS_PER[spec.time_unit], place, spec.time, origin_ns=origin_ns)
+    origin_ns, unit_ns = spec.origin_ns or 0, NS_PER[spec.time_unit]
+    if arrays[spec.time].dtype.kind == "f":
+        origin_ns = origin_as_float(origin_ns, unit_ns)
+    times = to_ns(arrays[spec.time], unit_ns, place, spec.time, origin_ns=origin_ns)
     if spec.values is None:
         chosen = [arrays[name] for name in named]
     else:
@@ -327,9 +336,11 @@ def _open_columns(spec: TableSource | TableLabels, partial: bool) -> Table:
     first = next(_batches(spec.file, (spec.time,)), None)
     if first is None:
         raise _empty(spec.file)
-    rows = ColumnRows(spec.file, spec.time, NS_PER[spec.time_unit], columns, partial, spec.origin_ns or 0)
-    rows = rows.knowing(first)
+    origin_ns, unit_ns = spec.origin_ns or 0, NS_PER[spec.time_unit]
     is_text = spec.file.suffix.lower() == ".csv"
+    if not is_text and not pa.types.is_integer(kinds[names.index(spec.time)]):
+        origin_ns = origin_as_float(origin_ns, unit_ns)
+    rows = ColumnRows(spec.file, spec.time, unit_ns, columns, partial, origin_ns).knowing(first)
     return Table(rows, None if is_text else tuple(str(kinds[names.index(column)]) for column in columns))
 
 
@@ -407,26 +418,30 @@ def _batches(file: Path, names: tuple[str, ...]) -> Iterator[Any]:
         raise _unreadable(file, error) from error
 
 
-def _exact_ns(column: Any, numbers: NDArray[Any], unit_ns: int) -> NDArray[np.int64] | None:
-    """Times that a .csv writes with a point, in ns with all their digits, int64 [n] (0 where there is none). None where
-    `numbers`, which are the same in float64, are close enough, and where Arrow cannot tell more.
-
-    Seconds since 1970 are told to a quarter of a microsecond only by float64, by which a sample would miss its tick.
+def _is_doubtful(numbers: NDArray[np.float64], unit_ns: int) -> NDArray[np.bool_]:
+    """Which times, float64 [n] in units of `unit_ns`, may be rounded to another ns than what they were written as: bool
+    [n]. So are all above 26 days. Seconds since 1970 are told to a quarter of a microsecond only by float64, by which a
+    sample would miss its tick.
     """
-    finite = np.isfinite(numbers)
-    longest = np.abs(numbers[finite]).max(initial=0)
-    if numbers.dtype.kind != "f" or not pa.types.is_string(column.type) or longest < MOST_TOLD_NS / unit_ns:
-        return None
-    if unit_ns not in _DECIMALS_TO_NS:
-        return None
-    texts = pc.if_else(pa.array(finite), pc.utf8_trim_whitespace(column), None)
-    try:
-        decimals = texts.cast(pa.decimal128(27, _DECIMALS_TO_NS[unit_ns]))
-        times_ns = pc.multiply(decimals, pa.scalar(unit_ns, pa.decimal128(10, 0))).cast(pa.int64())
-    except pa.ArrowInvalid:  # digits below a nanosecond, or far too many before the point
-        return None
-    exact: NDArray[np.int64] = times_ns.fill_null(0).to_numpy(zero_copy_only=False)
-    return exact
+    times_ns = np.where(np.isfinite(numbers), np.abs(numbers), 0.0) * unit_ns
+    # rounded twice by 2**-53 of it at most, when the text was read and when it was multiplied
+    doubtful: NDArray[np.bool_] = np.abs(times_ns - np.rint(times_ns)) + times_ns * 2.0**-52 >= 0.5
+    return doubtful
+
+
+def _exact_ns(texts: Any, unit_ns: int) -> NDArray[np.int64]:
+    """Times in text, numbers that fit, in ns with all their digits, rounded in the end only: int64 [n]."""
+    texts = pc.utf8_trim_whitespace(texts)
+    for decimal, of_unit in _DECIMALS:
+        try:
+            times_ns = pc.multiply(texts.cast(decimal), pa.scalar(unit_ns, of_unit))
+        except pa.ArrowInvalid:  # digits that it has no room for
+            continue
+        rounded: NDArray[np.int64] = (
+            pc.round(times_ns, 0, "half_to_even").cast(pa.int64()).to_numpy(zero_copy_only=False)
+        )
+        return rounded
+    return np.array([round(Fraction(text) * unit_ns) for text in texts.to_pylist()], np.int64)
 
 
 def _parse(texts: Any, place: str, name: str, first_row: int) -> Any:

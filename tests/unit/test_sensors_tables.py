@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from eventnet.sensors.spec import (
     TableSource,
     TargetSpec,
 )
+from eventnet.units import NS_PER
 from tests.sensor_oracles import full, samples_of, targets_of
 
 FORMS = (".npz", ".csv", ".parquet")
@@ -371,10 +373,73 @@ def test_seconds_since_1970_that_are_text_keep_all_their_digits(tmp_path):
     found = [time_ns for time_ns, *_ in samples_of(stream.blocks())]
     assert found == [0, 10_000_000, 20_000_000, 123_456_789, 1_500_000_000]
     assert stream.duration_ns == 1_500_000_001
-    # what has digits below a nanosecond is as close as float64 tells
-    path = write(tmp_path / "log.csv", {"t": ["1700000000.0000000001", "1700000000.01"], "a": [1, 2]})
-    times_ns = [t for t, *_ in samples_of(sensor(path, columns=("a",), origin_ns=1700000000 * 10**9).blocks())]
-    assert times_ns == pytest.approx([0, 10_000_000], abs=128)
+
+
+@pytest.mark.parametrize("n_decimals", [0, 4, 9, 13, 20, 40])
+@pytest.mark.parametrize("unit", ["ns", "us", "ms", "s", "min", "h"])
+@pytest.mark.parametrize("begins", [0, 1_000_000 * 10**9, 1_700_000_000 * 10**9])
+def test_times_that_are_text_are_exact_in_every_unit_and_to_every_digit(tmp_path, begins, unit, n_decimals):
+    """Each is what its own text says, rounded to the nanosecond, whatever the rows beside it look like."""
+    times = [Fraction(begins + 10**7 * k + 3 * (k % 2), NS_PER[unit]) for k in range(50)]
+    cells = [decimal_text(time, n_decimals) for time in times]
+    cells[7] += "e0"
+    cells[11] = decimal_text(times[11], 33)
+    expected = [round(Fraction(cell) * NS_PER[unit]) - begins for cell in cells]
+    path = write(tmp_path / "log.csv", {"t": cells, "a": range(50)})
+    policies = Policies(late=Policy.DROP, duplicate=Policy.DROP)
+    stream = sensor(path, policies, columns=("a",), time_unit=unit, origin_ns=begins, partial=True)
+    found = [int(time_ns) for rows in stream._source.rows() for time_ns in rows.times_ns]
+    assert found == expected
+    if n_decimals >= 20:
+        assert found == [10**7 * k + 3 * (k % 2) for k in range(50)]
+
+
+def decimal_text(number, n_decimals):
+    """A number that is not below 0, with so many digits after the point."""
+    whole, digits = divmod(round(number * 10**n_decimals), 10**n_decimals)
+    return f"{whole}.{digits:0{n_decimals}d}" if n_decimals else str(whole)
+
+
+def test_halves_of_a_nanosecond_are_rounded_as_durations_are(tmp_path):
+    for origin_ns in (0, 1_700_000_000 * 10**9):
+        cells = [f"{origin_ns // 10**9}.{tail}" for tail in ("0000000005", "0000000015", "00000000249999999999999")]
+        path = write(tmp_path / "log.csv", {"t": cells, "a": [1, 2, 3]})
+        rows = next(sensor(path, columns=("a",), origin_ns=origin_ns)._source.rows())
+        assert rows.times_ns.tolist() == [0, 2, 2]
+
+
+@pytest.mark.parametrize("form", [".npz", ".parquet"])
+@pytest.mark.parametrize("unit", ["s", "min", "h"])
+@pytest.mark.parametrize("start_ns", [None, 0])
+def test_a_float_that_is_the_origin_is_at_zero(tmp_path, form, unit, start_ns):
+    """Float64 has a calendar's seconds to 238 ns only, so the origin is taken as coarse as the file's times are."""
+    for ms in range(1, 1000, 37):
+        origin_ns = 1_700_000_000 * 10**9 + ms * 10**6
+        times = [(origin_ns + 10**7 * k) / NS_PER[unit] for k in range(30)]
+        path = write(tmp_path / f"log{form}", {"t": times, "a": list(range(30))})
+        for origin in (origin_ns, None):  # None: that of the first row
+            source = TableSource(path, "t", time_unit=unit, columns=("a",), origin_ns=origin)
+            stream = build_sensor(SensorSpec("probe", source, Sampling(start_ns=start_ns)), 0)
+            found = [time_ns for time_ns, *_ in samples_of(stream.blocks())]
+            assert found[0] == 0
+            assert np.diff(found) == pytest.approx(np.full(29, 10**7), abs=1000)
+            assert len(found) == 30
+
+
+@pytest.mark.parametrize("form", [".npz", ".parquet"])
+def test_a_float_is_rounded_to_the_nanosecond_only(tmp_path, form):
+    times = [1_700_000_000.01, 1_700_000_000.0100002]
+    path = write(tmp_path / f"log{form}", {"t": times, "a": [1.0, 2.0]})
+    found = [time_ns for time_ns, *_ in samples_of(sensor(path, columns=("a",)).blocks())]
+    assert found == [round(Fraction(time) * 10**9) for time in times]
+
+
+@pytest.mark.parametrize("cell", ["8000000099.5", "8000000099.50000000000000000001", "1e300"])
+def test_a_time_that_does_not_fit_is_quoted_as_it_stands_in_the_file(tmp_path, cell):
+    path = write(tmp_path / "log.csv", {"t": ["8000000000.5", f" {cell}"], "a": [1, 2]})
+    error = refusal(lambda: sensor(path, columns=("a",), origin_ns=17 * 10**17))
+    assert error.field == "row 2, column 't'"
+    assert f"(got {cell}); check time_unit" in str(error)
 
 
 @pytest.mark.parametrize("form", FORMS)

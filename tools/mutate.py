@@ -40,6 +40,7 @@ FOOTERS = "tests/unit/test_footers.py"
 ACCOUNTS = "tests/operations"
 DAMAGED = "tests/cli/test_damaged_runs.py"
 BESIDE = "tests/why/test_beside.py"
+QUIET = "tests/engines/test_quiet.py"
 COMPILED = "tests/engines/test_compiled.py"
 DUE = "tests/unit/test_stability.py tests/engines/test_time_stepped.py"
 
@@ -200,7 +201,9 @@ MUTATIONS = (
     Mutation("eventnet/why/replay.py", "if not has_room and not asked:", "if False:", "tests/unit/test_why_replay.py"),
     Mutation("eventnet/why/replay.py", "self._engine.begin_streams()", "pass", "tests/unit/test_why_replay.py"),
     Mutation("eventnet/opening.py", "min(firsts_ns)", "max(firsts_ns)", "tests/cli/test_origin.py"),
-    Mutation("eventnet/sensors/tables.py", "longest < MOST", "0 < MOST", "tests/unit/test_sensors_tables.py"),
+    Mutation("eventnet/sensors/tables.py", "2.0**-52 >= 0.5", "2.0**-52 >= 1.5", "tests/unit/test_sensors_tables.py"),
+    Mutation("eventnet/trace/order.py", "<= begins_ns[k]", ">= begins_ns[k]", "tests/unit/test_order.py"),
+    Mutation("eventnet/operations/charges.py", "known[3] == first_ns", "False", "tests/operations/test_accounts.py"),
     Mutation("eventnet/trace/parts.py", "if number != k)", "if False)", DAMAGED),
     Mutation("eventnet/why/log.py", " and not self._trace.damaged", "", DAMAGED),
     Mutation("eventnet/why/targets.py", " and not run.outcome_parts.damaged", "", DAMAGED),
@@ -220,6 +223,15 @@ MUTATIONS = (
         "eventnet/engines/compiled/kernels/deciding.py",
         "    else:\n        tell_times(sim, side)\n",
         "    else:\n",
+        COMPILED,
+    ),
+    Mutation("eventnet/engines/compiled/kernels/quiet.py", "held[j] = x_last[j]", "pass", QUIET),
+    Mutation("eventnet/engines/compiled/kernels/quiet.py", "sample[layout.CHANNEL] < 0 and", "", QUIET),
+    Mutation("eventnet/engines/compiled/kernels/instants.py", "max(next_ns, sample_ns)", "next_ns", QUIET),
+    Mutation(
+        "eventnet/engines/compiled/kernels/waking.py",
+        "[layout.STALE] = layout.LOOKED",
+        "[layout.STALE] = layout.NO_ONE",
         COMPILED,
     ),
 )

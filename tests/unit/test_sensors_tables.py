@@ -408,6 +408,12 @@ def test_halves_of_a_nanosecond_are_rounded_as_durations_are(tmp_path):
         assert rows.times_ns.tolist() == [0, 2, 2]
 
 
+def test_what_lies_below_a_half_by_less_than_float64_tells_is_rounded_down(tmp_path):
+    path = write(tmp_path / "log.csv", {"t": ["0.5", "1.0000000034999999999999"], "a": [1, 2]})
+    rows = next(sensor(path, columns=("a",))._source.rows())
+    assert rows.times_ns.tolist() == [500_000_000, 1_000_000_003]
+
+
 @pytest.mark.parametrize("form", [".npz", ".parquet"])
 @pytest.mark.parametrize("unit", ["s", "min", "h"])
 @pytest.mark.parametrize("start_ns", [None, 0])

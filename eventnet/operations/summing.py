@@ -90,8 +90,12 @@ def samples_of(run: Run, target: str | None = None) -> int:
 
     Raises InputError as `Run.sums` does.
     """
+    return _samples(run, accounted_of(run).sums(), target)
+
+
+def _samples(run: Run, stretches: Sequence[StretchSums], target: str | None) -> int:
     owners = {each["population"] for each in run.provenance["targets"] if target in (None, each["name"])}
-    places = _places(accounted_of(run).sums())
+    places = _places(stretches)
     is_theirs = np.isin(places[:, 1], [run.populations.index(owner) for owner in owners])
     return int(places[(places[:, 0] == Kind.LOSS) & is_theirs, 2].sum())
 
@@ -134,11 +138,6 @@ def _sums_by_label(run: Run, accounted: Accounted, target: str | None) -> dict[A
     name = str(outcomes["target"][0].as_py())
     number = run.target_names.index(name)
     labels = outcomes["label"].to_numpy()
-    is_cut_off = run.status.get("state") == "running" and samples_of(run, name) > len(labels)
-    labels_and_rest = np.append(labels, -1 if is_cut_off else labels[-1])
-
-    def label_of(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.asarray(labels_and_rest[np.minimum(numbers, len(labels))])
 
     def came(times_ns: list[int]) -> NDArray[np.int64]:
         """How many samples came before these times."""
@@ -155,6 +154,12 @@ def _sums_by_label(run: Run, accounted: Accounted, target: str | None) -> dict[A
         return good
 
     stretches = accounted.sums(can_tell)
+    is_cut_off = run.status.get("state") == "running" and _samples(run, stretches, name) > len(labels)
+    labels_and_rest = np.append(labels, -1 if is_cut_off else labels[-1])
+
+    def label_of(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(labels_and_rest[np.minimum(numbers, len(labels))])
+
     before_ends = came([each.last_ns for each in stretches])
     at_once = before_ends == came([each.first_ns for each in stretches])
     whole, parted = ([*compress(stretches, chosen)] for chosen in (at_once, ~at_once))

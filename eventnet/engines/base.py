@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -69,6 +69,35 @@ class TargetBlock:
     values: NDArray[np.int64] | NDArray[np.float64]
     groups: NDArray[np.int64]
     learn: NDArray[np.bool_]
+
+
+class Sent(NamedTuple):
+    """What one direction of a population sent in a stretch of time, in order.
+
+    `times_ns` int64 [n]: when it sent any spikes, and `ends` int64 [n] with how many of them each of these times ends;
+    `neurons` int32 and `s` float64 [spikes]. `scales_ns` int64 [m]: when its k_beta adapted, and `scales` float64 [m]
+    to what.
+    """
+
+    times_ns: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    neurons: NDArray[np.int32]
+    s: NDArray[np.float64]
+    scales_ns: NDArray[np.int64]
+    scales: NDArray[np.float64]
+
+    def since(self, time_ns: int) -> Sent:
+        """What of it was at a time or after it."""
+        first, first_scale = (int(np.searchsorted(times, time_ns)) for times in (self.times_ns, self.scales_ns))
+        n_before = int(self.ends[first - 1]) if first else 0
+        return Sent(
+            self.times_ns[first:],
+            self.ends[first:] - n_before,
+            self.neurons[n_before:],
+            self.s[n_before:],
+            self.scales_ns[first_scale:],
+            self.scales[first_scale:],
+        )
 
 
 class SensorStream(Protocol):

@@ -8,11 +8,14 @@ scale).
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 
 from eventnet.network.description import Floats, Initial
 from eventnet.network.graph import Graph
+
+DRAWN_AT_ONCE = 2**14
 
 
 def initial_weights(graph: Graph) -> list[Floats]:
@@ -48,8 +51,18 @@ def _weights_of(graph: Graph, index: int) -> Floats:
     fan_in = sum(graph.size_of_source(k) for k in graph.incoming[graph.target_population_of(index)])
     fan = fan_in + n_target if projection.weights is Initial.XAVIER else fan_in
     scale = projection.gain * np.sqrt(2.0 / fan)
-    draws = _generator(graph.network.seed, projection.name).standard_normal((n_source, n_target))
-    weights: Floats = (scale * draws).astype(dtype)
+    return _drawn(_generator(graph.network.seed, projection.name), scale, (n_source, n_target), dtype)
+
+
+def _drawn(generator: np.random.Generator, scale: float, shape: tuple[int, int], dtype: np.dtype[Any]) -> Floats:
+    """Normal numbers, drawn some at a time, since float64 of all of a large matrix take longer to have than to draw."""
+    weights: Floats = np.empty(shape, dtype)
+    flat, some = weights.reshape(-1), np.empty(DRAWN_AT_ONCE)
+    for first in range(0, flat.size, DRAWN_AT_ONCE):
+        draws = some[: flat.size - first]
+        generator.standard_normal(out=draws)
+        draws *= scale
+        flat[first : first + draws.size] = draws
     return weights
 
 

@@ -13,6 +13,8 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection
 from io import BytesIO
+from math import prod
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +29,9 @@ REPLAY_FOLDER = "replay"
 """In the directory of a run: states as of times on its way, from which a look at it may begin."""
 LARGE_BYTES = 2**16
 _TREE = "tree"
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+"""What comes before each entry of an archive; its last numbers are the lengths of a name and of more that follow it."""
+_LONGEST_HEADER = 2**16
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -79,14 +84,23 @@ def _write_small(file: IO[bytes], arrays: dict[str, NDArray[Any]]) -> None:
                 np.lib.format.write_array(opened, array, allow_pickle=False)
 
 
-def load_state(path: Path, only: Collection[str] | None = None) -> State:
+def load_state(path: Path, only: Collection[str] | None = None, mapped: Collection[str] = ()) -> State:
     """Load what `save_state` saved; `only`: of its arrays just those that dicts have under these keys, None for others.
-    Raises InputError naming the file where it is missing, foreign or damaged.
+
+    `mapped`: arrays under these keys are not copied but stay in the file, as far as it holds them as they are; they
+    cannot be written to. Raises InputError naming the file where it is missing, foreign or damaged.
     """
     try:
         with path.open("rb") as opened, zipfile.ZipFile(opened) as archive:
+
+            def read(name: str, key: str) -> NDArray[Any] | None:
+                if only is not None and key not in only:
+                    return None
+                found = _map(opened, archive, name) if key in mapped else None
+                return _read(archive, name) if found is None else found
+
             tree = json.loads(_read(archive, _TREE).tobytes())
-            state = _unpack(tree, lambda name, key: _read(archive, name) if only is None or key in only else None)
+            state = _unpack(tree, read)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", place=str(path)) from error
     except _DAMAGE as error:
@@ -104,6 +118,23 @@ def _read(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     """One array. All of its entry is read first, which checks its sum, so that no damaged header is interpreted."""
     array: NDArray[Any] = np.lib.format.read_array(BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
     return array
+
+
+def _map(file: IO[bytes], archive: zipfile.ZipFile, name: str) -> NDArray[Any] | None:
+    """The same where it lies in its file, None where it is packed; its sum is checked too."""
+    entry = archive.getinfo(f"{name}.npy")
+    if entry.compress_type != zipfile.ZIP_STORED:
+        return None
+    file.seek(entry.header_offset)
+    header = file.read(_LOCAL_HEADER.size)
+    start = entry.header_offset + len(header) + sum(_LOCAL_HEADER.unpack(header)[-2:])
+    whole = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))[start : start + entry.file_size]
+    if zlib.crc32(whole) != entry.CRC:
+        raise zipfile.BadZipFile(f"bad sum of {entry.filename}")
+    opened = BytesIO(whole[:_LONGEST_HEADER])
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, _, dtype = read_header[np.lib.format.read_magic(opened)](opened)
+    return np.frombuffer(whole, dtype, prod(shape), opened.tell()).reshape(shape)
 
 
 def _pack(node: Any, arrays: dict[str, NDArray[Any]], place: str) -> Any:

@@ -16,7 +16,7 @@ from eventnet.engines.actor.loss import loss_of
 from eventnet.engines.actor.neuron import Array, Axon, Indices, Neurons, slope
 from eventnet.engines.actor.self_wake import error_drive, forward_drive
 from eventnet.engines.actor.synapse import weighted_rows
-from eventnet.network import Graph, Wake
+from eventnet.network import Graph, Nonlinearity, Wake
 from eventnet.trace.events import Kind
 from eventnet.why.arrivals import deliveries
 from eventnet.why.events import Events
@@ -26,10 +26,11 @@ from eventnet.why.past import Past
 
 @dataclass(frozen=True)
 class Decision:
-    """A population that is about to encode.
+    """A population that is about to encode, as far as it was asked for some of its neurons.
 
     `signal` [n] is what it encodes: activations, or errors if `backward`. `z` [n] is what its somas hold, `slope` [n]
-    h'(z). `wanted` is what its target wants of it, if it is an output that encodes its error: a class or values [n].
+    h'(z); of neurons that were not asked for, they mean nothing. `wanted` is what its target wants of it, if it is an
+    output that encodes its error: a class or values [n].
     """
 
     moment: Moment
@@ -52,17 +53,19 @@ class Decision:
         return self.moment.graph
 
 
-def decide(past: Past, time_ns: int, population: int, backward: bool, neuron: int, end_event: int) -> Decision:
-    """Bring a population to its decision at `time_ns`, given all events of that instant before `end_event`.
+def decide(past: Past, time_ns: int, population: int, backward: bool, who: Indices, end_event: int) -> Decision:
+    """Bring neurons of a population to its decision at `time_ns`, given all events of that instant before `end_event`.
 
-    Of the axons only that of `neuron` is brought over its silent ticks (`wake: exact`).
+    `who` [n] are those that are looked at; where a target asks, all are brought there, since a loss has to do with all.
     """
     moment = past.before(time_ns)
     events = past.log.between(moment.n_events, end_event)
     neurons = moment.neurons(population)
-    settle(moment.graph, population, backward, neurons, time_ns, np.array([neuron], np.int64))
+    settle(moment.graph, population, backward, neurons, time_ns, who)
+    if population in moment.graph.target_of or neurons.nonlinearity is Nonlinearity.SOFTMAX:
+        who = np.arange(neurons.bias.size)
     if neurons.held is None:
-        _receive(moment, events, neurons, population, backward=False)
+        _receive(moment, events, neurons, population, who, backward=False)
     else:
         samples = events.where((events.kind == Kind.SAMPLE) & (events.owner == population))
         neurons.hold(samples.neuron, samples.value)
@@ -74,7 +77,7 @@ def decide(past: Past, time_ns: int, population: int, backward: bool, neuron: in
         wanted = past.replay.wanted(population, time_ns)
         signal = loss_of(neurons.nonlinearity, z, wanted, moment.graph.label_smoothing_of(population))[1]
     else:
-        _receive(moment, events, neurons, population, backward=True)
+        _receive(moment, events, neurons, population, who, backward=True)
         signal = neurons.error(time_ns)
     return Decision(moment, population, backward, neurons, signal, z, slope(neurons.nonlinearity, z), wanted)
 
@@ -94,15 +97,18 @@ def settle(graph: Graph, population: int, backward: bool, neurons: Neurons, time
     catch_up(time_ns, axon.t_last_ns, axon.phi, axon.x_last, clock, drive, who)
 
 
-def _receive(moment: Moment, events: Events, neurons: Neurons, population: int, *, backward: bool) -> None:
-    """Let the dendrites take what arrives in the instant."""
+def _receive(
+    moment: Moment, events: Events, neurons: Neurons, population: int, who: Indices, *, backward: bool
+) -> None:
+    """Let the dendrites of some neurons take what arrives in the instant."""
     for delivery in deliveries(moment.graph, events, population, backward):
         spikes = delivery.spikes
-        read = moment.read(delivery.projection, spikes.neurons, backward)
-        amounts = weighted_rows(read, replace(spikes, neurons=np.arange(len(spikes))))
+        read = moment.read(delivery.projection, spikes.neurons, backward, who)
+        amounts = np.zeros_like(neurons.bias)
+        amounts[who] = weighted_rows(read, replace(spikes, neurons=np.arange(len(spikes))))
         due = moment.due(delivery.projection, backward)
         if due is not None:
-            amounts = amounts - due
+            amounts[who] -= due[who]
         dendrite = neurons.error_dendrite if backward else neurons.dendrite
         dendrite.receive(code_of(moment.graph, delivery.projection, backward), amounts, moment.time_ns)
 

@@ -6,21 +6,18 @@ the middle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventnet.engines.base import SampleBlock, Streams, TargetBlock
+from eventnet.engines.base import SampleBlock, Sent, Streams, TargetBlock
 from eventnet.network import Network, derive
-from eventnet.why.events import Events
 
 if TYPE_CHECKING:
     from eventnet.why.log import EventLog
-
-BLOCK_SAMPLES = 2048
 
 
 class Regime(NamedTuple):
@@ -72,36 +69,47 @@ class RecordedTarget:
 
 
 class Drive(NamedTuple):
-    """What drove a stretch of a run, by population: samples and what targets wanted; and which event is the next."""
+    """What drove a stretch of a run, by population: samples and what targets wanted; and which event is the next.
+
+    `sent`: of an excerpt, what it plays, by side.
+    """
 
     start_ns: int
     end_ns: int
     end_event: int
     samples: dict[int, list[SampleBlock]]
     wanted: dict[int, TargetBlock]
+    sent: dict[int, Sent]
+
+    @property
+    def n_bytes(self) -> int:
+        """How much of memory it takes, but for what targets wanted."""
+        values = sum(block.values.nbytes for blocks in self.samples.values() for block in blocks)
+        return values + sum(column.nbytes for sent in self.sent.values() for column in sent)
 
 
 class Driving:
     """The streams of a run for an engine that replays it part by part; `targets` by population."""
 
-    def __init__(self, network: Network, log: EventLog, targets: Mapping[str, RecordedTarget]) -> None:
+    def __init__(
+        self, network: Network, log: EventLog, targets: Mapping[str, RecordedTarget], played: Collection[int] = ()
+    ) -> None:
+        """`played`: the populations of which all that they sent is read too."""
         graph = derive(network)
-        self._log = log
+        self._log, self._played = log, tuple(sorted(played))
+        self.sent: dict[int, Sent] = {}  # what was sent in the part that was loaded last
         self._sensors = {i: RecordedSensor(graph.populations[i].size) for i in graph.sensor_of}
-        self.targets = {i: targets[network.targets[k].name] for i, k in graph.target_of.items()}
+        # each with a part of its own: several replays may go through the run at once
+        self.targets = {i: replace(targets[network.targets[k].name], part=[]) for i, k in graph.target_of.items()}
         sensors = {network.sensors[k].name: self._sensors[i] for i, k in graph.sensor_of.items()}
-        self.streams: Streams = {**sensors, **targets}
+        self.streams: Streams = sensors | {network.targets[k].name: self.targets[i] for i, k in graph.target_of.items()}
 
     def read(self, start_ns: int, end_ns: int) -> Drive:
         """What came at start_ns <= time < end_ns."""
-        first, end = self._log.first_at(start_ns), self._log.first_at(end_ns)
-        events = self._log.samples(first, end)
-        samples = {
-            i: _blocks(events.where(events.owner == i) if len(self._sensors) > 1 else events, sensor.n_channels)
-            for i, sensor in self._sensors.items()
-        }
+        n_channels = {i: sensor.n_channels for i, sensor in self._sensors.items()}
+        driven = self._log.driven(start_ns, end_ns, n_channels, self._played)
         wanted = {i: target.read(start_ns, end_ns) for i, target in self.targets.items()}
-        return Drive(start_ns, end_ns, end, samples, wanted)
+        return Drive(start_ns, end_ns, driven.end_event, driven.samples, wanted, driven.sent)
 
     def load(self, drive: Drive) -> None:
         """Have the streams hold what was read."""
@@ -109,20 +117,4 @@ class Driving:
             sensor.part = drive.samples[i]
         for i, target in self.targets.items():
             target.part = [drive.wanted[i]]
-
-
-def _blocks(samples: Events, n_channels: int) -> list[SampleBlock]:
-    """One sensor's events as samples: those of one time are one."""
-    starts = np.flatnonzero(np.diff(samples.time_ns, prepend=-1))
-    times_ns, cuts = samples.time_ns[starts], np.append(starts, samples.n)
-    blocks = []
-    for first in range(0, times_ns.size, BLOCK_SAMPLES):
-        end = min(first + BLOCK_SAMPLES, times_ns.size)
-        part = slice(cuts[first], cuts[end])
-        channels, values, n = samples.neuron[part], samples.value[part], end - first
-        if channels.size == n * n_channels and (channels.reshape(n, n_channels) == np.arange(n_channels)).all():
-            blocks.append(SampleBlock(times_ns[first:end], values.reshape(n, n_channels)))
-        else:
-            offsets = cuts[first : end + 1] - cuts[first]
-            blocks.append(SampleBlock(times_ns[first:end], values, channels, offsets))
-    return blocks
+        self.sent = drive.sent

@@ -16,9 +16,11 @@ from eventnet.why.decision import code_of, decide
 from eventnet.why.events import Event, Events
 from eventnet.why.limits import checked_breadth
 from eventnet.why.past import Past, check_past
-from eventnet.why.shares import fading
+from eventnet.why.shares import Doubles, fading
 
 UPDATES = (Kind.ROW_UPDATE, Kind.COLUMN_UPDATE)
+SLOPES_AT_ONCE = 16
+"""How many neurons are followed at once to see which of them owe most to an error."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def effects(past: Past, event: int, breadth: int) -> Effects:
     """
     check_past(past)
     breadth, spike = checked_breadth(breadth), past.spike(event)
+    past = past.around_neurons({spike.owner: np.array([spike.neuron])})
     backward = spike.kind is Kind.BACKWARD
     graph = past.before(spike.time_ns).graph
     reached, changed = [], list(_changed(past, past.log.instant(spike.time_ns), spike.event))
@@ -114,7 +117,8 @@ def _reached(past: Past, spike: Event, k: int, arrival: int | None, time_ns: int
         decided_ns = _next_decision(graph, past.before(time_ns).neurons(population), population, time_ns, backward)
         if past.log.first_at(decided_ns) == past.log.n_events:
             decided_ns = None
-    caused = _caused(past, spike, k, population, time_ns, decided_ns) if decided_ns is not None else []
+    fired = None if decided_ns is None else _fired(past, decided_ns, population, spike.kind)
+    caused = [] if fired is None else _caused(past, spike, k, population, time_ns, fired, breadth)
     return Reached(
         projection=graph.projections[k].name,
         population=graph.populations[population].name,
@@ -123,8 +127,8 @@ def _reached(past: Past, spike: Event, k: int, arrival: int | None, time_ns: int
         n_neurons=graph.populations[population].size,
         sends=sends,
         decided_ns=decided_ns,
-        n_fired=len(caused),
-        spikes=tuple(sorted(caused, key=lambda each: -abs(each.share))[:breadth]),
+        n_fired=0 if fired is None else fired.n,
+        spikes=tuple(caused),
     )
 
 
@@ -135,22 +139,48 @@ def _next_decision(graph: Graph, neurons: Neurons, population: int, time_ns: int
     return time_ns if at_once else clock.next_tick(time_ns)
 
 
-def _caused(past: Past, spike: Event, k: int, population: int, time_ns: int, decided_ns: int) -> list[Caused]:
-    """The spikes of a population's decision, and what each owes to a spike that arrived at `time_ns`."""
-    backward = spike.kind is Kind.BACKWARD
-    instant = past.log.instant(decided_ns)
-    fired = instant.where((instant.kind == spike.kind) & (instant.owner == population))
-    if not fired.n:
-        return []
-    decision = decide(past, decided_ns, population, backward, int(fired.neuron[0]), int(fired.event[0]))
-    dendrite = decision.neurons.error_dendrite if backward else decision.neurons.dendrite
-    clock = dendrite.clocks[code_of(decision.graph, k, backward)]
-    read = past.before(time_ns).read(k, np.array([spike.neuron]), backward)
-    seen = read[0, fired.neuron].astype(np.float64)
-    gates = decision.slope[fired.neuron].astype(np.float64) if backward else np.ones(fired.n)
-    shares = gates * (fading(clock, decided_ns - time_ns) / fired.scale) * (spike.scale * spike.value) * seen
+def _fired(past: Past, time_ns: int, population: int, kind: Kind) -> Events | None:
+    """The spikes of a population's decision; None where it sent none."""
+    instant = past.log.instant(time_ns)
+    fired = instant.where((instant.kind == kind) & (instant.owner == population))
+    return fired if fired.n else None
+
+
+def _caused(
+    past: Past, spike: Event, k: int, population: int, time_ns: int, fired: Events, breadth: int
+) -> list[Caused]:
+    """The spikes of a population's decision that owe most to a spike that arrived at `time_ns`, those first."""
+    backward, decided_ns = spike.kind is Kind.BACKWARD, int(fired.time_ns[0])
+    moment = past.before(time_ns)
+    neurons = moment.neurons(population)
+    dendrite = neurons.error_dendrite if backward else neurons.dendrite
+    clock = dendrite.clocks[code_of(moment.graph, k, backward)]
+    seen = moment.read(k, np.array([spike.neuron]), backward, fired.neuron)[0].astype(np.float64)
+    shares = (fading(clock, decided_ns - time_ns) / fired.scale) * (spike.scale * spike.value) * seen
+    if backward:
+        shares *= _slopes(past, population, fired, np.abs(shares), breadth)
+    largest = np.argsort(-np.abs(shares), kind="stable")[:breadth]
     columns = (fired.event, fired.neuron, fired.value, shares)
-    return [Caused(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    return [Caused(*row) for row in zip(*(column[largest].tolist() for column in columns), strict=True)]
+
+
+def _slopes(past: Past, population: int, fired: Events, most: Doubles, breadth: int) -> Doubles:
+    """The slope of each neuron that sent an error, h'(z), which is 1 at most, so its share is no larger than `most`; 0
+    of those that cannot be among the `breadth` largest.
+
+    To follow many neurons takes longer than a few, so those that might owe most are looked at first.
+    """
+    slopes, order = np.zeros(fired.n), np.argsort(-most, kind="stable")
+    for n in range(0, fired.n, SLOPES_AT_ONCE):
+        found = np.sort(most * slopes)[::-1][:breadth]
+        if n and found.size == breadth and found[-1] > most[order[n]]:
+            break
+        who = np.sort(order[n : n + SLOPES_AT_ONCE])
+        these, time_ns = fired.neuron[who], int(fired.time_ns[0])
+        around = past.around_neurons({population: these})
+        decision = decide(around, time_ns, population, True, these, int(fired.event[0]))
+        slopes[who] = decision.slope[these]
+    return slopes
 
 
 def _changed(past: Past, instant: Events, cause: int) -> Iterator[Changed]:
@@ -161,17 +191,17 @@ def _changed(past: Past, instant: Events, cause: int) -> Iterator[Changed]:
     time_ns = int(updates.time_ns[0])
     before, after = past.before(time_ns), past.replay.at(time_ns + 1)
     for event, kind, k, neuron in zip(*(c.tolist() for c in _told(updates)), strict=True):
-        change = after.booked_weights(k).astype(np.float64) - before.booked_weights(k).astype(np.float64)
-        along: NDArray[np.float64] = change[neuron] if kind == Kind.ROW_UPDATE else change[:, neuron]
-        place = int(np.argmax(np.abs(along)))
+        place = k, neuron, kind == Kind.COLUMN_UPDATE
+        along = after.booked_along(*place).astype(np.float64) - before.booked_along(*place).astype(np.float64)
+        most = int(np.argmax(np.abs(along)))
         yield Changed(
             event=event,
             kind=Kind(kind).name.lower(),
             projection=before.graph.projections[k].name,
             n_weights=along.size,
             total=float(np.abs(along).sum()),
-            largest=float(along[place]),
-            neuron=place,
+            largest=float(along[most]),
+            neuron=most,
         )
 
 

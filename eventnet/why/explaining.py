@@ -101,8 +101,9 @@ def explain(past: Past, event: int) -> Explanation:
     """Explain a spike. Raises InputError where the event is none, or the run does not come out as it was recorded."""
     check_past(past)
     spike = past.spike(event)
+    past = past.around([spike.event])
     backward, j = spike.kind is Kind.BACKWARD, spike.neuron
-    decision = decide(past, spike.time_ns, spike.owner, backward, j, spike.event)
+    decision = decide(past, spike.time_ns, spike.owner, backward, np.array([j]), spike.event)
     of = _encoding(decision, j)
     _check(past, spike, decision, of)
     arrivals: list[Arrival] = []
@@ -177,7 +178,7 @@ def _received(past: Past, spike: Event, decision: Decision, of: Encoding) -> Ite
     events = past.log.between(past.log.first_at(since_ns), spike.event)
     for delivery in deliveries(graph, events, spike.owner, backward):
         k, moment = delivery.projection, past.before(delivery.time_ns)
-        weights = moment.read(k, delivery.spikes.neurons, backward)[:, j].astype(np.float64)
+        weights = moment.read(k, delivery.spikes.neurons, backward, np.array([j]))[:, 0].astype(np.float64)
         due = moment.due(k, backward)
         left = fading(dendrite.clocks[code_of(graph, k, backward)], spike.time_ns - delivery.time_ns)
         yield _Received(delivery, weights, None if due is None else float(due[j]), left)

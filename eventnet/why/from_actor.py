@@ -14,7 +14,8 @@ import numpy as np
 from eventnet.engines.actor.spike_queue import Pending, What
 from eventnet.engines.base import State
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.state import Arrays, areas_of, due_of, make_arrays, save_arrays, seen_of, trace_of
+from eventnet.engines.compiled.learned import areas_of, due_of, seen_of, trace_of
+from eventnet.engines.compiled.state import Arrays, make_arrays, save_arrays
 from eventnet.engines.compiled.tables import Tables, make_tables
 from eventnet.network import Graph
 from eventnet.trace.events import Phase
@@ -44,7 +45,7 @@ def as_compiled(graph: Graph, state: State) -> State:
         "now_ns": state["now_ns"],
         "eta": state["eta"],
         "counters": counters,
-        "arrays": save_arrays(arrays),
+        "arrays": save_arrays(net, arrays),
         # in the order of populations, as windows are laid out
         "positions": [
             *(state["sensor_positions"][k] for _, k in sorted(graph.sensor_of.items())),

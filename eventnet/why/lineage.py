@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from eventnet.arguments import whole
 from eventnet.why.explaining import Arrival, Explanation, explain
 from eventnet.why.limits import checked_breadth, checked_depth
-from eventnet.why.past import Past
+from eventnet.why.past import Past, check_past
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,14 @@ def trace_back(past: Past, event: int, depth: int, breadth: int) -> Lineage:
 
     Raises InputError for a negative depth, a breadth below 1, and as `explain` does.
     """
+    check_past(past)
     event, depth, breadth = whole(event, "event"), checked_depth(depth), checked_breadth(breadth)
     explanations: dict[int, Explanation] = {}
     followed: dict[int, tuple[int, ...]] = {}
     level, step = [event], 0
     while level and step <= depth:
-        explanations |= {each: explain(past, each) for each in level}
+        these = past.around(level)  # all at once, or each would be replayed by itself
+        explanations |= {each: explain(these, each) for each in level}
         if step < depth:
             found = {each: behind(explanations[each].arrivals, breadth) for each in level}
             followed |= found

@@ -22,11 +22,13 @@ from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, Kind
 from eventnet.trace.parts import Parts, check_part_events
 from eventnet.trace.queries import Run
 from eventnet.trace.schema import KIND_NUMBERS, KINDS
+from eventnet.why.driven import Driven, Sending, blocks_of, sent_by
 from eventnet.why.events import Event, Events, Ints, Train
 
 SPIKE_COLUMNS = ("time_ns", "kind", "population", "neuron", "value", "scale")
 COLUMNS = ("event", "time_ns", "kind", "population", "projection", "neuron", "value", "scale", "cause")
 SAMPLE_COLUMNS = ("event", "time_ns", "kind", "population", "neuron", "value")
+_SENDING = ((Kind.FORWARD, Kind.ADAPT_FORWARD), (Kind.BACKWARD, Kind.ADAPT_BACKWARD))
 PARTS_KEPT = 8
 """Parts kept in memory as arrays, some 16 MB each."""
 SAMPLED_PARTS_KEPT = 2
@@ -44,6 +46,7 @@ class EventLog:
     | `instant` | all events of one time |
     | `last_sample` | the last sample of a neuron before an event |
     | `samples` | what sensors took, by numbers |
+    | `driven` | what drove a stretch of time: samples, and what populations sent |
     | `trains` | when populations sent spikes, and those of one neuron each |
     | `updates` | what changed one weight |
     | `recorded_until_ns` | up to when it is known what happened |
@@ -63,6 +66,7 @@ class EventLog:
         self._times_ns: OrderedDict[int, Ints] = OrderedDict()
         self._starts_ns: dict[int, int] = {}
         self._sampled: OrderedDict[int, Events] = OrderedDict()
+        self._sending: OrderedDict[tuple[int, tuple[int, ...]], dict[int, Sending]] = OrderedDict()
 
     def event(self, event: int) -> Event:
         """One event. Raises InputError where there is none of this number."""
@@ -111,6 +115,21 @@ class EventLog:
     def samples(self, first: int, end: int) -> Events:
         """What sensors took: the events of kind `sample` with first <= number < end."""
         return _joined([self._samples(part, first, end) for part in self._parts_of(first, end)])
+
+    def driven(self, start_ns: int, end_ns: int, n_channels: Mapping[int, int], played: tuple[int, ...] = ()) -> Driven:
+        """What came at start_ns <= time < end_ns: the samples of sensors, by population with so many channels each, and
+        what `played` populations sent, by side: the index of a population, and beyond all of them those of errors.
+        """
+        first, end = self.first_at(start_ns), self.first_at(end_ns)
+        parts = self._parts_of(first, end)
+        pieces = [self._sent(part, played) for part in parts if played]
+        events = _joined([self._samples(part, first, end) for part in parts])
+        sides = [i + n for n in (0, self.n_populations) for i in played]
+        samples = {
+            i: blocks_of(events.where(events.owner == i) if len(n_channels) > 1 else events, n)
+            for i, n in n_channels.items()
+        }
+        return Driven(end, samples, {side: sent_by([each[side] for each in pieces], first, end) for side in sides})
 
     def trains(self, neurons: Mapping[tuple[Kind, int], int]) -> dict[tuple[Kind, int], Train]:
         """What populations sent, by direction and index: `Kind.FORWARD` or `Kind.BACKWARD`; `neurons`: whose spikes are
@@ -194,34 +213,53 @@ class EventLog:
     def _samples(self, part: int, first: int, end: int) -> Events:
         """The samples of a part with these numbers."""
         if part not in self._sampled:
-            self._sampled[part] = self._read_samples(part)
-            if len(self._sampled) > SAMPLED_PARTS_KEPT:
-                self._sampled.popitem(last=False)
+            self._read_driving(part, ())
         samples = self._sampled[part]
         return samples.where(slice(*np.searchsorted(samples.event, (first, end))))
 
-    def _read_samples(self, part: int) -> Events:
-        """The samples of a part; what is the same for all of them is not read."""
-        # by its kinds alone, from "row_update" to "settle", a projection might have some
+    def _sent(self, part: int, populations: tuple[int, ...]) -> dict[int, Sending]:
+        """What these populations sent in a part, by side."""
+        if (part, populations) not in self._sending:
+            self._read_driving(part, populations)
+        return self._sending[part, populations]
+
+    def _read_driving(self, part: int, played: tuple[int, ...]) -> None:
+        """Read the samples of a part and what populations sent in it; what is the same for all of them is not read."""
+        sending = [KINDS[kind] for kinds in _SENDING for kind in kinds]
+        # by its kinds alone, from "row_update" to "settle", a projection might have some samples
         where = ds.field("population").is_valid() & (ds.field("kind") == "sample")
+        if played:
+            names = [self._names["population"][i] for i in played]
+            where |= ds.field("population").isin(names) & ds.field("kind").isin(sending)
         table = self._trace.row_groups(part, SAMPLE_COLUMNS, where)
-        events, kinds = table["event"].to_numpy(), _codes(table["kind"], KIND_NUMBERS)
-        mine = np.flatnonzero(kinds == Kind.SAMPLE)
-        if not bool(np.all(np.diff(events[mine]) > 0)):  # the samples of several sensors lie one after the other
-            mine = mine[np.argsort(events[mine], kind="stable")]
-        owners = _codes(table["population"], self._populations)
-        neurons, values, times_ns = _numbers(table, "neuron", "value", "time_ns")
-        n = mine.size
-        return Events(
-            event=events[mine],
-            time_ns=times_ns[mine],
-            kind=np.full(n, Kind.SAMPLE, np.int64),
-            owner=owners[mine],
-            neuron=neurons[mine].astype(np.int64),
-            value=values[mine],
-            scale=np.ones(n),
-            cause=np.full(n, NO_CAUSE, np.int64),
-        )
+        owners, kinds = _codes(table["population"], self._populations), _codes(table["kind"], KIND_NUMBERS)
+        names_of_numbers = ("event", "time_ns", "neuron", "value")
+        numbers = dict(zip(names_of_numbers, _numbers(table, *names_of_numbers), strict=True))
+        self._sampled[part] = _samples_among(numbers, owners, kinds)
+        if len(self._sampled) > SAMPLED_PARTS_KEPT:
+            self._sampled.popitem(last=False)
+        if played:
+            self._sending[part, played] = self._sending_among(numbers, owners, kinds, played)
+        if len(self._sending) > SAMPLED_PARTS_KEPT:
+            self._sending.popitem(last=False)
+
+    def _sending_among(
+        self, numbers: Mapping[str, NDArray[Any]], owners: Ints, kinds: Ints, played: tuple[int, ...]
+    ) -> dict[int, Sending]:
+        places, found = owners * len(Kind) + kinds, {}
+        for i in played:
+            for n, (spike, scale) in zip((0, self.n_populations), _SENDING, strict=True):
+                spikes, scales = (np.flatnonzero(places == i * len(Kind) + kind) for kind in (spike, scale))
+                found[i + n] = Sending(
+                    numbers["event"][spikes],
+                    numbers["time_ns"][spikes],
+                    numbers["neuron"][spikes].astype(np.int32),
+                    numbers["value"][spikes],
+                    numbers["event"][scales],
+                    numbers["time_ns"][scales],
+                    numbers["value"][scales],
+                )
+        return found
 
     def _damage(self, part: int, problem: str) -> InputError:
         paths = self._trace.parts
@@ -239,6 +277,25 @@ class EventLog:
             neuron=table.column("neuron").to_numpy().astype(np.int64),
             **numbers,
         )
+
+
+def _samples_among(numbers: Mapping[str, NDArray[Any]], owners: Ints, kinds: Ints) -> Events:
+    """The samples among events, in order."""
+    mine = np.flatnonzero(kinds == Kind.SAMPLE)
+    events = numbers["event"]
+    if not bool(np.all(np.diff(events[mine]) > 0)):  # the samples of several sensors lie one after the other
+        mine = mine[np.argsort(events[mine], kind="stable")]
+    n = mine.size
+    return Events(
+        event=events[mine],
+        time_ns=numbers["time_ns"][mine],
+        kind=np.full(n, Kind.SAMPLE, np.int64),
+        owner=owners[mine],
+        neuron=numbers["neuron"][mine].astype(np.int64),
+        value=numbers["value"][mine],
+        scale=np.ones(n),
+        cause=np.full(n, NO_CAUSE, np.int64),
+    )
 
 
 def _joined(found: list[Events]) -> Events:
@@ -276,5 +333,5 @@ def _codes(column: pa.ChunkedArray, code_of: Mapping[str, int]) -> Ints:
     for chunk in column.chunks:
         codes = np.array([code_of[name] for name in chunk.dictionary.to_pylist()] + [-1], np.int64)
         indices = chunk.indices.fill_null(codes.size - 1) if chunk.null_count else chunk.indices
-        found.append(codes[indices.to_numpy()])
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+        found.append(codes.take(indices.to_numpy()))
+    return found[0] if len(found) == 1 else np.concatenate([*found, np.zeros(0, np.int64)])

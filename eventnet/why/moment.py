@@ -15,7 +15,8 @@ from eventnet.arguments import place_among
 from eventnet.engines.actor.build import neurons_of
 from eventnet.engines.actor.neuron import Neurons
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.state import Arrays, due_at, weights_at
+from eventnet.engines.compiled.learned import booked_at, due_at, weights_at
+from eventnet.engines.compiled.state import Arrays
 from eventnet.engines.compiled.tables import Tables
 from eventnet.errors import InputError
 from eventnet.network import Graph
@@ -25,7 +26,10 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Moment:
-    """What everything was when all before `time_ns` had happened, that is `n_events` events, and nothing at it."""
+    """What everything was when all before `time_ns` had happened, that is `n_events` events, and nothing at it.
+
+    Around some neurons only (`Past.around`), what it says of others and of synapses between them means nothing.
+    """
 
     time_ns: int
     n_events: int
@@ -56,16 +60,27 @@ class Moment:
         )
         return neurons
 
-    def read(self, projection: int, neurons: NDArray[np.int64], backward: bool) -> Array:
+    def read(
+        self, projection: int, neurons: NDArray[np.int64], backward: bool, receivers: NDArray[np.int64] | None = None
+    ) -> Array:
         """The weights that spikes of these neurons would be multiplied with if they arrived now, [n, n_receivers].
 
-        Forward those are rows, backward columns. Raises InputError where there is no such projection or neuron.
+        Forward those are rows, backward columns. `receivers`: who receives them, None for all. Raises InputError where
+        there is no such projection or neuron.
         """
         projection = self._index(projection)
-        size_of = self.graph.size_of_target if backward else self.graph.size_of_source
+        size_of, size_of_other = self.graph.size_of_source, self.graph.size_of_target
+        if backward:
+            size_of, size_of_other = size_of_other, size_of
         _check_neurons(neurons, size_of(projection))
+        others: NDArray[np.int64] | slice = slice(None)
+        if receivers is not None:
+            _check_neurons(receivers, size_of_other(projection))
+            others = receivers
         state = self.graph, self.net, self.arrays, projection, self.time_ns, self.learning_enabled
-        return weights_at(*state, columns=neurons).T if backward else weights_at(*state, rows=neurons)
+        if backward:
+            return weights_at(*state, rows=others, columns=neurons).T
+        return weights_at(*state, rows=neurons, columns=others)
 
     def due(self, projection: int, backward: bool) -> Array | None:
         """What the decoders that listen to a projection would lose besides if spikes arrived now, [n_receivers].
@@ -77,15 +92,19 @@ class Moment:
         return due_at(*state, backward=backward)
 
     def booked_weights(self, projection: int) -> Array:
-        """The weights with all that has been booked, [n_source, n_target], a view.
+        """The weights with all that has been booked, [n_source, n_target], a copy.
 
         With the rule `accrual` they lack what is still owed, which those of `learned_weights` have. `projection`: its
         index in the network; InputError where there is none of it.
         """
-        projection = self._index(projection)
-        first = int(self.net.projection_table[projection, layout.FIRST_WEIGHT])
-        shape = self.graph.size_of_source(projection), self.graph.size_of_target(projection)
-        return self.arrays.weights[first : first + shape[0] * shape[1]].reshape(shape)
+        return booked_at(self.graph, self.net, self.arrays, self._index(projection))
+
+    def booked_along(self, projection: int, neuron: int, backward: bool) -> Array:
+        """The same of those through which the spikes of a neuron go: a row [n_target], backward a column [n_source]."""
+        projection, one = self._index(projection), np.array([neuron])
+        _check_neurons(one, (self.graph.size_of_target if backward else self.graph.size_of_source)(projection))
+        chosen = {"columns" if backward else "rows": one}
+        return booked_at(self.graph, self.net, self.arrays, projection, **chosen).ravel()
 
     def learned_weights(self, projection: int) -> Array:
         """The weights with all that has been learned by now, [n_source, n_target], a copy; `projection` as above."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from eventnet.arguments import one_of_kind, whole
 from eventnet.errors import InputError
 from eventnet.trace.events import Kind
-from eventnet.why.events import Event, not_the_same
+from eventnet.why.events import Event, Ints, not_the_same
 from eventnet.why.moment import Moment
 from eventnet.why.replay import Replay
 from eventnet.why.shelf import Shelf
@@ -49,6 +51,23 @@ class Past:
             value=event,
             remedy=remedy,
         )
+
+    def around(self, events: Iterable[int]) -> Past:
+        """The same past for who explains these spikes, and looks at their neurons and what reaches them alone.
+
+        Of large layers that takes much less than all of them. Raises InputError where an event is no spike.
+        """
+        neurons: dict[int, set[int]] = {}
+        for event in events:
+            spike = self.spike(event)
+            if not self.replay.is_sensor(spike.owner):  # which no synapse reaches
+                neurons.setdefault(spike.owner, set()).add(spike.neuron)
+        return self.around_neurons({i: np.array(sorted(those)) for i, those in neurons.items()})
+
+    def around_neurons(self, neurons: Mapping[int, Ints]) -> Past:
+        """The same of neurons by the index of their population, and of all synapses on them."""
+        replay = self.replay.around(neurons)
+        return self if replay is self.replay else Past(self.log, replay)
 
     def before(self, time_ns: int) -> Moment:
         """The state just before the instant at `time_ns`, from 0 to the end of what the run recorded.

@@ -4,6 +4,9 @@ A trace holds no residue, no decoder and no weight. All of them follow from the 
 run, so the compiled engine, which gives the actor engine's bits, goes through the run again, up to where somebody
 wants to look. It begins from the nearest state that the run left behind (`trail.py`), and leaves its own: in memory
 wherever somebody looked, and on the shelf (`shelf.py`) where parts of the trace begin.
+
+Of large layers that takes long, and somebody who asks of one neuron needs but that neuron. So around some neurons a run
+is replayed in an excerpt (`engines/compiled/excerpt.py`): what all others sent, the trace says.
 """
 
 from __future__ import annotations
@@ -19,18 +22,30 @@ from numpy.typing import NDArray
 
 from eventnet.engines.base import State
 from eventnet.engines.compiled import CompiledEngine, layout
+from eventnet.engines.compiled.excerpt import WHOLE, cut, cut_weights, excerpt_of, n_weights_of
 from eventnet.engines.compiled.state import Arrays
 from eventnet.engines.compiled.tables import Tables, make_tables
+from eventnet.engines.initial import initial_weights
 from eventnet.errors import RunError
+from eventnet.network import derive
 from eventnet.trace.ahead import ahead
 from eventnet.why.driving import Drive, Driving, RecordedTarget, Regime
-from eventnet.why.events import not_the_same
+from eventnet.why.events import Ints, not_the_same
 from eventnet.why.moment import Moment
 from eventnet.why.shelf import Shelf
+from eventnet.why.trail import LARGE_FROM_BYTES, weights_bytes
 
 if TYPE_CHECKING:
     from eventnet.why.log import EventLog
 
+EXCERPT_SHARE = 4
+"""An excerpt holds less than one weight in so many, or all of the network is replayed."""
+EXCERPTS_KEPT = 4
+"""How many excerpts are kept for who asks of the same neurons again."""
+STARTS_KEPT = 2
+"""How many whole states are kept, whose weights are in files, for the next excerpt."""
+DRIVES_BYTES = 2**28
+"""How much of memory that may take which was read of a trace, for the next excerpt."""
 BYTES_KEPT = 2**27
 """How much of memory states may take."""
 NEAR_NS = 10**7
@@ -60,17 +75,63 @@ class Replay:
         regimes: Sequence[Regime],
         targets: Mapping[str, RecordedTarget],
         shelf: Shelf | None = None,
+        *,
+        neurons: Mapping[int, Ints] | None = None,
+        whole: Replay | None = None,
     ) -> None:
-        """`targets` by name; `shelf` None: states are kept in memory only."""
-        self._log, self._regimes, self._shelf = log, regimes, shelf
-        self._driving = Driving(regimes[0].network, log, targets)
+        """`targets` by name; `shelf` None: states are kept in memory only.
+
+        `neurons`: by population, those of an excerpt, whose `whole` is the replay of everything.
+        """
+        self._log, self._regimes, self._targets, self._shelf = log, regimes, targets, shelf
+        self._graph = derive(regimes[0].network)
+        self._excerpt = None if neurons is None else excerpt_of(self._graph, neurons)
+        played = () if self._excerpt is None else self._excerpt.played
+        self._driving = Driving(regimes[0].network, log, targets, played)
         self._segments = _segments(log.part_starts_ns(), [] if shelf is None else shelf.times_ns())
         self._states: OrderedDict[int, State] = OrderedDict()  # by time, the latest used last
         self._times_ns: list[int] = []  # of these states, ascending
         self._segment: _Segment | None = None
         self._regime = -1
-        self._engine, self._net = self._make_engine(0)
-        self._state_bytes = sum(array.nbytes for array in self._engine.live_state()["arrays"].values())
+        self._engine: CompiledEngine  # made where it is first needed, since a large one takes its time
+        self._net: Tables
+        self._whole = self if whole is None else whole
+        # of the whole, what its excerpts have in common
+        self._excerpts: OrderedDict[frozenset[tuple[int, int]], Replay] = OrderedDict()
+        self._starts: OrderedDict[int, State] = OrderedDict()  # whole states by time, from which they begin
+        self._first_weights: list[NDArray[np.floating]] = []
+        self._drives: dict[tuple[int, int], Drive] = {}  # what was read, by the times of a segment
+        self._drives_bytes = 0
+
+    def around(self, neurons: Mapping[int, Ints]) -> Replay:
+        """A replay in which these neurons, by population, and the synapses on them are what they are in the whole.
+
+        So are all neurons that a sensor or a target drives; of others there may be nothing. It is that of the whole
+        where an excerpt would save little.
+        """
+        neurons = {i: those for i, those in neurons.items() if i not in self._graph.target_of}
+        wanted = frozenset((i, int(j)) for i, those in neurons.items() for j in those)
+        for known, replay in reversed(self._whole._excerpts.items()):
+            if wanted <= known:
+                self._whole._excerpts.move_to_end(known)
+                return replay
+        if not self._is_worth_an_excerpt(neurons):
+            return self._whole
+        replay = Replay(self._log, self._regimes, self._targets, self._shelf, neurons=neurons, whole=self._whole)
+        self._whole._excerpts[wanted] = replay
+        if len(self._whole._excerpts) > EXCERPTS_KEPT:
+            self._whole._excerpts.popitem(last=False)
+        return replay
+
+    def is_sensor(self, population: int) -> bool:
+        """Whether a sensor drives a population, by its index."""
+        return population in self._graph.sensor_of
+
+    def _is_worth_an_excerpt(self, neurons: Mapping[int, Ints]) -> bool:
+        if weights_bytes(self._graph) < LARGE_FROM_BYTES:
+            return False
+        n_followed = n_weights_of(self._graph, excerpt_of(self._graph, neurons))
+        return n_followed * EXCERPT_SHARE < n_weights_of(self._graph, WHOLE)
 
     def at(self, time_ns: int) -> Moment:
         """What was when all before `time_ns` had happened.
@@ -106,7 +167,7 @@ class Replay:
             self._reach(segment, asked=keeping)
         elif not is_here:
             self._resume(segment, self._states[begins_ns])
-        n_kept = BYTES_ON_THE_WAY // self._state_bytes if keeping else 0
+        n_kept = BYTES_ON_THE_WAY // _size(self._engine.live_state()) if keeping else 0
         while n_kept > 0 and time_ns - self._engine.now_ns > 2 * NEAR_NS:
             self._run(time_ns - (time_ns - self._engine.now_ns) // 2)
             self._keep(self._engine.now_ns, self._engine.state())
@@ -127,7 +188,7 @@ class Replay:
             if number == here:
                 break
         to_read = self._segments[number : segment.number + 1]
-        drives = ahead(lambda each: self._driving.read(each.start_ns, each.end_ns), to_read)
+        drives = ahead(self._read, to_read)
         for each, drive in zip(to_read, drives, strict=True):
             if each.number > number:
                 self._enter(each, drive)
@@ -143,6 +204,10 @@ class Replay:
 
     def _keep_start(self, segment: _Segment, *, asked: bool) -> None:
         """Keep the state in which a segment begins, at which the engine is, where there is room or it is `asked`."""
+        if self._excerpt is not None:
+            if asked:
+                self._keep(segment.start_ns, self._engine.state())
+            return
         has_room = self._shelf is not None and self._shelf.has_room(segment.start_ns, segment.n_parts)
         if not has_room and not asked:
             return  # to copy a large state at each part takes longer than to go on
@@ -157,38 +222,81 @@ class Replay:
         """Whether the state in which a segment begins is kept, in memory or, then taken from there, on the shelf."""
         if segment.start_ns in self._states:
             return True
-        state: State | None = None
-        if segment.number == 0:
-            state = CompiledEngine(self._regimes[0].network, self._driving.streams).state()
-        elif self._shelf is not None:
-            state = self._shelf.load(segment.start_ns)
+        state = self._loaded_start(segment)
+        if state is None and segment.number == 0:
+            state = self._first_state()
         if state is None or state["counters"][layout.NEXT_EVENT] != self._log.first_at(segment.start_ns):
             return False
         self._keep(segment.start_ns, state)
         return True
 
+    def _first_state(self) -> State:
+        """The state in which the run began."""
+        network, streams = self._regimes[0].network, self._driving.streams
+        if self._excerpt is None:
+            return CompiledEngine(network, streams).state()
+        whole = self._whole
+        whole._first_weights = whole._first_weights or initial_weights(self._graph)
+        state = CompiledEngine(network, streams, blank=True, excerpt=self._excerpt).state()
+        state["arrays"]["weights"] = cut_weights(self._graph, self._excerpt, whole._first_weights)
+        hold_one = [bool(np.signbit(matrix[matrix == 0]).any()) for matrix in whole._first_weights]
+        state["arrays"]["synapse_state"][:, layout.HAS_NEGATIVE_ZERO] = hold_one
+        return state
+
+    def _loaded_start(self, segment: _Segment) -> State | None:
+        """The state in which a segment begins, from the shelf."""
+        if self._shelf is None or self._excerpt is None:
+            return None if self._shelf is None else self._shelf.load(segment.start_ns)
+        starts = self._whole._starts
+        if segment.start_ns not in starts:
+            # weights stay in their file: an excerpt takes few of them
+            state = self._shelf.load(segment.start_ns, mapped=("weights", "products"))
+            if state is None:
+                return None
+            starts[segment.start_ns] = state
+            if len(starts) > STARTS_KEPT:
+                starts.popitem(last=False)
+        return cut(self._graph, self._excerpt, starts[segment.start_ns])
+
+    def _read(self, segment: _Segment) -> Drive:
+        """What drove a segment."""
+        whole, span = self._whole, (segment.start_ns, segment.end_ns)
+        if self._excerpt is not None and span in whole._drives:
+            return whole._drives[span]
+        drive = self._driving.read(*span)
+        if self._excerpt is not None and whole._drives_bytes < DRIVES_BYTES:
+            whole._drives[span] = drive
+            whole._drives_bytes += drive.n_bytes
+        return drive
+
     def _resume(self, segment: _Segment, state: State, drive: Drive | None = None) -> None:
         """Go on from a state; `drive` is what drove the segment, where it has been read."""
         if self._segment is not segment:
-            self._driving.load(drive or self._driving.read(segment.start_ns, segment.end_ns))
+            self._driving.load(drive or self._read(segment))
             self._segment = segment
-        self._use_regime(_at(self._regimes, state["now_ns"]))
-        self._engine.load_state(state)
+        self._load(_at(self._regimes, state["now_ns"]), state)
 
     def _enter(self, segment: _Segment, drive: Drive) -> None:
         """Go on from where the engine is, which is where a segment begins."""
         self._driving.load(drive)
         self._segment = segment
         self._engine.begin_streams()
+        if self._excerpt is not None:
+            self._engine.play(drive.sent)
+
+    def _load(self, regime: int, state: State) -> None:
+        """Go on from a state of the segment whose streams are loaded."""
+        self._use_regime(regime)
+        self._engine.load_state(state)
+        if self._excerpt is not None:
+            self._engine.play({side: sent.since(state["now_ns"]) for side, sent in self._driving.sent.items()})
 
     def _run(self, until_ns: int) -> None:
         """Run on, through changes of codes and rates on the way."""
         for number in range(self._regime + 1, _at(self._regimes, until_ns) + 1):
             regime = self._regimes[number]
             self._engine.run(regime.start_ns)
-            state = self._engine.state()
-            self._use_regime(number)
-            self._engine.load_state(state)
+            self._load(number, self._engine.state())
             self._engine.set_scales(regime.k_beta_forward, regime.k_beta_backward)
         try:
             self._engine.run(until_ns)
@@ -198,18 +306,15 @@ class Replay:
 
     def _use_regime(self, number: int) -> None:
         if number != self._regime:
-            self._engine, self._net = self._make_engine(number)
-
-    def _make_engine(self, number: int) -> tuple[CompiledEngine, Tables]:
-        self._regime = number
-        engine = CompiledEngine(self._regimes[number].network, self._driving.streams, blank=True)
-        return engine, make_tables(engine.graph)
+            network, self._regime = self._regimes[number].network, number
+            self._engine = CompiledEngine(network, self._driving.streams, blank=True, excerpt=self._excerpt)
+            self._net = make_tables(self._engine.graph, self._excerpt)
 
     def _keep(self, time_ns: int, state: State) -> None:
         if time_ns not in self._states:
             insort(self._times_ns, time_ns)
         self._states[time_ns] = state
-        while len(self._states) * self._state_bytes > BYTES_KEPT and len(self._states) > 2:
+        while len(self._states) * _size(state) > BYTES_KEPT and len(self._states) > 2:
             oldest_ns, _ = self._states.popitem(last=False)
             self._times_ns.remove(oldest_ns)
 
@@ -227,6 +332,11 @@ class Replay:
             net=self._net,
             arrays=Arrays(**state["arrays"]),
         )
+
+
+def _size(state: State) -> int:
+    """How much of memory a state takes."""
+    return sum(array.nbytes for array in state["arrays"].values())
 
 
 def _segments(part_starts_ns: Sequence[int], states_ns: Sequence[int]) -> list[_Segment]:

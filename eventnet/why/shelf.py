@@ -1,7 +1,7 @@
 """States of a run kept in its directory by their times, so that a look at the run begins near its goal.
 
 They are a cache under `replay/`: what is missing, damaged, foreign or out of date is made anew, and all of it
-may be deleted. Together they take four times as much as the trace at most, and a little more: where states are large,
+may be deleted. Together they take a few times as much as the trace at most, and a little more: where states are large,
 fewer are kept. Besides, those from which the latest questions began are kept whatever their size, since whoever asks of
 a time asks of it again.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -20,11 +21,17 @@ from eventnet.errors import InputError, RunError
 from eventnet.trace.networks import what_ran
 from eventnet.trace.places import part_path
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
+from eventnet.why.trail import LARGE_FROM_BYTES
 
 SHARE_OF_TRACE = 4.0
 """How large all states may be beside the whole parts of the trace, and those that a run leaves at any time of it."""
 BYTES_BESIDES = 2**26
 """How much more they may take: the first large states have their room before the trace is as large as they are."""
+SHARE_OF_LARGE = 8.0
+LARGE_BYTES_BESIDES = 2**28
+"""The same of large states (`LARGE_FROM_BYTES`), of which there would be too few."""
+SHARE_OF_FIRST_LARGE = 32.0
+"""But for one, they come as the trace grows, or all of the first ones would lie at the beginning."""
 ASKED_KEPT = 3
 """How many states are kept for the latest questions."""
 _NAME = re.compile(r"(?:state|asked)-([0-9a-f]{16})-([0-9]{20})\.npz")
@@ -69,14 +76,14 @@ class Shelf:
         """The times of the states that are here, ascending."""
         return sorted({*self._bytes, *self._asked})
 
-    def load(self, time_ns: int) -> State | None:
-        """The state of a time, None where it is not here or damaged."""
+    def load(self, time_ns: int, mapped: Collection[str] = ()) -> State | None:
+        """The state of a time, None where it is not here or damaged; `mapped` as in `load_state`."""
         is_asked = time_ns in self._asked
         if not is_asked and time_ns not in self._bytes:
             return None
         file = self._file(time_ns, "asked" if is_asked else "state")
         try:
-            state: Any = load_state(file).get("state")
+            state: Any = load_state(file, mapped=mapped).get("state")
         except InputError:
             state = None
         if not isinstance(state, dict) or state.get("now_ns") != time_ns:
@@ -145,13 +152,16 @@ class Shelf:
         earlier = sum(each for each_ns, each in self._bytes.items() if each_ns <= time_ns)
         return (
             time_ns not in self._bytes
-            and earlier + size <= self._room(n_parts)
-            and sum(self._bytes.values()) + size <= self._room(None)
+            and earlier + size <= self._room(size, n_parts)
+            and sum(self._bytes.values()) + size <= self._room(size, None)
         )
 
-    def _room(self, n_parts: int | None) -> float:
-        """How much states may take beside the first `n_parts` parts of the trace (None: all of them)."""
-        return SHARE_OF_TRACE * self._trace_bytes(n_parts) + BYTES_BESIDES
+    def _room(self, size: int, n_parts: int | None) -> float:
+        """How much states of a size may take beside the first `n_parts` parts of the trace (None: all of them)."""
+        trace = self._trace_bytes(n_parts)
+        if size < LARGE_FROM_BYTES:
+            return SHARE_OF_TRACE * trace + BYTES_BESIDES
+        return min(SHARE_OF_LARGE * trace + LARGE_BYTES_BESIDES, SHARE_OF_FIRST_LARGE * trace + size)
 
     def _trace_bytes(self, n_parts: int | None) -> int:
         """The size of the first `n_parts` parts of the trace (None: of all), as far as they are there."""

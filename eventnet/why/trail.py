@@ -13,6 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from eventnet.engines.base import Engine
 from eventnet.network import Graph
 
@@ -23,23 +25,38 @@ EVENTS_APART = 2**18
 """A replay goes through so many events in some hundredths of a second: states need not lie closer."""
 
 
+LARGE_FROM_BYTES = 2**23
+"""Weights that take so much are those of wide layers: their states are large and far apart (`shelf.py`), and who asks
+of a neuron follows only some of them (`replay.py`).
+"""
+
+
+def weights_bytes(graph: Graph) -> int:
+    """How much the weights of a network take."""
+    n_weights = sum(graph.size_of_source(k) * graph.size_of_target(k) for k in range(len(graph.projections)))
+    return n_weights * np.dtype(graph.network.dtype).itemsize
+
+
 class Trail:
     """The states of one run, at least `EVENTS_APART` apart."""
 
     def __init__(self, path: Path, graph: Graph, part_events: int, *, from_actor: bool) -> None:
         """`graph`: of the network that runs; its codes and rates may change. `part_events`: a part of the trace."""
         self._path, self._graph, self._part_events, self._from_actor = path, graph, part_events, from_actor
-        self._last_event = 0
+        self._last_event, self._has_begun = 0, False
         self._shelf: Shelf | None = None
 
     def pass_by(self, engine: Engine) -> None:
         """Keep the state of the run's engine, if it is time and there is room; the engine is left as it is.
 
-        Not where they are about to change at this very time.
+        Not where they are about to change at this very time. Before there is any part of a trace only a large one is
+        kept, once, as it takes long to draw its weights.
         """
         n_events = int(engine.totals.events.sum())
         n_parts = n_events // self._part_events
-        if n_parts == 0 or n_events - self._last_event < EVENTS_APART:
+        is_wanted = n_parts > 0 and n_events - self._last_event >= EVENTS_APART
+        is_first, self._has_begun = not self._has_begun, True
+        if not is_wanted and not (is_first and weights_bytes(self._graph) >= LARGE_FROM_BYTES):
             return
         if self._shelf is None:
             # only here, since it loads Numba, which takes longer than many a run without it

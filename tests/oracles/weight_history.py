@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from eventnet.coding import decay
-from eventnet.engines.compiled.state import trace_of
+from eventnet.engines.compiled.learned import trace_of
 from eventnet.errors import RunError
 from eventnet.network import Rule
 from eventnet.trace.events import Kind

@@ -133,7 +133,7 @@ def state_of(neurons):
 
 
 @pytest.mark.parametrize("seed", [101, 104, 107])
-@patch("eventnet.why.driving.BLOCK_SAMPLES", 1)
+@patch("eventnet.why.driven.BLOCK_SAMPLES", 1)
 def test_any_time_in_any_order(seed, tmp_path):
     network, streams = varied(seed)
     network = replace(network, learning=Learning(list(Rule)[seed % len(Rule)], 2.0**-10))

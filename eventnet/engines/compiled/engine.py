@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.areas import convert
-from eventnet.engines.base import Parameters, Recorders, State, Streams, hearing_blocks, hearing_events
+from eventnet.engines.base import Parameters, Recorders, Sent, State, Streams, hearing_blocks, hearing_events
 from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.entry import entry
+from eventnet.engines.compiled.excerpt import Excerpt, Played, lay_out, make_played, with_room_for
 from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed, with_room
+from eventnet.engines.compiled.learned import weights_at
 from eventnet.engines.compiled.pools import Sim, pooled, repooled
 from eventnet.engines.compiled.recording import drain, make_out
 from eventnet.engines.compiled.state import (
@@ -22,7 +24,6 @@ from eventnet.engines.compiled.state import (
     make_arrays,
     make_work,
     save_arrays,
-    weights_at,
 )
 from eventnet.engines.compiled.tables import make_tables, rule_of
 from eventnet.engines.divergence import diverged
@@ -38,22 +39,33 @@ class CompiledEngine:
     States are its own: one engine does not load the other's.
     """
 
-    def __init__(self, network: Network, streams: Streams, recorders: Recorders = (), *, blank: bool = False) -> None:
+    def __init__(
+        self,
+        network: Network,
+        streams: Streams,
+        recorders: Recorders = (),
+        *,
+        blank: bool = False,
+        excerpt: Excerpt | None = None,
+    ) -> None:
         """Raises InputError where the network cannot be simulated or a stream does not fit it.
 
-        `blank`: a state will be loaded before anything else is done, so no weights are drawn.
+        `blank`: a state will be loaded before anything else is done, so no weights are drawn. `excerpt`: only this
+        is worked out; what others send has to be given to `play` for any time before it is run.
         """
         self.graph = derive(network)
+        self._excerpt = excerpt
         check_streams(self.graph, streams)
         self._recorders = tuple(recorders)
         self._streams = streams
-        net = make_tables(self.graph)
-        arrays = make_arrays(self.graph, net, blank=blank)
+        net = make_tables(self.graph, excerpt)
+        arrays = make_arrays(self.graph, net, blank=blank, excerpt=excerpt)
         work = make_work(net, arrays)
         self._in_blocks = hearing_blocks(recorders)
         self._hearing = tuple(each for each in hearing_events(recorders) if each not in self._in_blocks)
         out = make_out(net, self._recording())
-        self._pools = pooled(self._head(), net, arrays, work, make_feed(self.graph), out)
+        played = make_played(len(net.side_table), excerpt)
+        self._pools = pooled(self._head(), net, arrays, work, make_feed(self.graph), out, played)
         self._feeder = Feeder(self.graph, streams)
         self._now_ns = 0
         out = self._pools.out
@@ -140,7 +152,7 @@ class CompiledEngine:
             "now_ns": self._now_ns,
             "eta": self.graph.network.eta,
             "counters": self._pools.ints[: layout.N_COUNTERS].copy(),
-            "arrays": save_arrays(self._pools.state),
+            "arrays": save_arrays(self._pools.net, self._pools.state),
             "positions": self._feeder.positions(self._pools.feed),
             "totals": self.totals.state(),
         }
@@ -154,7 +166,8 @@ class CompiledEngine:
         """Go on from a `state()` of a compiled engine of the same network and streams, to the bit."""
         self._now_ns = state["now_ns"]
         self._pools.ints[: layout.N_COUNTERS] = state["counters"]
-        arrays = load_arrays(self._pools.net, self._pools.state, state["arrays"])
+        is_whole = self._excerpt is None
+        arrays = load_arrays(self._pools.net, self._pools.state, state["arrays"], is_whole=is_whole)
         if arrays is not self._pools.state:
             self._move(state=arrays)
         convert(self._pools.state.areas, state["eta"], self.graph.network.eta)
@@ -165,6 +178,19 @@ class CompiledEngine:
         """Go on with streams that have begun anew, with what comes from now on."""
         self._feeder = Feeder(self.graph, self._streams)
 
+    def play(self, sent: Mapping[int, Sent]) -> None:
+        """Of an excerpt: have populations that are played send this from now on, by side; what is left is forgotten."""
+        played = with_room_for(self._pools.played, sent)
+        if played is not self._pools.played:
+            self._move(played=played)
+        lay_out(self._pools.played, sent)
+        net, state = self._pools.net, self._pools.state
+        is_played = np.tile(net.population_table[:, layout.IS_PLAYED] != 0, 2)
+        for side in np.flatnonzero(is_played & (net.side_table[:, layout.SELF_WAKES] != 0)).tolist():
+            times_ns = sent[side].times_ns.tolist() if side in sent else []
+            state.side_state[side, layout.STALE] = layout.NO_ONE
+            state.side_state[side, layout.PREDICTED_NS] = min(times_ns, default=layout.NEVER_NS)
+
     def _lay_out(self) -> None:
         """Have what was read of the streams where kernels find it."""
         feed = with_room(self._pools.feed, self._feeder.room())
@@ -172,9 +198,9 @@ class CompiledEngine:
             self._move(feed=feed)
         self._feeder.lay_out(self._pools.feed)
 
-    def _move(self, *, state: Arrays | None = None, feed: Feed | None = None) -> None:
+    def _move(self, *, state: Arrays | None = None, feed: Feed | None = None, played: Played | None = None) -> None:
         """Go on in other pools, since something needs more room."""
-        self._pools = repooled(self._pools, state=state, feed=feed)
+        self._pools = repooled(self._pools, state=state, feed=feed, played=played)
         out = self._pools.out
         self.totals.events, self.totals.units = out.count_events, out.count_units
         self.totals.singles = out.count_singles

@@ -29,7 +29,7 @@ N_COUNTERS = 7  # those above change and are saved
     N_SIDES,  # those that are in use: without errors the forward sides only
 ) = range(N_COUNTERS, 17)
 N_NUMBERS = 17  # what is in the head before the places
-HEAD = 101
+HEAD = 109
 (
     SIDE_TABLE,
     SIDE_CONSTANTS,
@@ -47,6 +47,8 @@ HEAD = 101
     TRACE_ALPHAS,
     PROBE_TABLE,
     EVERYONE,
+    KEPT,
+    KEPT_PLACES,
     SIDE_STATE,
     SIDE_NUMBERS,
     SYNAPSE_STATE,
@@ -115,6 +117,12 @@ HEAD = 101
     COUNT_EVENTS,
     COUNT_UNITS,
     COUNT_SINGLES,
+    PLAYED_NEXT,
+    PLAYED_GROUPS,
+    PLAYED_NEURONS,
+    PLAYED_S,
+    PLAYED_SCALES_NEXT,
+    PLAYED_SCALES,
 ) = range(N_NUMBERS, HEAD)
 NEVER_NS = 2**63 - 1
 NOTHING, OUTCOMES_ONLY, EVENTS_TOO = range(3)  # what is recorded
@@ -163,8 +171,11 @@ SIDE_CONSTANTS_WIDTH = 5
     END_OUT,
     FIRST_IN,
     END_IN,
-) = range(9)
-POPULATION_TABLE_WIDTH = 9
+    IS_PLAYED,  # an excerpt: its spikes are those that were recorded, and but its kept neurons are worked out
+    FIRST_KEPT,  # in Tables.kept
+    N_KEPT,
+) = range(12)
+POPULATION_TABLE_WIDTH = 12
 
 # Tables.projection_table
 (
@@ -181,8 +192,10 @@ POPULATION_TABLE_WIDTH = 9
     REGION_BACK,
     FIRST_AREA,  # in areas
     FIRST_DUE,  # in due; in due_back it is the trace's offset
-) = range(13)
-PROJECTION_TABLE_WIDTH = 13
+    IS_CUT,  # an excerpt: its weights are columns into kept neurons, [n_source, n_kept], from FIRST_WEIGHT on,
+    FIRST_ROW,  # and then rows out of kept neurons, [n_kept, n_target]
+) = range(15)
+PROJECTION_TABLE_WIDTH = 15
 
 # Tables.trace_table
 TRACE_OFFSET, TRACE_SIZE, TRACE_PERIOD = range(3)
@@ -211,7 +224,7 @@ RECONSTRUCTION, PAST, FUTURE, ACCRUAL = range(4)  # stdp is the same sum as futu
     N_STALE,
     SETTLED_NS,
     UNSETTLED_NS,  # no neuron has a tick before this that is still to be settled
-    N_BIAS_STEPS,  # how many neurons' biases change in this instant
+    N_BIAS_STEPS,  # how many neurons' biases change in this instant; ~n: of a played side n that are worked out
     BIAS_CAUSE,
     HAS_GRADIENT,
     ENCODED_TOGETHER,  # all its neurons encoded last at one time; of all but self-wakers kernels keep only the first's
@@ -287,6 +300,13 @@ SAMPLES_WIDTH = 8
 FIRST_EVENT, BATCH_TIME, BATCH_PHASE, BATCH_KIND, OWNER, START, N_EVENTS = range(7)
 OUTCOME_TIME, OUTCOME_TARGET, OUTCOME_GROUP, LEARNED, PREDICTED, TRUE_LABEL = range(6)
 BATCHES, EVENTS, OUTCOMES = range(3)
+
+# Played.played_groups: spikes of a side of one time. Played.played_next: of each side the group that comes next, and
+# the end of its groups
+PLAYED_NS, PLAYED_FIRST, N_PLAYED = range(3)
+PLAYED_GROUPS_WIDTH = 3
+NEXT_GROUP, END_GROUP = range(2)
+PLAYED_NEXT_WIDTH = 2
 
 # What a run of the kernel ends with; FAULT says which stream, ring or population
 DONE, NEEDS_SAMPLES, NOT_FINITE, NEEDS_ROOM, NEEDS_RING, DIVERGED, MISPREDICTED = range(7)

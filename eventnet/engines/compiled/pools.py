@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.excerpt import Played
 from eventnet.engines.compiled.feeding import Feed
 from eventnet.engines.compiled.recording import Out
 from eventnet.engines.compiled.state import Arrays, Floats, Work
@@ -44,12 +45,13 @@ class Pools(NamedTuple):
     work: Work
     feed: Feed
     out: Out
+    played: Played
 
 
-def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: Feed, out: Out) -> Pools:
+def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: Feed, out: Out, played: Played) -> Pools:
     """Copy everything into pools; `head` are the entries of the head other than places."""
     dtype = state.bias.dtype
-    groups = (net, state, work, feed, out)
+    groups = (net, state, work, feed, out, played)
     named = {name: array for group in groups for name, array in group._asdict().items()}
     kinds = {
         name: "floats" if name in _own_names() else "ints" if array.dtype == np.int64 else "doubles"
@@ -81,7 +83,7 @@ def pooled(head: dict[int, int], net: Tables, state: Arrays, work: Work, feed: F
 @cache
 def _own_names() -> frozenset[str]:
     """The arrays of the network's own type. They have a pool of their own, also where that type is float64."""
-    groups = (Tables, Arrays, Work, Feed, Out)
+    groups = (Tables, Arrays, Work, Feed, Out, Played)
     return frozenset(name for group in groups for name, kind in get_type_hints(group).items() if kind == Floats)
 
 
@@ -93,7 +95,10 @@ def _zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
     return room[start : start + n_bytes].view(dtype)
 
 
-def repooled(pools: Pools, *, state: Arrays | None = None, feed: Feed | None = None) -> Pools:
-    """The same in new pools, but with another state or feed, whose arrays are of other sizes."""
+def repooled(
+    pools: Pools, *, state: Arrays | None = None, feed: Feed | None = None, played: Played | None = None
+) -> Pools:
+    """The same in new pools, but with another state, feed or what is played, whose arrays are of other sizes."""
     head = dict(enumerate(pools.ints[: layout.N_NUMBERS].tolist()))
-    return pooled(head, pools.net, state or pools.state, pools.work, feed or pools.feed, pools.out)
+    moved = state or pools.state, pools.work, feed or pools.feed, pools.out, played or pools.played
+    return pooled(head, pools.net, *moved)

@@ -7,22 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventnet.coding import decay
 from eventnet.coding.drive import room_for
 from eventnet.coding.signal import MEAN_LANES
-from eventnet.engines.areas import due_to_dendrites, due_to_error_dendrites, grown, owed, worth_of
 from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.excerpt import WHOLE, Excerpt, first_weights, n_weights_of
 from eventnet.engines.compiled.tables import Doubles, Ints, Tables, clock_of, code_spoken, is_used, wakes_by
-from eventnet.engines.initial import initial_biases, initial_weights
+from eventnet.engines.initial import initial_biases
 from eventnet.engines.precision import AREAS_KEPT
 from eventnet.network import Graph, Rule, Wake
-from eventnet.network.graph import accrues, passes_errors_at_once
 
 Floats = NDArray[np.floating]
 Number = float | np.floating[Any]
 """One number of the network's dtype."""
 
-EVERY = slice(None)
 RING_START = 64
 RINGS = ("travelling", "travelling_numbers")
 """The arrays that grow with the spikes under way."""
@@ -85,15 +82,16 @@ class Work(NamedTuple):
     vectors: Floats  # [9, largest population]
 
 
-def make_arrays(graph: Graph, net: Tables, *, blank: bool = False) -> Arrays:
-    """The state before anything has happened; `blank`: weights are not drawn, since a state will be loaded."""
+def make_arrays(graph: Graph, net: Tables, *, blank: bool = False, excerpt: Excerpt | None = None) -> Arrays:
+    """The state before anything has happened; `blank`: weights are not drawn, since a state will be loaded.
+
+    Of an `excerpt`, whose tables `net` are, there are but the weights that it has.
+    """
     dtype = np.dtype(graph.network.dtype)
     n, m = len(net.population_table), len(net.projection_table)
     n_neurons = int(net.side_table[:n, layout.SIZE].sum())
-    n_weights = sum(graph.size_of_source(k) * graph.size_of_target(k) for k in range(m))
-    flat = np.zeros(n_weights, dtype)
-    if n_weights and not blank:
-        np.concatenate([each.ravel() for each in initial_weights(graph)], out=flat)
+    whole = WHOLE if excerpt is None else excerpt
+    flat: Floats = np.zeros(n_weights_of(graph, whole), dtype) if blank else first_weights(graph, whole)
     rule = graph.network.learning.rule if graph.network.learning is not None else None
     past, accrual = rule is Rule.PAST, rule is Rule.ACCRUAL
     sizes = net.side_table[:, layout.SIZE]
@@ -135,7 +133,8 @@ def make_arrays(graph: Graph, net: Tables, *, blank: bool = False) -> Arrays:
         travelling=np.zeros((room, 3), np.int64),
         travelling_numbers=np.zeros((room, 2), np.float64),
     )
-    find_negative_zeros(net, arrays)
+    if excerpt is None:
+        find_negative_zeros(net, arrays)
     return arrays
 
 
@@ -173,22 +172,31 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
     )
 
 
-def save_arrays(arrays: Arrays) -> dict[str, Any]:
-    """The arrays as a plain tree, copied."""
-    saved = {name: array.copy() for name, array in arrays._asdict().items()}
+def save_arrays(net: Tables, arrays: Arrays) -> dict[str, Any]:
+    """The arrays as a plain tree, copied; of areas those that are in use, since all of them are many."""
+    saved = {name: array.copy() for name, array in arrays._asdict().items() if name != "areas"}
+    saved["areas"] = np.zeros(arrays.areas.shape, arrays.areas.dtype)  # which takes no time, as `zeros_like` does
+    for row, changing in zip(net.projection_table if arrays.areas.size else (), arrays.synapse_state, strict=False):
+        n_target = net.side_table[row[layout.SINK], layout.SIZE]
+        used = slice(row[layout.FIRST_AREA], row[layout.FIRST_AREA] + (changing[layout.LATEST] + 1) * n_target)
+        saved["areas"][used] = arrays.areas[used]
     saved["side_state"][:, layout.FIRST_LISTED] = 0  # a place in a window, of no use to another engine
     return saved
 
 
-def load_arrays(net: Tables, arrays: Arrays, saved: dict[str, Any]) -> Arrays:
-    """Take over what `save_arrays` gave, in place, but for rings that have another size than before."""
+def load_arrays(net: Tables, arrays: Arrays, saved: dict[str, Any], *, is_whole: bool = True) -> Arrays:
+    """Take over what `save_arrays` gave, in place, but for rings that have another size than before.
+
+    What is not whole is an excerpt: where all its matrices hold a negative zero is known from what was saved.
+    """
     grown = {name: np.array(saved[name]) for name in RINGS if saved[name].shape != getattr(arrays, name).shape}
     for name, array in arrays._asdict().items():
         if name not in grown:
             array[...] = saved[name]
     if grown:
         arrays = arrays._replace(**grown)
-    find_negative_zeros(net, arrays)
+    if is_whole:
+        find_negative_zeros(net, arrays)
     return arrays
 
 
@@ -224,110 +232,6 @@ def grow_ring(arrays: Arrays, ring: int) -> Arrays:
         travelling[start : start + places.size] = arrays.travelling[offset + places]
         numbers[start : start + places.size] = arrays.travelling_numbers[offset + places]
     return arrays._replace(travelling=travelling, travelling_numbers=numbers)
-
-
-def weights_at(
-    graph: Graph,
-    net: Tables,
-    arrays: Arrays,
-    k: int,
-    time_ns: int,
-    enabled: bool,
-    rows: Ints | slice = EVERY,
-    columns: Ints | slice = EVERY,
-) -> Floats:
-    """The weights of projection k, [rows, columns], with all learned by `time_ns`, not before the last change; a copy.
-
-    Either `rows` or `columns` may be chosen.
-    """
-    n_source, n_target = graph.size_of_source(k), graph.size_of_target(k)
-    start = net.projection_table[k, layout.FIRST_WEIGHT]
-    weights = arrays.weights[start : start + n_source * n_target].reshape(n_source, n_target)[rows, columns]
-    if not accrues(graph, k):
-        return weights.copy()
-    areas, seen = areas_of(net, arrays, k)[:, columns], seen_of(net, arrays, k)[rows]
-    area = areas[arrays.synapse_state[k, layout.LATEST]]
-    growth = _growth(graph, net, arrays, k, time_ns, enabled)
-    if growth is not None:
-        area = grown(area, growth.e_hat[columns], growth.worth)
-    return np.asarray(weights - owed(float(net.etas[0]), trace_of(net, arrays, k)[rows], area, areas[seen]))
-
-
-def due_at(
-    graph: Graph, net: Tables, arrays: Arrays, k: int, time_ns: int, enabled: bool, *, backward: bool
-) -> Floats | None:
-    """What dendrites [n_target] of projection k, or `backward` error dendrites [n_source], would lose if spikes came at
-    `time_ns`, which is not before the last change; None where it does not learn by `accrual`.
-    """
-    if not accrues(graph, k):
-        return None
-    due = due_of(net, arrays, k)[backward]
-    growth = _growth(graph, net, arrays, k, time_ns, enabled)
-    if growth is None or (backward and not passes_errors_at_once(graph, k)):
-        return due.copy()
-    trace = len(graph.projections) + graph.target_population_of(k) if backward else k
-    numbers = {
-        "eta": float(net.etas[0]),
-        "worth": growth.worth,
-        "squares": float(arrays.trace_squares[trace]),
-        "factor": float(arrays.trace_factors[trace]),
-    }
-    if backward:
-        return due_to_error_dendrites(due, trace_of(net, arrays, k), growth.fading_back, **numbers)
-    return due_to_dendrites(due, growth.e_hat, growth.fading, **numbers)
-
-
-class _Growth(NamedTuple):
-    """What time brings a projection that learns by `accrual`: its area grows by `worth` * e_hat."""
-
-    e_hat: Floats
-    worth: float
-    fading: float  # of x_hat
-    fading_back: float  # of e_hat
-
-
-def _growth(graph: Graph, net: Tables, arrays: Arrays, k: int, time_ns: int, enabled: bool) -> _Growth | None:
-    """What it would bring from the last change to `time_ns`; None where that is the same time."""
-    errors = len(graph.projections) + graph.target_population_of(k)
-    elapsed_ns = time_ns - int(arrays.traces_ns[errors])
-    if not elapsed_ns:
-        return None
-    fading, fading_back = (
-        decay(float(net.trace_alphas[trace]), elapsed_ns, int(net.trace_table[trace, layout.TRACE_PERIOD]))
-        for trace in (k, errors)
-    )
-    worth = worth_of(float(arrays.trace_factors[k]), fading * fading_back, float(net.fadings[k])) if enabled else 0.0
-    e_hat = trace_of(net, arrays, errors) * arrays.traces.dtype.type(arrays.trace_factors[errors])
-    return _Growth(e_hat, worth, fading, fading_back)
-
-
-def areas_of(net: Tables, arrays: Arrays, k: int) -> Floats:
-    """The areas of projection k, [AREAS_KEPT, n_target]; only where it learns by `accrual`."""
-    row = net.projection_table[k]
-    n_target = net.side_table[row[layout.SINK], layout.SIZE]
-    return arrays.areas[row[layout.FIRST_AREA] :][: AREAS_KEPT * n_target].reshape(AREAS_KEPT, n_target)
-
-
-def seen_of(net: Tables, arrays: Arrays, k: int) -> Ints:
-    """Which of them each row of projection k has learned from, [n_source]."""
-    return arrays.seen[net.trace_table[k, layout.TRACE_OFFSET] :][: net.trace_table[k, layout.TRACE_SIZE]]
-
-
-def due_of(net: Tables, arrays: Arrays, k: int) -> tuple[Floats, Floats]:
-    """What dendrites [n_target] and error dendrites [n_source] have yet to take of what projection k has learned."""
-    row = net.projection_table[k]
-    n_target = net.side_table[row[layout.SINK], layout.SIZE]
-    trace = net.trace_table[k]
-    return (
-        arrays.due[row[layout.FIRST_DUE] :][:n_target],
-        arrays.due_back[trace[layout.TRACE_OFFSET] :][: trace[layout.TRACE_SIZE]],
-    )
-
-
-def trace_of(net: Tables, arrays: Arrays, trace: int) -> Floats:
-    """The values of a trace without their factor."""
-    start = net.trace_table[trace, layout.TRACE_OFFSET]
-    return arrays.traces[start : start + net.trace_table[trace, layout.TRACE_SIZE]]
 
 
 def find_negative_zeros(net: Tables, arrays: Arrays) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.compiled import layout
+from eventnet.engines.compiled.excerpt import Excerpt, is_cut
 from eventnet.engines.precision import AREAS_KEPT
 from eventnet.engines.wanted import smoothing_parts
 from eventnet.network import Code, Decides, Graph, Nonlinearity, Rule, Wake
@@ -51,23 +52,28 @@ class Tables(NamedTuple):
     trace_alphas: Doubles  # [m + n]
     probe_table: Ints  # [probes, .]
     everyone: Ints  # 0, 1, ... up to the largest population
+    kept: Ints  # of an excerpt the kept neurons of its populations, else empty
+    kept_places: Ints  # [N] which of its population's kept neurons each is, -1 for none; else empty
 
 
-def make_tables(graph: Graph) -> Tables:
-    """The tables of a graph."""
+def make_tables(graph: Graph, excerpt: Excerpt | None = None) -> Tables:
+    """The tables of a graph, or of an excerpt of it."""
     learning = graph.network.learning
     n, m = len(graph.populations), len(graph.projections)
     sizes = [p.size for p in graph.populations]
     eta, rule = graph.network.eta, None if learning is None else learning.rule
     eta_bias = eta if learning is None or learning.eta_bias is None else learning.eta_bias
     populations, lists = _populations(graph)
+    projections, kept, kept_places = _projections(graph), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    if excerpt is not None:
+        kept, kept_places = _cut(graph, excerpt, populations, projections)
     alphas, periods = _codes(graph)
     orders = np.array([graph.forward_order, graph.backward_order], np.int64).reshape(2, n)
     return Tables(
         side_table=_sides(graph),
         side_constants=_side_numbers(graph),
         population_table=populations,
-        projection_table=_projections(graph),
+        projection_table=projections,
         etas=np.array([eta, eta_bias], np.float64),
         # by reconstruction traces may stay for ever
         steps=np.array(
@@ -96,6 +102,8 @@ def make_tables(graph: Graph) -> Tables:
             np.int64,
         ).reshape(-1, 3),
         everyone=np.arange(max(sizes), dtype=np.int64),
+        kept=kept,
+        kept_places=kept_places,
     )
 
 
@@ -218,6 +226,26 @@ def _projections(graph: Graph) -> Ints:
         weights, region = weights + n_source * n_target, region + n_source + n_target
         targets += n_target
     return rows
+
+
+def _cut(graph: Graph, excerpt: Excerpt, populations: Ints, projections: Ints) -> tuple[Ints, Ints]:
+    """Have the tables of populations and projections be those of an excerpt; all kept neurons, and their places."""
+    sizes = [p.size for p in graph.populations]
+    places, offsets = np.full(sum(sizes), -1, np.int64), np.cumsum([0, *sizes])
+    first = weights = 0
+    for i, kept in excerpt.kept.items():
+        populations[i, layout.IS_PLAYED] = i in excerpt.played
+        populations[i, layout.FIRST_KEPT], populations[i, layout.N_KEPT] = first, kept.size
+        places[offsets[i] + kept] = np.arange(kept.size)
+        first += kept.size
+    for k, row in enumerate(projections):
+        source, sink = int(row[layout.SOURCE]), int(row[layout.SINK])
+        row[layout.FIRST_WEIGHT], row[layout.IS_CUT] = weights, is_cut(graph, excerpt, k)
+        n_columns = excerpt.kept[sink].size if row[layout.IS_CUT] else sizes[sink]
+        row[layout.FIRST_ROW] = weights + sizes[source] * n_columns
+        n_rows = excerpt.kept[source].size if row[layout.IS_CUT] else 0
+        weights = int(row[layout.FIRST_ROW]) + n_rows * sizes[sink]
+    return np.concatenate([*excerpt.kept.values(), np.zeros(0, np.int64)]), places
 
 
 def _travels(graph: Graph) -> Ints:

@@ -12,7 +12,7 @@ from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Doubles, Ints
 from eventnet.engines.precision import AREAS_KEPT
-from eventnet.slices import rest, table, table_row
+from eventnet.slices import rest, section, table, table_row
 
 
 @view
@@ -51,6 +51,50 @@ def matrix(sim: Sim, k: int) -> Floats:
     ]
     start = sim.ints[layout.WEIGHTS] + sim.ints[row + layout.FIRST_WEIGHT]
     return table(sim.floats, start, n_source, n_target)
+
+
+@view
+def is_cut(sim: Sim, k: int) -> bool:
+    """Whether of projection k there are but `kept_columns` and `kept_rows`, as in an excerpt."""
+    return bool(projection(sim, k)[layout.IS_CUT] != 0)
+
+
+@view
+def kept_columns(sim: Sim, k: int, name: int) -> Floats:
+    """Of the weights of projection k, or their products as `name` says, columns into kept neurons, [n_source, kept]."""
+    row = projection(sim, k)
+    n_source = side_table(sim, row[layout.SOURCE])[layout.SIZE]
+    n_kept = population(sim, row[layout.SINK])[layout.N_KEPT]
+    return table(sim.floats, sim.ints[name] + row[layout.FIRST_WEIGHT], n_source, n_kept)
+
+
+@view
+def kept_rows(sim: Sim, k: int, name: int) -> Floats:
+    """The same of rows out of kept neurons, [kept, n_target]."""
+    row = projection(sim, k)
+    n_kept = population(sim, row[layout.SOURCE])[layout.N_KEPT]
+    n_target = side_table(sim, row[layout.SINK])[layout.SIZE]
+    return table(sim.floats, sim.ints[name] + row[layout.FIRST_ROW], n_kept, n_target)
+
+
+@view
+def is_played(sim: Sim, side: int) -> bool:
+    """Whether the spikes of a side are those that were recorded, as in an excerpt."""
+    return bool(population(sim, side % sim.ints[layout.N_POPULATIONS])[layout.IS_PLAYED] != 0)
+
+
+@view
+def kept_of(sim: Sim, i: int) -> Ints:
+    """The neurons of a played population that are worked out, ascending."""
+    row = population(sim, i)
+    return section(ints(sim, layout.KEPT), row[layout.FIRST_KEPT], row[layout.N_KEPT])
+
+
+@view
+def kept_places(sim: Sim, i: int) -> Ints:
+    """Of each neuron of a played population which of those it is, -1 for none."""
+    row = side_table(sim, i)
+    return section(ints(sim, layout.KEPT_PLACES), row[layout.OFFSET], row[layout.SIZE])
 
 
 @view

@@ -3,6 +3,10 @@ spikes reached them, as `engines/actor/accrual.py` explains.
 
 The areas of a projection are [AREAS_KEPT, n_target]; `LATEST` says which is the area now, `Arrays.seen` which of them
 each row has learned from.
+
+Where of a matrix there are but rows and columns of kept neurons (`compiled/excerpt.py`), the steps of each synapse and
+their order are those of whole rows, so weights and sums are the same to the bit. A synapse of both a kept row and a
+kept column is there twice, and alike.
 """
 
 from __future__ import annotations
@@ -13,6 +17,11 @@ from eventnet.engines.compiled.kernels.access import (
     doubles,
     floats,
     ints,
+    is_cut,
+    kept_columns,
+    kept_of,
+    kept_places,
+    kept_rows,
     matrix,
     population,
     projection,
@@ -22,6 +31,7 @@ from eventnet.engines.compiled.kernels.access import (
 )
 from eventnet.engines.compiled.kernels.compiling import apart, aside, constant, kernel, view
 from eventnet.engines.compiled.kernels.recording import emit_one
+from eventnet.engines.compiled.kernels.summing import give_nothing
 from eventnet.engines.compiled.kernels.tracing import decay_trace, decay_until, fold_trace
 from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats, Number
@@ -147,17 +157,21 @@ def _grow(
 def _settle(sim: Sim, k: int) -> int:
     """Bring all rows that have a trace up to date, and begin anew with no area; how many rows."""
     changing = synapse(sim, k)
-    weights, areas = matrix(sim, k), areas_of(sim, k)
-    n_source, offset = weights.shape[0], trace_table(sim, k)[layout.TRACE_OFFSET]
+    areas = areas_of(sim, k)
+    n_source, offset = trace_table(sim, k)[layout.TRACE_SIZE], trace_table(sim, k)[layout.TRACE_OFFSET]
     scaled = section(floats(sim, layout.TRACES), offset, n_source)
     seen = section(ints(sim, layout.SEEN), offset, n_source)
     eta = scaled.dtype.type(doubles(sim, layout.ETAS)[0])
     n_rows = 0
     if changing[layout.LATEST] > 0:
         for i in range(n_source):
-            if scaled[i] != 0.0:
-                _renew_row(weights, i, eta * scaled[i], areas, changing[layout.LATEST], seen[i])
-                n_rows += 1
+            n_rows += scaled[i] != 0.0
+        if is_cut(sim, k):
+            _renew_kept(sim, k, eta)
+        else:
+            for i in range(n_source):
+                if scaled[i] != 0.0:
+                    _renew_row(matrix(sim, k), i, eta * scaled[i], areas, changing[layout.LATEST], seen[i])
     for j in range(areas.shape[1]):
         areas[0, j] = 0.0
     changing[layout.LATEST] = 0
@@ -296,3 +310,73 @@ def _sum_owing(
         for i in range(n_source):
             step, then = eta * scaled[i], unsigned(seen[i])
             total[i] += (weights[i, j] - step * (now - areas[then, j])) * amount
+
+
+@aside
+def _renew_kept(sim: Sim, k: int, eta: Number) -> None:
+    """Bring all that is kept of the rows which have a trace up to date."""
+    columns, rows = kept_columns(sim, k, layout.WEIGHTS), kept_rows(sim, k, layout.WEIGHTS)
+    into, out_of = kept_of(sim, projection(sim, k)[layout.SINK]), kept_of(sim, projection(sim, k)[layout.SOURCE])
+    areas, latest = areas_of(sim, k), synapse(sim, k)[layout.LATEST]
+    offset = trace_table(sim, k)[layout.TRACE_OFFSET]
+    scaled, seen = rest(floats(sim, layout.TRACES), offset), rest(ints(sim, layout.SEEN), offset)
+    for i in range(columns.shape[0]):
+        if scaled[i] != 0.0:
+            step = eta * scaled[i]
+            for q in range(into.shape[0]):
+                columns[i, q] -= step * (areas[latest, into[q]] - areas[seen[i], into[q]])
+    for r in range(out_of.shape[0]):
+        if scaled[out_of[r]] != 0.0:
+            _renew_row(rows, r, eta * scaled[out_of[r]], areas, latest, seen[out_of[r]])
+
+
+@aside
+def sum_renewed_columns_kept(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
+    """What `sum_renewed_rows` does for kept neurons; others receive nothing."""
+    columns, rows = kept_columns(sim, k, layout.WEIGHTS), kept_rows(sim, k, layout.WEIGHTS)
+    source, sink = projection(sim, k)[layout.SOURCE], projection(sim, k)[layout.SINK]
+    into, areas, latest = kept_of(sim, sink), areas_of(sim, k), synapse(sim, k)[layout.LATEST]
+    offset, region = trace_table(sim, k)[layout.TRACE_OFFSET], projection(sim, k)[layout.REGION]
+    scaled, seen = rest(floats(sim, layout.TRACES), offset), rest(ints(sim, layout.SEEN), offset)
+    places = kept_places(sim, source)
+    eta = total.dtype.type(doubles(sim, layout.ETAS)[0])
+    neurons = section(ints(sim, layout.SPIKE_NEURONS), at, n)
+    amounts = section(floats(sim, layout.SPIKE_AMOUNTS), at, n)
+    renewed, n_renewed = section(ints(sim, layout.RENEWED), region, n), 0
+    give_nothing(total, side_table(sim, sink)[layout.SIZE])
+    for p in range(n):
+        i = neurons[p]
+        step, then = _step_of(eta, scaled, seen, latest, i), seen[i]
+        renewed[p] = then != latest
+        n_renewed += renewed[p]
+        for q in range(into.shape[0]):
+            j = into[q]
+            w = columns[i, q] - step * (areas[latest, j] - areas[then, j])
+            columns[i, q] = w
+            total[j] = w * amounts[p] if p == 0 else total[j] + w * amounts[p]
+        if places[i] >= 0:
+            _renew_row(rows, places[i], step, areas, latest, then)
+        seen[i] = latest
+    synapse(sim, k)[layout.N_RENEWED] = n_renewed
+
+
+@aside
+def sum_owing_rows_kept(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
+    """What `sum_owing_columns` gives to kept neurons; others receive nothing."""
+    source = projection(sim, k)[layout.SOURCE]
+    rows, out_of = kept_rows(sim, k, layout.WEIGHTS), kept_of(sim, source)
+    areas, latest = areas_of(sim, k), synapse(sim, k)[layout.LATEST]
+    offset = trace_table(sim, k)[layout.TRACE_OFFSET]
+    scaled, seen = rest(floats(sim, layout.TRACES), offset), rest(ints(sim, layout.SEEN), offset)
+    eta = total.dtype.type(doubles(sim, layout.ETAS)[0])
+    columns = section(ints(sim, layout.SPIKE_NEURONS), at, n)
+    amounts = section(floats(sim, layout.SPIKE_AMOUNTS), at, n)
+    give_nothing(total, side_table(sim, source)[layout.SIZE])
+    for r in range(out_of.shape[0]):
+        i = out_of[r]
+        step, then = eta * scaled[i], seen[i]
+        held = total.dtype.type(-0.0)
+        for p in range(n):
+            j = columns[p]
+            held += (rows[r, j] - step * (areas[latest, j] - areas[then, j])) * amounts[p]
+        total[i] = held

@@ -9,6 +9,7 @@ from eventnet.engines.compiled.kernels.access import (
     doubles,
     floats,
     ints,
+    is_played,
     population,
     projection,
     side_constants,
@@ -19,6 +20,7 @@ from eventnet.engines.compiled.kernels.access import (
 )
 from eventnet.engines.compiled.kernels.compiling import apart, constant, kernel, phase
 from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_backward, deliver_forward, send
+from eventnet.engines.compiled.kernels.excerpt import list_firing, list_kept, play
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, decay_again, read_error, values_of
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
 from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, settle, take_due
@@ -56,10 +58,14 @@ def decide_forward(sim: Sim, i: int) -> bool:
     if n_who == NOBODY:
         return True
     n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
+    if is_played(sim, i) and n_who == ALL_NEURONS:
+        n_who = list_kept(sim, i)
     x = values_of(sim, i, n_who)
     encoded = emit_one(sim, FORWARD_PHASE, ENCODE, i, float(n), side_state(sim, i)[layout.REASON])
     fired = _encode(sim, i, n_who, x)
     mark_stale(sim, i, n_who, ints(sim, layout.WHO))
+    if is_played(sim, i):
+        fired = play(sim, i, side_numbers(sim, i)[layout.K_BETA])
     if fired < 0:
         return False
     if fired > 0:
@@ -77,6 +83,8 @@ def decide_backward(sim: Sim, i: int) -> bool:
     if n_who == NOBODY:
         return True
     n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
+    if is_played(sim, back) and n_who == ALL_NEURONS:
+        n_who = list_kept(sim, back)
     e = vector(sim, layout.V_X)
     if side_state(sim, back)[layout.HAS_GRADIENT]:
         start = side_table(sim, i)[layout.OFFSET]
@@ -88,6 +96,8 @@ def decide_backward(sim: Sim, i: int) -> bool:
     _plan_bias_step(sim, i, n_who, e, encoded)
     fired = _encode(sim, back, n_who, e)
     mark_stale(sim, back, n_who, who)
+    if is_played(sim, back):
+        fired = play(sim, back, side_numbers(sim, back)[layout.K_BETA])
     if fired < 0:
         return False
     if fired > 0:
@@ -112,8 +122,8 @@ def _who(sim: Sim, side: int) -> int:
     if whom == layout.ALL:
         return ALL_NEURONS
     if row[layout.PREDICTED_NS] == now_ns:
-        n = take_due(sim, side)
-        if n == 0 and whom == layout.NO_ONE:
+        n = list_firing(sim, side) if is_played(sim, side) else take_due(sim, side)
+        if n == 0 and whom == layout.NO_ONE and not is_played(sim, side):
             return NOBODY
         if row[layout.UNSETTLED_NS] < now_ns:
             settle(sim, side, now_ns, section(who, 0, n))
@@ -176,7 +186,7 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
             if now_ns - t_last[j] != elapsed_ns:  # mostly as for the neuron before
                 elapsed_ns = now_ns - t_last[j]
                 r = x.dtype.type(decay(alpha, elapsed_ns, period_ns))
-            changed = phi[j] + (x[p] - r * x_last[j]) / k_beta
+            changed = to_send(phi[j], x[p], r, x_last[j], k_beta)
             s[p] = np.rint(changed)
             phi[j] = changed - s[p]
             x_last[j] = x[p]
@@ -189,6 +199,12 @@ def _encode(sim: Sim, side: int, n_who: int, x: Floats) -> int:
         for p in range(start, start + fired):
             neurons[p] = who[unsigned(neurons[p])]
     return fired if small else -1
+
+
+@kernel
+def to_send(phi: Number, x: Number, r: Number, x_last: Number, k_beta: Number) -> Number:
+    """phi + a(t), of which a neuron sends the nearest whole number (docs/semantics.md, section 1)."""
+    return phi + (x - r * x_last) / k_beta
 
 
 @kernel
@@ -239,7 +255,7 @@ def _take_sizes(s: Floats, places: Ints, sizes: Doubles, amounts: Floats, scale:
 @kernel
 def _quantize_all(x: Floats, x_last: Floats, phi: Floats, s: Floats, r: Number, k_beta: Number) -> None:
     for j in range(phi.shape[0]):
-        changed = phi[j] + (x[j] - r * x_last[j]) / k_beta
+        changed = to_send(phi[j], x[j], r, x_last[j], k_beta)
         s[j] = np.rint(changed)
         phi[j] = changed - s[j]
         x_last[j] = x[j]
@@ -329,7 +345,7 @@ def _plan_bias_step(sim: Sim, i: int, n_who: int, e: Floats, cause: int) -> None
             j = p if n_who == ALL_NEURONS else who[p]
             neurons[p] = j
             steps[p] = np.float64(eta * e[p]) * (min(now_ns - t_last[j], period_ns) / period_ns)
-    side_state(sim, back)[layout.N_BIAS_STEPS] = n
+    side_state(sim, back)[layout.N_BIAS_STEPS] = ~n if is_played(sim, back) else n
     side_state(sim, back)[layout.BIAS_CAUSE] = cause
     sim.ints[layout.UPDATING] = 1
 

@@ -11,6 +11,7 @@ from eventnet.engines.compiled.kernels.access import (
     doubles,
     floats,
     ints,
+    is_cut,
     projection,
     ring_of,
     side_state,
@@ -25,13 +26,15 @@ from eventnet.engines.compiled.kernels.accruing import (
     due_back_of,
     due_of,
     sum_owing_columns,
+    sum_owing_rows_kept,
+    sum_renewed_columns_kept,
     sum_renewed_rows,
     take_due,
 )
 from eventnet.engines.compiled.kernels.compiling import aside, constant, kernel
 from eventnet.engines.compiled.kernels.reading import decay_code
 from eventnet.engines.compiled.kernels.recording import OWN_CAUSES, emit_spikes
-from eventnet.engines.compiled.kernels.summing import sum_columns, sum_rows
+from eventnet.engines.compiled.kernels.summing import sum_columns, sum_columns_kept, sum_rows, sum_rows_kept
 from eventnet.engines.compiled.kernels.waking import settle_and_mark, touch
 from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats
@@ -54,8 +57,13 @@ def deliver_forward(sim: Sim, k: int, at: int, n: int, scale: float, phase: int)
     accrue(sim, i, phase, ints(sim, layout.SPIKE_EVENTS)[at + n - 1])
     total = vector(sim, layout.V_SUM)
     if row[layout.LEARNS] and sim.ints[layout.RULE] == layout.ACCRUAL:
-        sum_renewed_rows(sim, k, at, n, total)
+        if is_cut(sim, k):
+            sum_renewed_columns_kept(sim, k, at, n, total)
+        else:
+            sum_renewed_rows(sim, k, at, n, total)
         take_due(due_of(sim, k), total)
+    elif is_cut(sim, k):
+        sum_columns_kept(sim, k, at, n, total)
     else:
         sum_rows(sim, k, at, n, total)
     _receive(sim, i, row[layout.CODE], total)
@@ -80,8 +88,13 @@ def deliver_backward(sim: Sim, k: int, at: int, n: int, phase: int) -> None:
     accrue(sim, row[layout.SINK], phase, ints(sim, layout.SPIKE_EVENTS)[at + n - 1])
     total = vector(sim, layout.V_SUM)
     if row[layout.LEARNS] and sim.ints[layout.RULE] == layout.ACCRUAL:
-        sum_owing_columns(sim, k, at, n, total)
+        if is_cut(sim, k):
+            sum_owing_rows_kept(sim, k, at, n, total)
+        else:
+            sum_owing_columns(sim, k, at, n, total)
         take_due(due_back_of(sim, k), total)
+    elif is_cut(sim, k):
+        sum_rows_kept(sim, k, at, n, total)
     else:
         sum_columns(sim, k, at, n, total)
     _receive(sim, back, row[layout.CODE_BACK], total)

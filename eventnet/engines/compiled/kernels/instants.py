@@ -19,6 +19,7 @@ from eventnet.engines.compiled.kernels.access import (
     doubles,
     floats,
     ints,
+    is_played,
     probe_table,
     projection,
     ring_of,
@@ -34,6 +35,7 @@ from eventnet.engines.compiled.kernels.access import (
 from eventnet.engines.compiled.kernels.compiling import OPTIONS, apart, aside, constant, kernel, outermost, phase
 from eventnet.engines.compiled.kernels.deciding import decide_backward, decide_forward, is_due, tell_times
 from eventnet.engines.compiled.kernels.delivering import arrive, ask_forward
+from eventnet.engines.compiled.kernels.excerpt import next_scale
 from eventnet.engines.compiled.kernels.learning import update
 from eventnet.engines.compiled.kernels.losing import take_target
 from eventnet.engines.compiled.kernels.quiet import may_be_quiet, take_quiet
@@ -287,14 +289,18 @@ def _adapt(sim: Sim, side: int, i: int) -> None:
         return
     touch(sim, i, now_ns + 1)
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
-    if side == i:
+    mean = 0.0
+    if is_played(sim, side):
+        numbers[layout.K_BETA] = next_scale(sim, side)
+    elif side == i:
         mean = _mean_size(section(values_of(sim, i, ALL_NEURONS), 0, size), doubles(sim, layout.LANES))
     else:
         mean = _mean_size(section(floats(sim, layout.X_LAST), start, size), doubles(sim, layout.LANES))
     eta_k, k_rel = side_constants(sim, side)[layout.ETA_K], side_constants(sim, side)[layout.K_REL]
-    mu, k_beta = _adapt_step(numbers[layout.MU], numbers[layout.K_BETA], mean, eta_k, k_rel)
-    numbers[layout.MU], numbers[layout.K_BETA] = mu, k_beta
-    emit_one(sim, ADAPT_PHASE, ADAPT_FORWARD if side == i else ADAPT_BACKWARD, i, k_beta, NONE)
+    if not is_played(sim, side):
+        mu, k_beta = _adapt_step(numbers[layout.MU], numbers[layout.K_BETA], mean, eta_k, k_rel)
+        numbers[layout.MU], numbers[layout.K_BETA] = mu, k_beta
+    emit_one(sim, ADAPT_PHASE, ADAPT_FORWARD if side == i else ADAPT_BACKWARD, i, numbers[layout.K_BETA], NONE)
     row[layout.ADAPT_NS] += side_table(sim, side)[layout.ADAPT_PERIOD]
 
 

@@ -13,6 +13,11 @@ from eventnet.engines.compiled.kernels.access import (
     doubles,
     floats,
     ints,
+    is_cut,
+    kept_columns,
+    kept_of,
+    kept_places,
+    kept_rows,
     projection,
     side_numbers,
     side_state,
@@ -70,7 +75,7 @@ def update(sim: Sim) -> None:
             _learn_dense(sim, k)
     for place in range(sim.ints[layout.N_POPULATIONS]):
         i = ints(sim, layout.ORDERS)[sim.ints[layout.N_POPULATIONS] + place]
-        if side_state(sim, sim.ints[layout.N_POPULATIONS] + i)[layout.N_BIAS_STEPS] > 0:
+        if side_state(sim, sim.ints[layout.N_POPULATIONS] + i)[layout.N_BIAS_STEPS] != 0:
             _step_bias(sim, i)
 
 
@@ -155,6 +160,9 @@ def _learn_future(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: i
 
     Where there are spikes, the trace that they meet is in V_EHAT or V_XHAT.
     """
+    if is_cut(sim, k):
+        _learn_future_kept(sim, k, at, n, errors_at, n_errors)
+        return
     matrices = floats(sim, layout.WEIGHTS)
     amounts = floats(sim, layout.SPIKE_AMOUNTS)
     neurons = ints(sim, layout.SPIKE_NEURONS)
@@ -201,6 +209,32 @@ def _step_row(weights: Floats, factor: Number, steps: Floats) -> None:
         weights[j] -= factor * steps[j]
 
 
+@aside
+def _learn_future_kept(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: int) -> None:
+    """The same where there are but rows and columns of kept neurons; of a synapse its row's step comes first."""
+    columns, rows = kept_columns(sim, k, layout.WEIGHTS), kept_rows(sim, k, layout.WEIGHTS)
+    source, sink = projection(sim, k)[layout.SOURCE], projection(sim, k)[layout.SINK]
+    out_of, into = kept_of(sim, source), kept_of(sim, sink)
+    out_places, into_places = kept_places(sim, source), kept_places(sim, sink)
+    amounts, neurons = floats(sim, layout.SPIKE_AMOUNTS), ints(sim, layout.SPIKE_NEURONS)
+    e_hat, x_hat = vector(sim, layout.V_EHAT), vector(sim, layout.V_XHAT)
+    step = sim.floats.dtype.type(doubles(sim, layout.STEPS)[k])
+    for p in range(at, at + n):
+        i, factor = neurons[p], step * amounts[p]
+        for q in range(into.shape[0]):
+            columns[i, q] -= factor * e_hat[into[q]]
+        if out_places[i] >= 0:
+            for j in range(rows.shape[1]):
+                rows[out_places[i], j] -= factor * e_hat[j]
+    for p in range(errors_at, errors_at + n_errors):
+        j, factor = neurons[p], step * amounts[p]
+        if into_places[j] >= 0:
+            for i in range(columns.shape[0]):
+                columns[i, into_places[j]] -= x_hat[i] * factor
+        for q in range(out_of.shape[0]):
+            rows[q, j] -= x_hat[out_of[q]] * factor
+
+
 @phase
 def _learn_past(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: int, enabled: bool) -> None:
     """Each touched synapse books the area since its last touch, (u - v) / (1 - r2) (Eq. 19).
@@ -230,6 +264,9 @@ def _learn_past(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: int
         e_hat_new[j] += amounts[errors_at + q]
         is_error[j] = 1.0
         e_hat_there[q], e_hat_new_there[q] = e_hat[j], e_hat_new[j]
+    if is_cut(sim, k):
+        _touch_kept(sim, k, at, n, n_errors, step, enabled)
+        return
     whole_rows = n_errors * WHOLE_ROWS_FROM_PAST >= n_target
     p = at
     for place in range(n_source if n_errors > 0 else n):
@@ -248,6 +285,46 @@ def _learn_past(sim: Sim, k: int, at: int, n: int, errors_at: int, n_errors: int
             _touch_row_where(weights, products, x_hat[i], e_hat, e_hat_new, is_error, step)
         else:
             _touch_columns(weights, products, x_hat[i], columns, e_hat_there, e_hat_new_there, step, enabled)
+
+
+@aside
+def _touch_kept(sim: Sim, k: int, at: int, n: int, n_errors: int, step: Number, enabled: bool) -> None:
+    """The same where there are but rows and columns of kept neurons; the traces are in their vectors."""
+    columns, rows = kept_columns(sim, k, layout.WEIGHTS), kept_rows(sim, k, layout.WEIGHTS)
+    column_products, row_products = kept_columns(sim, k, layout.PRODUCTS), kept_rows(sim, k, layout.PRODUCTS)
+    into, places = kept_of(sim, projection(sim, k)[layout.SINK]), kept_places(sim, projection(sim, k)[layout.SOURCE])
+    amounts, neurons = floats(sim, layout.SPIKE_AMOUNTS), ints(sim, layout.SPIKE_NEURONS)
+    touched = rest(ints(sim, layout.TOUCHED), trace_table(sim, k)[layout.TRACE_OFFSET])
+    x_hat, e_hat = vector(sim, layout.V_XHAT), vector(sim, layout.V_EHAT)
+    e_hat_new, is_error = vector(sim, layout.V_STEP), vector(sim, layout.V_MASK)
+    p = at
+    for place in range(columns.shape[0] if n_errors > 0 else n):
+        i = place if n_errors > 0 else neurons[at + place]
+        is_reached = p < at + n and neurons[p] == i
+        x_new = x_hat[i]
+        if is_reached:
+            touched[i] = 1
+            x_new = x_hat[i] + amounts[p]
+            p += 1
+        elif touched[i] == 0:
+            continue
+        for q in range(into.shape[0]):
+            j = into[q]
+            if is_reached or is_error[j] != 0.0:
+                _touch(columns, column_products, i, q, x_hat[i] * e_hat[j], x_new * e_hat_new[j], step, enabled)
+        if places[i] >= 0:
+            for j in range(rows.shape[1]):
+                if is_reached or is_error[j] != 0.0:
+                    _touch(rows, row_products, places[i], j, x_hat[i] * e_hat[j], x_new * e_hat_new[j], step, enabled)
+
+
+@kernel
+def _touch(
+    weights: Floats, products: Floats, i: int, j: int, v: Number, v_new: Number, step: Number, enabled: bool
+) -> None:
+    if enabled:
+        weights[i, j] -= step * (products[i, j] - v)
+    products[i, j] = v_new
 
 
 @kernel
@@ -317,6 +394,10 @@ def _learn_dense(sim: Sim, k: int) -> None:
     _trace_values(sim, k, x_hat)
     _trace_values(sim, sim.ints[layout.N_PROJECTIONS] + sink, e_hat)
     n_target, eta = side_table(sim, sink)[layout.SIZE], sim.floats.dtype.type(doubles(sim, layout.ETAS)[0])
+    if is_cut(sim, k):
+        _step_kept_densely(sim, k, x_hat, e_hat, eta)
+        emit_one(sim, UPDATE, DENSE_UPDATE, k, 1.0, NONE)
+        return
     for i in range(trace_table(sim, k)[layout.TRACE_SIZE]):
         start = projection(sim, k)[layout.FIRST_WEIGHT] + i * n_target
         _step_densely(section(matrices, start, n_target), x_hat[i], e_hat, eta)
@@ -329,17 +410,31 @@ def _step_densely(weights: Floats, x: Number, e_hat: Floats, eta: Number) -> Non
         weights[j] -= eta * (x * e_hat[j])
 
 
+@aside
+def _step_kept_densely(sim: Sim, k: int, x_hat: Floats, e_hat: Floats, eta: Number) -> None:
+    """The same where there are but rows and columns of kept neurons."""
+    columns, rows = kept_columns(sim, k, layout.WEIGHTS), kept_rows(sim, k, layout.WEIGHTS)
+    out_of, into = kept_of(sim, projection(sim, k)[layout.SOURCE]), kept_of(sim, projection(sim, k)[layout.SINK])
+    for i in range(columns.shape[0]):
+        for q in range(into.shape[0]):
+            columns[i, q] -= eta * (x_hat[i] * e_hat[into[q]])
+    for q in range(out_of.shape[0]):
+        for j in range(rows.shape[1]):
+            rows[q, j] -= eta * (x_hat[out_of[q]] * e_hat[j])
+
+
 @phase
 def _step_bias(sim: Sim, i: int) -> None:
     row, start = side_state(sim, sim.ints[layout.N_POPULATIONS] + i), side_table(sim, i)[layout.OFFSET]
     touch(sim, i, sim.ints[layout.NOW_NS] + 1)
     size, n = side_table(sim, i)[layout.SIZE], row[layout.N_BIAS_STEPS]
+    n = ~n if n < 0 else n
     bias, steps = section(floats(sim, layout.BIAS), start, size), section(floats(sim, layout.BIAS_STEPS), start, n)
     if n == size:  # neurons are listed ascending and once each, so these are all in order
         _subtract(bias, steps)
     else:
         _subtract_at(bias, section(ints(sim, layout.BIAS_NEURONS), start, n), steps)
-    emit_one(sim, UPDATE, BIAS_UPDATE, i, float(row[layout.N_BIAS_STEPS]), row[layout.BIAS_CAUSE])
+    emit_one(sim, UPDATE, BIAS_UPDATE, i, float(n), row[layout.BIAS_CAUSE])
 
 
 @apart

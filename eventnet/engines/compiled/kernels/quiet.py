@@ -22,7 +22,7 @@ from eventnet.engines.compiled.kernels.access import (
     vector,
 )
 from eventnet.engines.compiled.kernels.compiling import apart, constant, phase, view
-from eventnet.engines.compiled.kernels.deciding import tell_times
+from eventnet.engines.compiled.kernels.deciding import tell_times, to_send
 from eventnet.engines.compiled.kernels.reading import decay_again
 from eventnet.engines.compiled.kernels.sampling import hold_all, is_ready, next_sample
 from eventnet.engines.compiled.kernels.waking import next_tick
@@ -85,7 +85,7 @@ def _any_spikes(x: Floats, x_last: Floats, phi: Floats, left: Floats, r: Number,
     """Whether any neuron would spike; what they would have left."""
     some = 0
     for j in range(x.shape[0]):
-        changed = phi[j] + (x[j] - r * x_last[j]) / k_beta
+        changed = to_send(phi[j], x[j], r, x_last[j], k_beta)
         s = np.rint(changed)
         left[j] = changed - s
         some |= s != 0

@@ -1,10 +1,22 @@
-"""Sums over rows and columns of weights, in the order of the spikes: the order of additions is part of the meaning."""
+"""Sums over rows and columns of weights, in the order of the spikes: the order of additions is part of the meaning.
+
+Where of a matrix there are but rows and columns of kept neurons (`compiled/excerpt.py`), they alone receive anything.
+"""
 
 from __future__ import annotations
 
 from eventnet.engines.compiled import layout
-from eventnet.engines.compiled.kernels.access import floats, ints, matrix
-from eventnet.engines.compiled.kernels.compiling import apart, kernel
+from eventnet.engines.compiled.kernels.access import (
+    floats,
+    ints,
+    kept_columns,
+    kept_of,
+    kept_rows,
+    matrix,
+    projection,
+    side_table,
+)
+from eventnet.engines.compiled.kernels.compiling import apart, aside, kernel
 from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats
 from eventnet.engines.compiled.tables import Ints
@@ -50,3 +62,40 @@ def sum_columns(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
         for p in range(at + 1, at + n):
             held += weights[i, unsigned(neurons[p])] * amounts[p]
         total[i] = held
+
+
+@aside
+def sum_columns_kept(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
+    """What `sum_rows` gives to the kept neurons of the target; nothing to others."""
+    sink = projection(sim, k)[layout.SINK]
+    weights, kept = kept_columns(sim, k, layout.WEIGHTS), kept_of(sim, sink)
+    neurons = section(ints(sim, layout.SPIKE_NEURONS), at, n)
+    amounts = section(floats(sim, layout.SPIKE_AMOUNTS), at, n)
+    give_nothing(total, side_table(sim, sink)[layout.SIZE])
+    for q in range(kept.shape[0]):
+        held = weights[neurons[0], q] * amounts[0]
+        for p in range(1, n):
+            held += weights[neurons[p], q] * amounts[p]
+        total[kept[q]] = held
+
+
+@aside
+def sum_rows_kept(sim: Sim, k: int, at: int, n: int, total: Floats) -> None:
+    """What `sum_columns` gives to the kept neurons of the source; nothing to others."""
+    source = projection(sim, k)[layout.SOURCE]
+    weights, kept = kept_rows(sim, k, layout.WEIGHTS), kept_of(sim, source)
+    neurons = section(ints(sim, layout.SPIKE_NEURONS), at, n)
+    amounts = section(floats(sim, layout.SPIKE_AMOUNTS), at, n)
+    give_nothing(total, side_table(sim, source)[layout.SIZE])
+    for q in range(kept.shape[0]):
+        held = weights[q, neurons[0]] * amounts[0]
+        for p in range(1, n):
+            held += weights[q, neurons[p]] * amounts[p]
+        total[kept[q]] = held
+
+
+@kernel
+def give_nothing(total: Floats, n: int) -> None:
+    """Let the first n sums be zero."""
+    for j in range(n):
+        total[j] = 0.0

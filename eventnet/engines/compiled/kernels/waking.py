@@ -19,6 +19,8 @@ from eventnet.engines.compiled.kernels.access import (
     doubles,
     floats,
     ints,
+    is_played,
+    kept_of,
     population,
     side_constants,
     side_numbers,
@@ -95,9 +97,19 @@ def settle_and_mark(sim: Sim, side: int, until_ns: int) -> None:
     row = side_state(sim, side)
     if side_table(sim, side)[layout.SELF_WAKES]:
         if row[layout.UNSETTLED_NS] < until_ns:
-            settle(sim, side, until_ns, section(ints(sim, layout.EVERYONE), 0, side_table(sim, side)[layout.SIZE]))
+            settle(sim, side, until_ns, worked_out(sim, side))
             row[layout.UNSETTLED_NS] = next_tick(sim, side, until_ns)
         mark_stale(sim, side, ALL_NEURONS, ints(sim, layout.EVERYONE))
+
+
+@view
+def worked_out(sim: Sim, side: int) -> Ints:
+    """The neurons of a side that are worked out: all but in an excerpt."""
+    if is_played(sim, side):
+        neurons = kept_of(sim, side % sim.ints[layout.N_POPULATIONS])
+    else:
+        neurons = section(ints(sim, layout.EVERYONE), 0, side_table(sim, side)[layout.SIZE])
+    return neurons
 
 
 @kernel
@@ -122,7 +134,7 @@ def touch(sim: Sim, i: int, until_ns: int) -> None:
 def mark_stale(sim: Sim, side: int, n: int, neurons: Ints) -> None:
     """Note that predictions of n neurons (ALL_NEURONS: of the whole side) no longer hold."""
     row = side_state(sim, side)
-    if side_table(sim, side)[layout.SELF_WAKES] == 0:
+    if side_table(sim, side)[layout.SELF_WAKES] == 0 or is_played(sim, side):
         return
     sim.ints[layout.ANY_STALE] = 1
     if n == ALL_NEURONS or row[layout.STALE] == layout.ALL:

@@ -143,7 +143,7 @@ beside._Reader.answer = after_its_end
     assert "Traceback" not in told.stderr
 
 
-@pytest.mark.parametrize("method", ["first_at", "event", "samples"])
+@pytest.mark.parametrize("method", ["first_at", "event", "driven"])
 def test_a_fault_there_is_told_with_its_place(method: str, run: Path) -> None:
     fault = f"""
 import eventnet.why.log

@@ -75,26 +75,29 @@ class Sent(NamedTuple):
     """What one direction of a population sent in a stretch of time, in order.
 
     `times_ns` int64 [n]: when it sent any spikes, and `ends` int64 [n] with how many of them each of these times ends;
-    `neurons` int32 and `s` float64 [spikes]. `scales_ns` int64 [m]: when its k_beta adapted, and `scales` float64 [m]
-    to what.
+    `neurons` int32 and `s` float64 [spikes]. `encoded_ns` int64 [k]: when any of its neurons encoded. `scales_ns` int64
+    [m]: when its k_beta adapted, and `scales` float64 [m] to what.
     """
 
     times_ns: NDArray[np.int64]
     ends: NDArray[np.int64]
     neurons: NDArray[np.int32]
     s: NDArray[np.float64]
+    encoded_ns: NDArray[np.int64]
     scales_ns: NDArray[np.int64]
     scales: NDArray[np.float64]
 
     def since(self, time_ns: int) -> Sent:
         """What of it was at a time or after it."""
-        first, first_scale = (int(np.searchsorted(times, time_ns)) for times in (self.times_ns, self.scales_ns))
+        times = self.times_ns, self.encoded_ns, self.scales_ns
+        first, first_encode, first_scale = (int(np.searchsorted(each, time_ns)) for each in times)
         n_before = int(self.ends[first - 1]) if first else 0
         return Sent(
             self.times_ns[first:],
             self.ends[first:] - n_before,
             self.neurons[n_before:],
             self.s[n_before:],
+            self.encoded_ns[first_encode:],
             self.scales_ns[first_scale:],
             self.scales[first_scale:],
         )

@@ -16,7 +16,7 @@ from eventnet.engines.actor.loss import loss_of
 from eventnet.engines.actor.neuron import Array, Axon, Indices, Neurons, slope
 from eventnet.engines.actor.self_wake import error_drive, forward_drive
 from eventnet.engines.actor.synapse import weighted_rows
-from eventnet.network import Graph, Nonlinearity, Wake
+from eventnet.network import Graph, Wake
 from eventnet.trace.events import Kind
 from eventnet.why.arrivals import deliveries
 from eventnet.why.events import Events
@@ -62,7 +62,7 @@ def decide(past: Past, time_ns: int, population: int, backward: bool, who: Indic
     events = past.log.between(moment.n_events, end_event)
     neurons = moment.neurons(population)
     settle(moment.graph, population, backward, neurons, time_ns, who)
-    if population in moment.graph.target_of or neurons.nonlinearity is Nonlinearity.SOFTMAX:
+    if population in moment.graph.target_of:
         who = np.arange(neurons.bias.size)
     if neurons.held is None:
         _receive(moment, events, neurons, population, who, backward=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,34 +23,34 @@ class Driven(NamedTuple):
 
 
 class Sending(NamedTuple):
-    """What one direction of a population sent in a part: spikes, and what its k_beta adapted to."""
+    """What one direction of a population sent in a part: spikes, when it encoded, and what its k_beta adapted to."""
 
     events: Ints
     times_ns: Ints
     neurons: NDArray[np.int32]
     s: NDArray[np.float64]
+    encode_events: Ints
+    encoded_ns: Ints
     scale_events: Ints
     scales_ns: Ints
     scales: NDArray[np.float64]
 
 
 def sent_by(pieces: Sequence[Sending], first: int, end: int) -> Sent:
-    """What was sent with the events first <= number < end, from what was in parts, in order."""
-    if not pieces:
-        nothing, numbers = np.zeros(0, np.int64), np.zeros(0, np.float64)
-        return Sent(nothing, nothing, nothing.astype(np.int32), numbers, nothing, numbers)
-    spikes = [slice(*np.searchsorted(piece.events, (first, end))) for piece in pieces]
-    scales = [slice(*np.searchsorted(piece.scale_events, (first, end))) for piece in pieces]
-    times_ns, neurons, s = (
-        np.concatenate([column[mine] for column, mine in zip(columns, spikes, strict=True)])
-        for columns in zip(*(piece[1:4] for piece in pieces), strict=True)
-    )
-    scales_ns, values = (
-        np.concatenate([column[mine] for column, mine in zip(columns, scales, strict=True)])
-        for columns in zip(*(piece[5:] for piece in pieces), strict=True)
-    )
+    """What was sent with the events first <= number < end, from what was in parts, in order; there is one at least."""
+
+    def joined(events: str, *names: str) -> list[NDArray[Any]]:
+        places = [slice(*np.searchsorted(getattr(piece, events), (first, end))) for piece in pieces]
+        return [
+            np.concatenate([getattr(piece, name)[mine] for piece, mine in zip(pieces, places, strict=True)])
+            for name in names
+        ]
+
+    times_ns, neurons, s = joined("events", "times_ns", "neurons", "s")
+    (encoded_ns,) = joined("encode_events", "encoded_ns")
+    scales_ns, scales = joined("scale_events", "scales_ns", "scales")
     ends = np.append(np.flatnonzero(np.diff(times_ns)) + 1, times_ns.size)[: times_ns.size]
-    return Sent(times_ns[ends - 1], ends, neurons, s, scales_ns, values)
+    return Sent(times_ns[ends - 1], ends, neurons, s, encoded_ns, scales_ns, scales)
 
 
 def blocks_of(samples: Events, n_channels: int) -> list[SampleBlock]:

@@ -19,8 +19,8 @@ from eventnet.why.past import Past, check_past
 from eventnet.why.shares import Doubles, fading
 
 UPDATES = (Kind.ROW_UPDATE, Kind.COLUMN_UPDATE)
-SLOPES_AT_ONCE = 16
-"""How many neurons are followed at once to see which of them owe most to an error."""
+SLOPES_AT_FIRST = 16
+"""How many neurons are followed first to see which of them owe most to an error; then as many more, and so on."""
 
 
 @dataclass(frozen=True)
@@ -171,11 +171,13 @@ def _slopes(past: Past, population: int, fired: Events, most: Doubles, breadth: 
     To follow many neurons takes longer than a few, so those that might owe most are looked at first.
     """
     slopes, order = np.zeros(fired.n), np.argsort(-most, kind="stable")
-    for n in range(0, fired.n, SLOPES_AT_ONCE):
+    n = 0
+    while n < fired.n:
         found = np.sort(most * slopes)[::-1][:breadth]
         if n and found.size == breadth and found[-1] > most[order[n]]:
             break
-        who = np.sort(order[n : n + SLOPES_AT_ONCE])
+        n, before = max(SLOPES_AT_FIRST, 2 * n), n
+        who = np.sort(order[before:n])
         these, time_ns = fired.neuron[who], int(fired.time_ns[0])
         around = past.around_neurons({population: these})
         decision = decide(around, time_ns, population, True, these, int(fired.event[0]))

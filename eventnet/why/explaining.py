@@ -100,8 +100,17 @@ class Explanation:
 def explain(past: Past, event: int) -> Explanation:
     """Explain a spike. Raises InputError where the event is none, or the run does not come out as it was recorded."""
     check_past(past)
-    spike = past.spike(event)
-    past = past.around([spike.event])
+    return explain_all(past, [event])[0]
+
+
+def explain_all(past: Past, events: Sequence[int]) -> list[Explanation]:
+    """Explain some spikes of about one time: all their neurons are followed at once."""
+    spikes = [past.spike(event) for event in events]
+    these = past.around(spikes)
+    return [_explain(these, spike) for spike in spikes]
+
+
+def _explain(past: Past, spike: Event) -> Explanation:
     backward, j = spike.kind is Kind.BACKWARD, spike.neuron
     decision = decide(past, spike.time_ns, spike.owner, backward, np.array([j]), spike.event)
     of = _encoding(decision, j)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eventnet.arguments import whole
-from eventnet.why.explaining import Arrival, Explanation, explain
+from eventnet.why.explaining import Arrival, Explanation, explain_all
 from eventnet.why.limits import checked_breadth, checked_depth
 from eventnet.why.past import Past, check_past
 
@@ -36,8 +36,7 @@ def trace_back(past: Past, event: int, depth: int, breadth: int) -> Lineage:
     followed: dict[int, tuple[int, ...]] = {}
     level, step = [event], 0
     while level and step <= depth:
-        these = past.around(level)  # all at once, or each would be replayed by itself
-        explanations |= {each: explain(these, each) for each in level}
+        explanations |= dict(zip(level, explain_all(past, level), strict=True))
         if step < depth:
             found = {each: behind(explanations[each].arrivals, breadth) for each in level}
             followed |= found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,10 @@ from eventnet.why.events import Event, Events, Ints, Train
 SPIKE_COLUMNS = ("time_ns", "kind", "population", "neuron", "value", "scale")
 COLUMNS = ("event", "time_ns", "kind", "population", "projection", "neuron", "value", "scale", "cause")
 SAMPLE_COLUMNS = ("event", "time_ns", "kind", "population", "neuron", "value")
-_SENDING = ((Kind.FORWARD, Kind.ADAPT_FORWARD), (Kind.BACKWARD, Kind.ADAPT_BACKWARD))
+_SENDING = (
+    (Kind.FORWARD, Kind.ENCODE, Kind.ADAPT_FORWARD),
+    (Kind.BACKWARD, Kind.ERROR_ENCODE, Kind.ADAPT_BACKWARD),
+)
 PARTS_KEPT = 8
 """Parts kept in memory as arrays, some 16 MB each."""
 SAMPLED_PARTS_KEPT = 2
@@ -67,6 +71,9 @@ class EventLog:
         self._starts_ns: dict[int, int] = {}
         self._sampled: OrderedDict[int, Events] = OrderedDict()
         self._sending: OrderedDict[tuple[int, tuple[int, ...]], dict[int, Sending]] = OrderedDict()
+        self._reader: ThreadPoolExecutor | None = None
+        self._coming: tuple[tuple[int, tuple[int, ...]], Future[Any] | None] = (-1, ()), None
+        self._driven_until_ns = -1
 
     def event(self, event: int) -> Event:
         """One event. Raises InputError where there is none of this number."""
@@ -121,9 +128,12 @@ class EventLog:
         what `played` populations sent, by side: the index of a population, and beyond all of them those of errors.
         """
         first, end = self.first_at(start_ns), self.first_at(end_ns)
-        parts = self._parts_of(first, end)
+        parts = self._parts_of(first, end) or range(min(1, self._trace.n_pieces))  # one, for what nothing looks like
         pieces = [self._sent(part, played) for part in parts if played]
         events = _joined([self._samples(part, first, end) for part in parts])
+        if start_ns == self._driven_until_ns:  # somebody goes through the run
+            self._read_ahead(parts.stop, played)
+        self._driven_until_ns = end_ns
         sides = [i + n for n in (0, self.n_populations) for i in played]
         samples = {
             i: blocks_of(events.where(events.owner == i) if len(n_channels) > 1 else events, n)
@@ -224,7 +234,27 @@ class EventLog:
         return self._sending[part, populations]
 
     def _read_driving(self, part: int, played: tuple[int, ...]) -> None:
-        """Read the samples of a part and what populations sent in it; what is the same for all of them is not read."""
+        """Read the samples of a part and what populations sent in it."""
+        if (part, played) == self._coming[0] and self._coming[1] is not None:
+            samples, sending = self._coming[1].result()
+        else:
+            samples, sending = self._driving_of(part, played)
+        self._sampled[part] = samples
+        if len(self._sampled) > SAMPLED_PARTS_KEPT:
+            self._sampled.popitem(last=False)
+        if played:
+            self._sending[part, played] = sending
+        if len(self._sending) > SAMPLED_PARTS_KEPT:
+            self._sending.popitem(last=False)
+
+    def _read_ahead(self, part: int, played: tuple[int, ...]) -> None:
+        """Begin to read what will be asked for next."""
+        if part < self._trace.n_pieces and (part, played) not in (self._coming[0], *self._sending):
+            self._reader = self._reader or ThreadPoolExecutor(1, thread_name_prefix="read-driving")
+            self._coming = (part, played), self._reader.submit(self._driving_of, part, played)
+
+    def _driving_of(self, part: int, played: tuple[int, ...]) -> tuple[Events, dict[int, Sending]]:
+        """The samples of a part and what populations sent in it, by side; what is the same for all is not read."""
         sending = [KINDS[kind] for kinds in _SENDING for kind in kinds]
         # by its kinds alone, from "row_update" to "settle", a projection might have some samples
         where = ds.field("population").is_valid() & (ds.field("kind") == "sample")
@@ -235,26 +265,22 @@ class EventLog:
         owners, kinds = _codes(table["population"], self._populations), _codes(table["kind"], KIND_NUMBERS)
         names_of_numbers = ("event", "time_ns", "neuron", "value")
         numbers = dict(zip(names_of_numbers, _numbers(table, *names_of_numbers), strict=True))
-        self._sampled[part] = _samples_among(numbers, owners, kinds)
-        if len(self._sampled) > SAMPLED_PARTS_KEPT:
-            self._sampled.popitem(last=False)
-        if played:
-            self._sending[part, played] = self._sending_among(numbers, owners, kinds, played)
-        if len(self._sending) > SAMPLED_PARTS_KEPT:
-            self._sending.popitem(last=False)
+        return _samples_among(numbers, owners, kinds), self._sending_among(numbers, owners, kinds, played)
 
     def _sending_among(
         self, numbers: Mapping[str, NDArray[Any]], owners: Ints, kinds: Ints, played: tuple[int, ...]
     ) -> dict[int, Sending]:
         places, found = owners * len(Kind) + kinds, {}
         for i in played:
-            for n, (spike, scale) in zip((0, self.n_populations), _SENDING, strict=True):
-                spikes, scales = (np.flatnonzero(places == i * len(Kind) + kind) for kind in (spike, scale))
+            for n, kinds_sent in zip((0, self.n_populations), _SENDING, strict=True):
+                spikes, encodes, scales = (np.flatnonzero(places == i * len(Kind) + kind) for kind in kinds_sent)
                 found[i + n] = Sending(
                     numbers["event"][spikes],
                     numbers["time_ns"][spikes],
                     numbers["neuron"][spikes].astype(np.int32),
                     numbers["value"][spikes],
+                    numbers["event"][encodes],
+                    numbers["time_ns"][encodes],
                     numbers["event"][scales],
                     numbers["time_ns"][scales],
                     numbers["value"][scales],

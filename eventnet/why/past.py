@@ -52,14 +52,13 @@ class Past:
             remedy=remedy,
         )
 
-    def around(self, events: Iterable[int]) -> Past:
+    def around(self, spikes: Iterable[Event]) -> Past:
         """The same past for who explains these spikes, and looks at their neurons and what reaches them alone.
 
-        Of large layers that takes much less than all of them. Raises InputError where an event is no spike.
+        Of large layers that takes much less than all of them.
         """
         neurons: dict[int, set[int]] = {}
-        for event in events:
-            spike = self.spike(event)
+        for spike in spikes:
             if not self.replay.is_sensor(spike.owner):  # which no synapse reaches
                 neurons.setdefault(spike.owner, set()).add(spike.neuron)
         return self.around_neurons({i: np.array(sorted(those)) for i, those in neurons.items()})

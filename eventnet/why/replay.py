@@ -47,7 +47,7 @@ STARTS_KEPT = 2
 DRIVES_BYTES = 2**28
 """How much of memory that may take which was read of a trace, for the next excerpt."""
 BYTES_KEPT = 2**27
-"""How much of memory states may take."""
+"""How much of memory the states of one replay may take."""
 NEAR_NS = 10**7
 """On the way to a time no state is kept that is nearer to it than this."""
 BYTES_ON_THE_WAY = 2**25
@@ -335,8 +335,8 @@ class Replay:
 
 
 def _size(state: State) -> int:
-    """How much of memory a state takes."""
-    return sum(array.nbytes for array in state["arrays"].values())
+    """How much of memory a state takes; most of its areas are zeros that take none."""
+    return sum(array.nbytes for name, array in state["arrays"].items() if name != "areas")
 
 
 def _segments(part_starts_ns: Sequence[int], states_ns: Sequence[int]) -> list[_Segment]:

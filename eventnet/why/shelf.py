@@ -161,7 +161,7 @@ class Shelf:
         trace = self._trace_bytes(n_parts)
         if size < LARGE_FROM_BYTES:
             return SHARE_OF_TRACE * trace + BYTES_BESIDES
-        return min(SHARE_OF_LARGE * trace + LARGE_BYTES_BESIDES, SHARE_OF_FIRST_LARGE * trace + size)
+        return min(SHARE_OF_LARGE * trace + max(LARGE_BYTES_BESIDES, size), SHARE_OF_FIRST_LARGE * trace + size)
 
     def _trace_bytes(self, n_parts: int | None) -> int:
         """The size of the first `n_parts` parts of the trace (None: of all), as far as they are there."""

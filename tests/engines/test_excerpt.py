@@ -22,6 +22,7 @@ from tests.uncompiled import UNCOMPILED, assert_pass_uncompiled
 SEEDS = range(300, 306 if UNCOMPILED else 360)
 STOPS = (0, 130 * MS, 131 * MS, 402 * MS + 7, 650 * MS, DURATION_NS)
 SPIKES = {Kind.FORWARD: 0, Kind.BACKWARD: 1}
+ENCODES = {Kind.ENCODE: 0, Kind.ERROR_ENCODE: 1}
 SCALES = {Kind.ADAPT_FORWARD: 0, Kind.ADAPT_BACKWARD: 1}
 
 
@@ -33,12 +34,14 @@ def sent_by(graph, excerpt, batches, start_ns, end_ns):
         for backward in (0, 1):
             mine = [b for b in batches if start_ns <= b.time_ns < end_ns and b.owner == i]
             spikes = [b for b in mine if SPIKES.get(b.kind) == backward]
+            encodes = [b for b in mine if ENCODES.get(b.kind) == backward]
             scales = [b for b in mine if SCALES.get(b.kind) == backward]
             found[i + n * backward] = Sent(
                 np.array([b.time_ns for b in spikes], np.int64),
                 np.cumsum([len(b.neurons) for b in spikes]).astype(np.int64),
                 np.concatenate([*(b.neurons for b in spikes), np.zeros(0)]).astype(np.int32),
                 np.concatenate([*(b.values for b in spikes), np.zeros(0)]),
+                np.array([b.time_ns for b in encodes], np.int64),
                 np.array([b.time_ns for b in scales], np.int64),
                 np.array([b.values[0] for b in scales], np.float64),
             )

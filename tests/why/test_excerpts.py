@@ -11,17 +11,31 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from eventnet.engines.compiled import CompiledEngine, layout
-from eventnet.network import Rule
+from eventnet.engines.compiled import CompiledEngine
+from eventnet.errors import InputError
+from eventnet.network import (
+    Code,
+    Learning,
+    Network,
+    Nonlinearity,
+    Population,
+    Projection,
+    Rule,
+    Sensor,
+    Target,
+    Wake,
+)
 from eventnet.trace.events import Kind
-from eventnet.trace.queries import open_run
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
+from eventnet.why import replay
 from eventnet.why.effects import effects
 from eventnet.why.explaining import explain
 from eventnet.why.lineage import trace_back
 from eventnet.why.past import Past, open_past
 from eventnet.why.replay import Replay
+from tests.engines.networks import MS
 from tests.engines.test_compiled import DURATION_NS, varied
+from tests.streams import Samples, Targets
 from tests.why.test_trail import many_states, record
 from tests.why_runs import record as record_network
 
@@ -64,8 +78,7 @@ def told(past: Past, event: int) -> tuple[object, object]:
 
 def anew(past: Past) -> Past:
     """The same past, of which nobody has asked anything yet."""
-    replay = past.replay
-    return Past(past.log, Replay(past.log, replay._regimes, replay._targets))
+    return Past(past.log, Replay(past.log, past.replay._regimes, past.replay._targets))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -75,13 +88,83 @@ def test_answers_are_those_of_the_whole(seed: int, tmp_path: Path) -> None:
     spikes = spikes_of(past, 4)
     assert len(spikes) > 8
     expected = [told(past, event) for event in spikes]
-    with excerpts() as made:
+    with excerpts() as made, patch("eventnet.why.effects.SLOPES_AT_FIRST", 1):
         other = anew(past)
         assert [told(other, event) for event in spikes] == expected
         # and asked one by one, each from the beginning
         assert [told(anew(past), event) for event in spikes[::5]] == expected[::5]
+    graph = past.before(0).graph
+    n_weights = sum(graph.size_of_source(k) * graph.size_of_target(k) for k in range(len(graph.projections)))
     assert made
-    assert min(made) < sum(each.size for each in other.before(0).graph.network.projections[0].weights) * 100
+    assert min(made) < n_weights
+
+
+def test_a_level_is_followed_at_once(tmp_path: Path) -> None:
+    """Not neuron by neuron, whether an excerpt is worth it or not."""
+    network, streams = varied(703)
+    _, past = record_network(tmp_path / "run", network, streams, DURATION_NS, part_events=1500)
+    spikes = [past.spike(each) for each in spikes_of(past, 4)]
+    event = next(each.event for each in reversed(spikes) if (each.kind, each.owner) == (Kind.FORWARD, 2))
+    for share in (0, 10**9):  # each is worth it, none is
+        with excerpts() as made, patch("eventnet.why.replay.EXCERPT_SHARE", share):
+            lineage = trace_back(anew(past), event, 2, 5)
+        assert len(lineage.explanations) > 4
+        assert len(made) <= (3 if share == 0 else 0)
+
+
+def test_what_they_keep_is_bounded(tmp_path: Path) -> None:
+    """And made again where it was let go."""
+    network, streams = varied(703)
+    _, past = record_network(tmp_path / "run", network, streams, DURATION_NS, part_events=700)
+    spikes = spikes_of(past, 6)
+    expected = [told(past, event) for event in spikes]
+    with (
+        excerpts(),
+        patch("eventnet.why.replay.EXCERPTS_KEPT", 1),
+        patch("eventnet.why.replay.DRIVES_BYTES", 1),
+        patch("eventnet.engines.compiled.excerpt.ROOM", (1, 1, 1, 1)),
+    ):
+        other = anew(past)
+        assert [told(other, event) for event in spikes] == expected
+        assert len(other.replay._excerpts) == 1
+        assert len(other.replay._drives) == 1
+
+
+def silent_wakes(bias: float) -> tuple[Network, dict[str, object]]:
+    """A neuron that wakes by itself to send nothing: float64 foresees more than half a spike, float32 finds half."""
+    code = Code(0.5, 0.1)
+    times_ns = np.arange(0, 400 * MS, 50 * MS)
+    network = Network(
+        (
+            Population("seen", 1, Nonlinearity.LINEAR, code, code),
+            Population("hidden", 2, Nonlinearity.LINEAR, code, code, Wake.EXACT, bias=[bias, 0.3]),
+            Population("output", 2, Nonlinearity.LINEAR, code, code),
+        ),
+        (
+            Projection("seen", "hidden", 0, weights=np.array([[0.2, 0.1]])),
+            Projection("hidden", "output", 0, weights=np.eye(2)),
+        ),
+        (Sensor("seen", "seen", 10 * MS),),
+        (Target("wanted", "output", 10 * MS),),
+        Learning(Rule.FUTURE, 2.0**-9),
+        dtype="float32",
+    )
+    streams = {
+        "seen": Samples(times_ns, np.ones((times_ns.size, 1))),
+        "wanted": Targets(times_ns, np.ones((times_ns.size, 2))),
+    }
+    return network, streams
+
+
+@pytest.mark.parametrize("bias", [0.1, 0.15, 0.4])
+def test_what_wakes_by_itself_and_sends_nothing(bias: float, tmp_path: Path) -> None:
+    """A neuron may do so without sending anything, of which a trace does not say which it was."""
+    network, streams = silent_wakes(bias)
+    _, past = record_network(tmp_path / "run", network, streams, 400 * MS, part_events=700)
+    spikes = spikes_of(past, 5)
+    expected = [told(past, event) for event in spikes]
+    with excerpts():
+        assert [told(anew(past), event) for event in spikes] == expected
 
 
 @pytest.fixture(scope="module", params=[("two_rates", "compiled"), ("epochs", "actor"), ("epochs", "compiled")])
@@ -109,6 +192,50 @@ def test_they_begin_from_the_states_of_the_run(run: Path) -> None:
         explain(open_past(run), last)
     times_ns = sorted(int(file.stem.rpartition("-")[2]) for file in replay_files(run))
     assert min(begun_ns) >= times_ns[-3] > 0
+
+
+def test_they_begin_from_weights_in_a_file(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    for file in replay_files(copy):
+        save_state(file, load_state(file))  # packed in no way, as large weights are
+    spikes = spikes_of(open_past(run), 2)
+    mapped: list[bool] = []
+    cutting = replay.cut
+
+    def watching(graph, excerpt, state):  # type: ignore[no-untyped-def]
+        mapped.append(not state["arrays"]["weights"].flags.writeable)
+        return cutting(graph, excerpt, state)
+
+    with excerpts(), patch("eventnet.why.replay.cut", watching):
+        assert [told(open_past(copy), event) for event in spikes] == [told(open_past(run), event) for event in spikes]
+    assert mapped
+    assert all(mapped)
+
+
+def test_large_states_are_more_and_spread_over_the_run(tmp_path: Path) -> None:
+    """The first before there is a trace, the others as it grows."""
+    with many_states(), patch("eventnet.why.trail.LARGE_FROM_BYTES", 0):
+        many = record(tmp_path / "many", "epochs", "compiled")
+    times_ns = sorted(int(file.stem.rpartition("-")[2]) for file in replay_files(many))
+    assert times_ns[0] == 1  # the time of the first instant is over
+    size = max(file.stat().st_size for file in replay_files(many))
+    trace_bytes = sum(part.stat().st_size for part in (many / "trace").glob("events-*.parquet"))
+    n_states, share = 4, 3 * size / trace_bytes
+    with (
+        many_states(),
+        patch("eventnet.why.trail.LARGE_FROM_BYTES", 0),
+        patch("eventnet.why.shelf.LARGE_FROM_BYTES", 0),
+        patch("eventnet.why.shelf.SHARE_OF_LARGE", 0),
+        patch("eventnet.why.shelf.LARGE_BYTES_BESIDES", n_states * size),
+        patch("eventnet.why.shelf.SHARE_OF_FIRST_LARGE", share),
+    ):
+        few = record(tmp_path / "few", "epochs", "compiled")
+    some_ns = sorted(int(file.stem.rpartition("-")[2]) for file in replay_files(few))
+    assert some_ns[0] == 1
+    assert 3 <= len(some_ns) <= n_states
+    end_ns = times_ns[-1]
+    assert max(np.diff([*some_ns, end_ns])) < 0.6 * end_ns  # and not all at the beginning
 
 
 def test_they_write_nothing(run: Path, tmp_path: Path) -> None:
@@ -164,4 +291,30 @@ def test_what_is_asked_of_the_whole_is_the_whole(run: Path) -> None:
         explain(other, spike.event)
         found = other.before(spike.time_ns)
     assert found.learned_weights(0).tolist() == expected.tolist()
-    assert open_run(run).n_events > found.arrays.side_state[0, layout.REASON]
+
+
+def test_what_is_asked_of_some_is_refused_beyond_them(tmp_path: Path) -> None:
+    network, streams = varied(703)
+    _, past = record_network(tmp_path / "run", network, streams, DURATION_NS)
+    with excerpts():
+        moment = anew(past).around_neurons({2: np.array([0])}).before(300 * MS)
+    with pytest.raises(InputError, match="followed around some neurons only") as refused:
+        moment.learned_weights(0)
+    assert "open_past" in str(refused.value)
+
+
+@pytest.mark.parametrize(("width", "is_large"), [(700, False), (1500, True)])
+def test_only_wide_layers_are_worth_it(width: int, is_large: bool, tmp_path: Path) -> None:
+    code = Code(0.5, 0.25)
+    network = Network(
+        tuple(Population(name, width, Nonlinearity.RELU, code, code) for name in ("seen", "first", "second")),
+        (Projection("seen", "first", 0), Projection("first", "second", 0)),
+        (Sensor("seen", "seen", 10 * MS),),
+        dtype="float32",
+    )
+    streams = {"seen": Samples(np.arange(3) * 10 * MS, np.ones((3, width)))}
+    _, past = record_network(tmp_path / "run", network, streams, 30 * MS)
+    one, half = ({1: np.arange(n)} for n in (1, width // 2))
+    assert (past.around_neurons(one).replay is not past.replay) == is_large
+    assert past.around_neurons(half).replay is past.replay
+    assert past.around_neurons(one).around_neurons(one).replay is past.around_neurons(one).replay

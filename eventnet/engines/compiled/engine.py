@@ -179,17 +179,16 @@ class CompiledEngine:
         self._feeder = Feeder(self.graph, self._streams)
 
     def play(self, sent: Mapping[int, Sent]) -> None:
-        """Of an excerpt: have populations that are played send this from now on, by side; what is left is forgotten."""
+        """Of an excerpt: have all sides that are played send this from now on; what is left is forgotten."""
         played = with_room_for(self._pools.played, sent)
         if played is not self._pools.played:
             self._move(played=played)
         lay_out(self._pools.played, sent)
-        net, state = self._pools.net, self._pools.state
-        is_played = np.tile(net.population_table[:, layout.IS_PLAYED] != 0, 2)
-        for side in np.flatnonzero(is_played & (net.side_table[:, layout.SELF_WAKES] != 0)).tolist():
-            times_ns = sent[side].times_ns.tolist() if side in sent else []
-            state.side_state[side, layout.STALE] = layout.NO_ONE
-            state.side_state[side, layout.PREDICTED_NS] = min(times_ns, default=layout.NEVER_NS)
+        side_state, side_table = self._pools.state.side_state, self._pools.net.side_table
+        for side, each in sent.items():
+            if side_table[side, layout.SELF_WAKES]:  # when it does, is recorded: nothing is foreseen
+                side_state[side, layout.STALE] = layout.NO_ONE
+                side_state[side, layout.PREDICTED_NS] = min(each.encoded_ns[:1], default=layout.NEVER_NS)
 
     def _lay_out(self) -> None:
         """Have what was read of the streams where kernels find it."""

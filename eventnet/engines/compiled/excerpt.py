@@ -35,8 +35,8 @@ _NOBODY = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Excerpt:
-    """`kept`: by the index of a population, the neurons whose synapses are kept, ascending; it has all populations but
-    those of targets. `played`: the populations of which they alone are worked out.
+    """`played`: the populations of which some neurons alone are worked out. `kept`: by the index of a population, the
+    neurons whose synapses are kept, ascending; it has all that are played and all that a sensor drives.
     """
 
     kept: Mapping[int, Ints]
@@ -49,9 +49,10 @@ WHOLE = Excerpt({}, frozenset())
 
 def excerpt_of(graph: Graph, neurons: Mapping[int, Ints]) -> Excerpt:
     """The excerpt in which these neurons and their synapses are worked out, by population."""
-    cuttable = [i for i in range(len(graph.populations)) if i not in graph.target_of]
-    kept = {i: np.array(sorted(set(neurons.get(i, _NOBODY).tolist())), np.int64) for i in cuttable}
-    return Excerpt(kept, frozenset(cuttable) - set(graph.sensor_of))
+    driven = {*graph.sensor_of, *graph.target_of}
+    played = [i for i in range(len(graph.populations)) if i not in driven]
+    of = {i: sorted(set(neurons.get(i, _NOBODY).tolist())) for i in (*graph.sensor_of, *played)}
+    return Excerpt({i: np.array(of[i], np.int64) for i in sorted(of)}, frozenset(played))
 
 
 def is_cut(graph: Graph, excerpt: Excerpt, k: int) -> bool:
@@ -115,32 +116,41 @@ class Played(NamedTuple):
     played_groups: Ints  # [room, .]
     played_neurons: Ints  # [room]
     played_s: NDArray[np.float64]  # [room]
+    played_wakes: Ints  # [room]
     played_scales_next: Ints  # [S] which scale is the next of each side
     played_scales: NDArray[np.float64]  # [room]
 
 
+ROOM = (2**12, 2**18, 2**12, 2**12)
+"""For how many groups of spikes, spikes, encodes and scales there is room at first: for those of a part of a trace,
+mostly.
+"""
+
+
 def make_played(n_sides: int, excerpt: Excerpt | None) -> Played:
     """Nothing to play, with room for what an excerpt plays mostly, since to make more takes time."""
-    room = (0, 0, 0) if excerpt is None or not excerpt.played else (2**12, 2**18, 2**12)
+    room = ROOM if excerpt is not None and excerpt.played else (0, 0, 0, 0)
     return _with_room(room, np.zeros((n_sides, layout.PLAYED_NEXT_WIDTH), np.int64), np.zeros(n_sides, np.int64))
 
 
 def with_room_for(played: Played, sent: Mapping[int, Sent]) -> Played:
     """What is played with room for this and more, where it has less; else the same."""
-    has = len(played.played_groups), played.played_s.size, played.played_scales.size
-    needed = [sum(len(getattr(each, name)) for each in sent.values()) for name in ("ends", "s", "scales")]
+    has = len(played.played_groups), played.played_s.size, played.played_wakes.size, played.played_scales.size
+    names = "ends", "s", "encoded_ns", "scales"
+    needed = [sum(len(getattr(each, name)) for each in sent.values()) for name in names]
     if all(each >= least for each, least in zip(has, needed, strict=True)):
         return played
     return _with_room([2 * each for each in needed], played.played_next, played.played_scales_next)
 
 
 def _with_room(room: Sequence[int], played_next: Ints, played_scales_next: Ints) -> Played:
-    n_groups, n_spikes, n_scales = room
+    n_groups, n_spikes, n_wakes, n_scales = room
     return Played(
         played_next=played_next,
         played_groups=np.zeros((n_groups, layout.PLAYED_GROUPS_WIDTH), np.int64),
         played_neurons=np.zeros(n_spikes, np.int64),
         played_s=np.zeros(n_spikes, np.float64),
+        played_wakes=np.zeros(n_wakes, np.int64),
         played_scales_next=played_scales_next,
         played_scales=np.zeros(n_scales, np.float64),
     )
@@ -148,13 +158,13 @@ def _with_room(room: Sequence[int], played_next: Ints, played_scales_next: Ints)
 
 def lay_out(played: Played, sent: Mapping[int, Sent]) -> None:
     """Write what each side sent, by its number, where there is room for it."""
-    group = spike = scale = 0
+    group = spike = wake = scale = 0
     for side, nexts in enumerate(played.played_next):
         if side not in sent:
             nexts[:] = 0
             continue
         each = sent[side]
-        n_groups, n_spikes = each.ends.size, each.s.size
+        n_groups, n_spikes, n_wakes = each.ends.size, each.s.size, each.encoded_ns.size
         groups = played.played_groups[group : group + n_groups]
         starts = np.concatenate([[0], each.ends])[:n_groups]
         groups[:, layout.PLAYED_NS] = each.times_ns
@@ -164,5 +174,7 @@ def lay_out(played: Played, sent: Mapping[int, Sent]) -> None:
         played.played_s[spike : spike + n_spikes] = each.s
         played.played_scales_next[side] = scale
         played.played_scales[scale : scale + each.scales.size] = each.scales
+        played.played_wakes[wake : wake + n_wakes] = each.encoded_ns
         nexts[layout.NEXT_GROUP], nexts[layout.END_GROUP] = group, group + n_groups
-        group, spike, scale = group + n_groups, spike + n_spikes, scale + each.scales.size
+        nexts[layout.NEXT_WAKE], nexts[layout.END_WAKE] = wake, wake + n_wakes
+        group, spike, wake, scale = group + n_groups, spike + n_spikes, wake + n_wakes, scale + each.scales.size

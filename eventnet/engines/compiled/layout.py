@@ -29,7 +29,7 @@ N_COUNTERS = 7  # those above change and are saved
     N_SIDES,  # those that are in use: without errors the forward sides only
 ) = range(N_COUNTERS, 17)
 N_NUMBERS = 17  # what is in the head before the places
-HEAD = 109
+HEAD = 110
 (
     SIDE_TABLE,
     SIDE_CONSTANTS,
@@ -121,6 +121,7 @@ HEAD = 109
     PLAYED_GROUPS,
     PLAYED_NEURONS,
     PLAYED_S,
+    PLAYED_WAKES,
     PLAYED_SCALES_NEXT,
     PLAYED_SCALES,
 ) = range(N_NUMBERS, HEAD)
@@ -301,12 +302,12 @@ FIRST_EVENT, BATCH_TIME, BATCH_PHASE, BATCH_KIND, OWNER, START, N_EVENTS = range
 OUTCOME_TIME, OUTCOME_TARGET, OUTCOME_GROUP, LEARNED, PREDICTED, TRUE_LABEL = range(6)
 BATCHES, EVENTS, OUTCOMES = range(3)
 
-# Played.played_groups: spikes of a side of one time. Played.played_next: of each side the group that comes next, and
-# the end of its groups
+# Played.played_groups: spikes of a side of one time. Played.played_next: of each side the group that comes next and the
+# end of its groups, and the same of the times at which it encodes
 PLAYED_NS, PLAYED_FIRST, N_PLAYED = range(3)
 PLAYED_GROUPS_WIDTH = 3
-NEXT_GROUP, END_GROUP = range(2)
-PLAYED_NEXT_WIDTH = 2
+NEXT_GROUP, END_GROUP, NEXT_WAKE, END_WAKE = range(4)
+PLAYED_NEXT_WIDTH = 4
 
 # What a run of the kernel ends with; FAULT says which stream, ring or population
 DONE, NEEDS_SAMPLES, NOT_FINITE, NEEDS_ROOM, NEEDS_RING, DIVERGED, MISPREDICTED = range(7)

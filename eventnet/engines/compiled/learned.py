@@ -12,7 +12,7 @@ from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.state import Arrays, Floats
 from eventnet.engines.compiled.tables import Ints, Tables
 from eventnet.engines.precision import AREAS_KEPT
-from eventnet.errors import RunError
+from eventnet.errors import InputError
 from eventnet.network import Graph
 from eventnet.network.graph import accrues, passes_errors_at_once
 
@@ -58,7 +58,8 @@ def booked_at(
         return _chosen(arrays.weights[first:first_row].reshape(n_source, -1), rows, places)
     places = _places(net, row[layout.SOURCE], rows)
     if places is None:
-        raise RunError(f"{graph.projections[k].name} is not followed where it was asked for; please report this")
+        name, remedy = graph.projections[k].name, "ask the past that eventnet.why.past.open_past gives"
+        raise InputError("is followed around some neurons only", field="projection", value=name, remedy=remedy)
     n_kept = net.population_table[row[layout.SOURCE], layout.N_KEPT]
     kept = arrays.weights[first_row : first_row + n_kept * n_target].reshape(n_kept, n_target)
     return _chosen(kept, places, columns)

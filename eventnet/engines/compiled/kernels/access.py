@@ -78,9 +78,9 @@ def kept_rows(sim: Sim, k: int, name: int) -> Floats:
 
 
 @view
-def is_played(sim: Sim, side: int) -> bool:
-    """Whether the spikes of a side are those that were recorded, as in an excerpt."""
-    return bool(population(sim, side % sim.ints[layout.N_POPULATIONS])[layout.IS_PLAYED] != 0)
+def is_played(sim: Sim, i: int) -> bool:
+    """Whether the spikes of population i are those that were recorded, as in an excerpt."""
+    return bool(population(sim, i)[layout.IS_PLAYED] != 0)
 
 
 @view

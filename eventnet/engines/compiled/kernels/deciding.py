@@ -20,10 +20,10 @@ from eventnet.engines.compiled.kernels.access import (
 )
 from eventnet.engines.compiled.kernels.compiling import apart, constant, kernel, phase
 from eventnet.engines.compiled.kernels.delivering import ask_update, deliver_backward, deliver_forward, send
-from eventnet.engines.compiled.kernels.excerpt import list_firing, list_kept, play
+from eventnet.engines.compiled.kernels.excerpt import list_kept, play
 from eventnet.engines.compiled.kernels.reading import ALL_NEURONS, decay, decay_again, read_error, values_of
 from eventnet.engines.compiled.kernels.recording import emit_one, emit_spikes
-from eventnet.engines.compiled.kernels.waking import mark_stale, next_tick, settle, take_due
+from eventnet.engines.compiled.kernels.waking import list_due, mark_stale, next_tick, settle, take_due
 from eventnet.engines.compiled.pools import Sim
 from eventnet.engines.compiled.state import Floats, Number
 from eventnet.engines.compiled.tables import Doubles, Ints
@@ -65,7 +65,7 @@ def decide_forward(sim: Sim, i: int) -> bool:
     fired = _encode(sim, i, n_who, x)
     mark_stale(sim, i, n_who, ints(sim, layout.WHO))
     if is_played(sim, i):
-        fired = play(sim, i, side_numbers(sim, i)[layout.K_BETA])
+        fired = play(sim, i)
     if fired < 0:
         return False
     if fired > 0:
@@ -83,7 +83,7 @@ def decide_backward(sim: Sim, i: int) -> bool:
     if n_who == NOBODY:
         return True
     n = side_table(sim, i)[layout.SIZE] if n_who == ALL_NEURONS else n_who
-    if is_played(sim, back) and n_who == ALL_NEURONS:
+    if is_played(sim, i) and n_who == ALL_NEURONS:
         n_who = list_kept(sim, back)
     e = vector(sim, layout.V_X)
     if side_state(sim, back)[layout.HAS_GRADIENT]:
@@ -96,8 +96,8 @@ def decide_backward(sim: Sim, i: int) -> bool:
     _plan_bias_step(sim, i, n_who, e, encoded)
     fired = _encode(sim, back, n_who, e)
     mark_stale(sim, back, n_who, who)
-    if is_played(sim, back):
-        fired = play(sim, back, side_numbers(sim, back)[layout.K_BETA])
+    if is_played(sim, i):
+        fired = play(sim, back)
     if fired < 0:
         return False
     if fired > 0:
@@ -122,9 +122,12 @@ def _who(sim: Sim, side: int) -> int:
     if whom == layout.ALL:
         return ALL_NEURONS
     if row[layout.PREDICTED_NS] == now_ns:
-        n = list_firing(sim, side) if is_played(sim, side) else take_due(sim, side)
-        if n == 0 and whom == layout.NO_ONE and not is_played(sim, side):
-            return NOBODY
+        if is_played(sim, side % sim.ints[layout.N_POPULATIONS]):
+            n = list_due(sim, side)
+        else:
+            n = take_due(sim, side)
+            if n == 0 and whom == layout.NO_ONE:
+                return NOBODY
         if row[layout.UNSETTLED_NS] < now_ns:
             settle(sim, side, now_ns, section(who, 0, n))
     if whom == layout.LISTED:
@@ -345,7 +348,7 @@ def _plan_bias_step(sim: Sim, i: int, n_who: int, e: Floats, cause: int) -> None
             j = p if n_who == ALL_NEURONS else who[p]
             neurons[p] = j
             steps[p] = np.float64(eta * e[p]) * (min(now_ns - t_last[j], period_ns) / period_ns)
-    side_state(sim, back)[layout.N_BIAS_STEPS] = ~n if is_played(sim, back) else n
+    side_state(sim, back)[layout.N_BIAS_STEPS] = ~n if is_played(sim, i) else n
     side_state(sim, back)[layout.BIAS_CAUSE] = cause
     sim.ints[layout.UPDATING] = 1
 

@@ -8,15 +8,14 @@ from eventnet.engines.compiled.kernels.access import (
     floats,
     ints,
     kept_of,
-    kept_places,
     row_of,
+    side_numbers,
     side_state,
     side_table,
 )
-from eventnet.engines.compiled.kernels.compiling import aside, kernel, view
+from eventnet.engines.compiled.kernels.compiling import aside
 from eventnet.engines.compiled.kernels.waking import next_tick
 from eventnet.engines.compiled.pools import Sim
-from eventnet.engines.compiled.tables import Ints
 
 
 @aside
@@ -32,54 +31,30 @@ def list_kept(sim: Sim, side: int) -> int:
 
 
 @aside
-def list_firing(sim: Sim, side: int) -> int:
-    """Those that fire by themselves encode: list the ones that are worked out; how many."""
-    i, who = side % sim.ints[layout.N_POPULATIONS], ints(sim, layout.WHO)
-    places = kept_places(sim, i)
-    group = _next_group(sim, side)
-    n = 0
-    for p in range(group[layout.PLAYED_FIRST], group[layout.PLAYED_FIRST] + group[layout.N_PLAYED]):
-        neuron = ints(sim, layout.PLAYED_NEURONS)[p]
-        if places[neuron] >= 0:
-            who[n] = neuron
-            n += 1
-    return n
-
-
-@view
-def _next_group(sim: Sim, side: int) -> Ints:
-    group = row_of(sim, layout.PLAYED_NEXT, side, layout.PLAYED_NEXT_WIDTH)[layout.NEXT_GROUP]
-    return row_of(sim, layout.PLAYED_GROUPS, group, layout.PLAYED_GROUPS_WIDTH)
-
-
-@aside
-def play(sim: Sim, side: int, k_beta: float) -> int:
-    """Have a side send what it was recorded to send now; how many spikes, in the side's region."""
-    nexts = row_of(sim, layout.PLAYED_NEXT, side, layout.PLAYED_NEXT_WIDTH)
-    n, start = 0, side_table(sim, side)[layout.OFFSET]
-    if nexts[layout.NEXT_GROUP] < nexts[layout.END_GROUP]:
-        group = _next_group(sim, side)
-        if group[layout.PLAYED_NS] == sim.ints[layout.NOW_NS]:
-            n, first = group[layout.N_PLAYED], group[layout.PLAYED_FIRST]
-            for p in range(n):
-                s = doubles(sim, layout.PLAYED_S)[first + p]
-                ints(sim, layout.SPIKE_NEURONS)[start + p] = ints(sim, layout.PLAYED_NEURONS)[first + p]
-                doubles(sim, layout.SPIKE_S)[start + p] = s
-                floats(sim, layout.SPIKE_AMOUNTS)[start + p] = s * k_beta
-            nexts[layout.NEXT_GROUP] += 1
-    await_next(sim, side)
-    return int(n)
-
-
-@kernel
-def await_next(sim: Sim, side: int) -> None:
-    """A side whose neurons wake by themselves wakes when it was recorded to send again."""
+def play(sim: Sim, side: int) -> int:
+    """A side that encodes sends what it was recorded to send; how many spikes, in the side's region."""
+    nexts, now_ns = row_of(sim, layout.PLAYED_NEXT, side, layout.PLAYED_NEXT_WIDTH), sim.ints[layout.NOW_NS]
+    wakes_ns = ints(sim, layout.PLAYED_WAKES)
+    while nexts[layout.NEXT_WAKE] < nexts[layout.END_WAKE] and wakes_ns[nexts[layout.NEXT_WAKE]] <= now_ns:
+        nexts[layout.NEXT_WAKE] += 1
     if side_table(sim, side)[layout.SELF_WAKES]:
-        nexts = row_of(sim, layout.PLAYED_NEXT, side, layout.PLAYED_NEXT_WIDTH)
-        next_ns = layout.NEVER_NS
-        if nexts[layout.NEXT_GROUP] < nexts[layout.END_GROUP]:
-            next_ns = _next_group(sim, side)[layout.PLAYED_NS]
+        is_over = nexts[layout.NEXT_WAKE] == nexts[layout.END_WAKE]
+        next_ns = layout.NEVER_NS if is_over else wakes_ns[nexts[layout.NEXT_WAKE]]
         side_state(sim, side)[layout.PREDICTED_NS] = next_ns
+    if nexts[layout.NEXT_GROUP] == nexts[layout.END_GROUP]:
+        return 0
+    group = row_of(sim, layout.PLAYED_GROUPS, nexts[layout.NEXT_GROUP], layout.PLAYED_GROUPS_WIDTH)
+    if group[layout.PLAYED_NS] != now_ns:
+        return 0
+    n, first, start = group[layout.N_PLAYED], group[layout.PLAYED_FIRST], side_table(sim, side)[layout.OFFSET]
+    k_beta = side_numbers(sim, side)[layout.K_BETA]
+    for p in range(n):
+        s = doubles(sim, layout.PLAYED_S)[first + p]
+        ints(sim, layout.SPIKE_NEURONS)[start + p] = ints(sim, layout.PLAYED_NEURONS)[first + p]
+        doubles(sim, layout.SPIKE_S)[start + p] = s
+        floats(sim, layout.SPIKE_AMOUNTS)[start + p] = s * k_beta
+    nexts[layout.NEXT_GROUP] += 1
+    return int(n)
 
 
 @aside

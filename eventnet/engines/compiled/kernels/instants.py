@@ -290,14 +290,14 @@ def _adapt(sim: Sim, side: int, i: int) -> None:
     touch(sim, i, now_ns + 1)
     start, size = side_table(sim, side)[layout.OFFSET], side_table(sim, side)[layout.SIZE]
     mean = 0.0
-    if is_played(sim, side):
+    if is_played(sim, i):
         numbers[layout.K_BETA] = next_scale(sim, side)
     elif side == i:
         mean = _mean_size(section(values_of(sim, i, ALL_NEURONS), 0, size), doubles(sim, layout.LANES))
     else:
         mean = _mean_size(section(floats(sim, layout.X_LAST), start, size), doubles(sim, layout.LANES))
     eta_k, k_rel = side_constants(sim, side)[layout.ETA_K], side_constants(sim, side)[layout.K_REL]
-    if not is_played(sim, side):
+    if not is_played(sim, i):
         mu, k_beta = _adapt_step(numbers[layout.MU], numbers[layout.K_BETA], mean, eta_k, k_rel)
         numbers[layout.MU], numbers[layout.K_BETA] = mu, k_beta
     emit_one(sim, ADAPT_PHASE, ADAPT_FORWARD if side == i else ADAPT_BACKWARD, i, numbers[layout.K_BETA], NONE)

@@ -97,18 +97,18 @@ def settle_and_mark(sim: Sim, side: int, until_ns: int) -> None:
     row = side_state(sim, side)
     if side_table(sim, side)[layout.SELF_WAKES]:
         if row[layout.UNSETTLED_NS] < until_ns:
-            settle(sim, side, until_ns, worked_out(sim, side))
+            settle(sim, side, until_ns, worked_out(sim, side % sim.ints[layout.N_POPULATIONS]))
             row[layout.UNSETTLED_NS] = next_tick(sim, side, until_ns)
         mark_stale(sim, side, ALL_NEURONS, ints(sim, layout.EVERYONE))
 
 
 @view
-def worked_out(sim: Sim, side: int) -> Ints:
-    """The neurons of a side that are worked out: all but in an excerpt."""
-    if is_played(sim, side):
-        neurons = kept_of(sim, side % sim.ints[layout.N_POPULATIONS])
+def worked_out(sim: Sim, i: int) -> Ints:
+    """The neurons of a population that are worked out: all, but in an excerpt."""
+    if is_played(sim, i):
+        neurons = kept_of(sim, i)
     else:
-        neurons = section(ints(sim, layout.EVERYONE), 0, side_table(sim, side)[layout.SIZE])
+        neurons = section(ints(sim, layout.EVERYONE), 0, side_table(sim, i)[layout.SIZE])
     return neurons
 
 
@@ -134,7 +134,7 @@ def touch(sim: Sim, i: int, until_ns: int) -> None:
 def mark_stale(sim: Sim, side: int, n: int, neurons: Ints) -> None:
     """Note that predictions of n neurons (ALL_NEURONS: of the whole side) no longer hold."""
     row = side_state(sim, side)
-    if side_table(sim, side)[layout.SELF_WAKES] == 0 or is_played(sim, side):
+    if side_table(sim, side)[layout.SELF_WAKES] == 0 or is_played(sim, side % sim.ints[layout.N_POPULATIONS]):
         return
     sim.ints[layout.ANY_STALE] = 1
     if n == ALL_NEURONS or row[layout.STALE] == layout.ALL:
@@ -171,6 +171,25 @@ def take_due(sim: Sim, side: int) -> int:
     if n_bounds > 0:
         n = _predict_bounded(sim, side, n, tree)
     changing[layout.PREDICTED_NS] = tree[1]
+    return n
+
+
+@aside
+def list_due(sim: Sim, side: int) -> int:
+    """Of a played side that wakes by itself now, list the neurons that are worked out and whose own spike was foreseen
+    for now in `Work.who`; how many.
+    """
+    kept, who, times_ns = (
+        kept_of(sim, side % sim.ints[layout.N_POPULATIONS]),
+        ints(sim, layout.WHO),
+        ints(sim, layout.PREDICTED_TIMES),
+    )
+    _foresee(sim, side, kept, times_ns, EXACTLY)
+    n = 0
+    for p in range(kept.shape[0]):
+        if times_ns[p] == sim.ints[layout.NOW_NS]:
+            who[n] = kept[p]
+            n += 1
     return n
 
 

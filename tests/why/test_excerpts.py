@@ -103,8 +103,7 @@ def test_a_level_is_followed_at_once(tmp_path: Path) -> None:
     """Not neuron by neuron, whether an excerpt is worth it or not."""
     network, streams = varied(703)
     _, past = record_network(tmp_path / "run", network, streams, DURATION_NS, part_events=1500)
-    spikes = [past.spike(each) for each in spikes_of(past, 4)]
-    event = next(each.event for each in reversed(spikes) if (each.kind, each.owner) == (Kind.FORWARD, 2))
+    event = next(each for each in spikes_of(past, 9) if len(trace_back(past, each, 2, 5).explanations) > 4)
     for share in (0, 10**9):  # each is worth it, none is
         with excerpts() as made, patch("eventnet.why.replay.EXCERPT_SHARE", share):
             lineage = trace_back(anew(past), event, 2, 5)
@@ -137,7 +136,7 @@ def silent_wakes(bias: float) -> tuple[Network, dict[str, object]]:
     network = Network(
         (
             Population("seen", 1, Nonlinearity.LINEAR, code, code),
-            Population("hidden", 2, Nonlinearity.LINEAR, code, code, Wake.EXACT, bias=[bias, 0.3]),
+            Population("hidden", 2, Nonlinearity.LINEAR, code, code, Wake.EXACT, bias=np.array([bias, 0.3])),
             Population("output", 2, Nonlinearity.LINEAR, code, code),
         ),
         (
@@ -197,9 +196,10 @@ def test_they_begin_from_the_states_of_the_run(run: Path) -> None:
 def test_they_begin_from_weights_in_a_file(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
-    for file in replay_files(copy):
+    for file in (copy / REPLAY_FOLDER).iterdir():
         save_state(file, load_state(file))  # packed in no way, as large weights are
     spikes = spikes_of(open_past(run), 2)
+    expected = [told(open_past(run), event) for event in spikes]
     mapped: list[bool] = []
     cutting = replay.cut
 
@@ -208,29 +208,36 @@ def test_they_begin_from_weights_in_a_file(run: Path, tmp_path: Path) -> None:
         return cutting(graph, excerpt, state)
 
     with excerpts(), patch("eventnet.why.replay.cut", watching):
-        assert [told(open_past(copy), event) for event in spikes] == [told(open_past(run), event) for event in spikes]
+        assert [told(open_past(copy), event) for event in spikes] == expected
     assert mapped
     assert all(mapped)
 
 
-def test_large_states_are_more_and_spread_over_the_run(tmp_path: Path) -> None:
-    """The first before there is a trace, the others as it grows."""
-    with many_states(), patch("eventnet.why.trail.LARGE_FROM_BYTES", 0):
-        many = record(tmp_path / "many", "epochs", "compiled")
-    times_ns = sorted(int(file.stem.rpartition("-")[2]) for file in replay_files(many))
-    assert times_ns[0] == 1  # the time of the first instant is over
-    size = max(file.stat().st_size for file in replay_files(many))
-    trace_bytes = sum(part.stat().st_size for part in (many / "trace").glob("events-*.parquet"))
-    n_states, share = 4, 3 * size / trace_bytes
+@contextmanager
+def large_states(share: float, besides: int, share_of_first: float) -> Iterator[None]:
+    """States of any size count as large, and have this room."""
     with (
         many_states(),
         patch("eventnet.why.trail.LARGE_FROM_BYTES", 0),
         patch("eventnet.why.shelf.LARGE_FROM_BYTES", 0),
-        patch("eventnet.why.shelf.SHARE_OF_LARGE", 0),
-        patch("eventnet.why.shelf.LARGE_BYTES_BESIDES", n_states * size),
-        patch("eventnet.why.shelf.SHARE_OF_FIRST_LARGE", share),
+        patch("eventnet.why.shelf.SHARE_OF_LARGE", share),
+        patch("eventnet.why.shelf.LARGE_BYTES_BESIDES", besides),
+        patch("eventnet.why.shelf.SHARE_OF_FIRST_LARGE", share_of_first),
     ):
-        few = record(tmp_path / "few", "epochs", "compiled")
+        yield
+
+
+def test_large_states_are_more_and_spread_over_the_run(tmp_path: Path) -> None:
+    """The first before there is a trace, the others as it grows."""
+    with large_states(1e6, 0, 1e6):
+        many = record(tmp_path, "epochs", "compiled").rename(tmp_path / "many")
+    times_ns = sorted(int(file.stem.rpartition("-")[2]) for file in replay_files(many))
+    assert times_ns[0] == 1  # the time of the first instant is over
+    size = max(file.stat().st_size for file in replay_files(many))
+    trace_bytes = sum(part.stat().st_size for part in (many / "trace").glob("events-*.parquet"))
+    n_states = 4
+    with large_states(0, n_states * size, 3 * size / trace_bytes):
+        few = record(tmp_path, "epochs", "compiled")
     some_ns = sorted(int(file.stem.rpartition("-")[2]) for file in replay_files(few))
     assert some_ns[0] == 1
     assert 3 <= len(some_ns) <= n_states

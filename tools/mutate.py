@@ -41,6 +41,8 @@ ACCOUNTS = "tests/operations"
 DAMAGED = "tests/cli/test_damaged_runs.py"
 BESIDE = "tests/why/test_beside.py"
 QUIET = "tests/engines/test_quiet.py"
+EXCERPT = "tests/engines/test_excerpt.py"
+EXCERPTS = "tests/why/test_excerpts.py"
 COMPILED = "tests/engines/test_compiled.py"
 DUE = "tests/unit/test_stability.py tests/engines/test_time_stepped.py"
 
@@ -171,7 +173,7 @@ MUTATIONS = (
         "tests/unit/test_why_explaining.py",
     ),
     Mutation("eventnet/why/walk.py", "taken -= np.where", "taken += np.where", "tests/unit/test_report_reasons.py"),
-    Mutation("eventnet/why/decision.py", "amounts = amounts - due", "pass", "tests/unit/test_why_explaining.py"),
+    Mutation("eventnet/why/decision.py", "amounts[who] -= due[who]", "pass", "tests/unit/test_why_explaining.py"),
     Mutation("eventnet/network/stability.py", "min(1.0, FITTING_SCALE / k_beta_back) ** 0.7", "1.0", DUE),
     Mutation(
         "eventnet/trace/store.py",
@@ -226,6 +228,24 @@ MUTATIONS = (
         COMPILED,
     ),
     Mutation("eventnet/engines/compiled/kernels/quiet.py", "held[j] = x_last[j]", "pass", QUIET),
+    Mutation(
+        "eventnet/engines/compiled/kernels/excerpt.py", "<= now_ns:\n        nexts", "< 0:\n        nexts", EXCERPT
+    ),
+    Mutation("eventnet/engines/compiled/kernels/waking.py", "if times_ns[p] == sim", "if times_ns[p] != sim", EXCERPT),
+    Mutation("eventnet/engines/compiled/kernels/accruing.py", "if places[i] >= 0:", "if False:", EXCERPT),
+    Mutation("eventnet/engines/compiled/kernels/learning.py", "if into_places[j] >= 0:", "if False:", EXCERPT),
+    Mutation(
+        "eventnet/engines/compiled/kernels/learning.py",
+        "j = into[q]\n            if is_reached or is_error[j] != 0.0",
+        "j = into[q]\n            if is_reached",
+        EXCERPT,
+    ),
+    Mutation("eventnet/engines/base.py", "self.ends[first:] - n_before", "self.ends[first:]", EXCERPTS),
+    Mutation("eventnet/why/driving.py", "part=[])", "part=targets[network.targets[k].name].part)", EXCERPTS),
+    Mutation("eventnet/why/effects.py", "found[-1] > most", "found[-1] < most", EXCERPTS),
+    Mutation("eventnet/why/shelf.py", "return min(SHARE_OF_LARGE", "return max(SHARE_OF_LARGE", EXCERPTS),
+    Mutation("eventnet/why/trail.py", "not (is_first and", "not (False and", EXCERPTS),
+    Mutation("eventnet/trace/state.py", "if zlib.crc32(whole) != entry.CRC:", "if False:", EXCERPTS),
     Mutation("eventnet/engines/compiled/kernels/quiet.py", "sample[layout.CHANNEL] < 0 and", "", QUIET),
     Mutation("eventnet/engines/compiled/kernels/instants.py", "max(next_ns, sample_ns)", "next_ns", QUIET),
     Mutation(

@@ -45,7 +45,7 @@ def as_compiled(graph: Graph, state: State) -> State:
         "now_ns": state["now_ns"],
         "eta": state["eta"],
         "counters": counters,
-        "arrays": save_arrays(net, arrays),
+        "arrays": save_arrays(arrays),
         # in the order of populations, as windows are laid out
         "positions": [
             *(state["sensor_positions"][k] for _, k in sorted(graph.sensor_of.items())),

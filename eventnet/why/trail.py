@@ -25,6 +25,8 @@ EVENTS_APART = 2**18
 """A replay goes through so many events in some hundredths of a second: states need not lie closer."""
 
 
+LARGE_EVENTS_APART = 2**21
+"""The same of what is followed in excerpts, for which they are read in some tenths of a second."""
 LARGE_FROM_BYTES = 2**23
 """Weights that take so much are those of wide layers: their states are large and far apart (`shelf.py`), and who asks
 of a neuron follows only some of them (`replay.py`).
@@ -38,7 +40,7 @@ def weights_bytes(graph: Graph) -> int:
 
 
 class Trail:
-    """The states of one run, at least `EVENTS_APART` apart."""
+    """The states of one run, at least `EVENTS_APART` apart or, where they are large, `LARGE_EVENTS_APART`."""
 
     def __init__(self, path: Path, graph: Graph, part_events: int, *, from_actor: bool) -> None:
         """`graph`: of the network that runs; its codes and rates may change. `part_events`: a part of the trace."""
@@ -54,9 +56,10 @@ class Trail:
         """
         n_events = int(engine.totals.events.sum())
         n_parts = n_events // self._part_events
-        is_wanted = n_parts > 0 and n_events - self._last_event >= EVENTS_APART
+        is_large = weights_bytes(self._graph) >= LARGE_FROM_BYTES
+        is_wanted = n_parts > 0 and n_events - self._last_event >= (LARGE_EVENTS_APART if is_large else EVENTS_APART)
         is_first, self._has_begun = not self._has_begun, True
-        if not is_wanted and not (is_first and weights_bytes(self._graph) >= LARGE_FROM_BYTES):
+        if not is_wanted and not (is_first and is_large):
             return
         if self._shelf is None:
             # only here, since it loads Numba, which takes longer than many a run without it

@@ -219,6 +219,7 @@ def large_states(share: float, besides: int, share_of_first: float) -> Iterator[
     with (
         many_states(),
         patch("eventnet.why.trail.LARGE_FROM_BYTES", 0),
+        patch("eventnet.why.trail.LARGE_EVENTS_APART", 300),
         patch("eventnet.why.shelf.LARGE_FROM_BYTES", 0),
         patch("eventnet.why.shelf.SHARE_OF_LARGE", share),
         patch("eventnet.why.shelf.LARGE_BYTES_BESIDES", besides),

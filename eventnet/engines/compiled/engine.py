@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from eventnet.engines.compiled import layout
 from eventnet.engines.compiled.entry import entry
 from eventnet.engines.compiled.excerpt import Excerpt, Played, lay_out, make_played, with_room_for
 from eventnet.engines.compiled.feeding import Feed, Feeder, make_feed, with_room
-from eventnet.engines.compiled.learned import weights_at
+from eventnet.engines.compiled.learned import areas_of, weights_at
 from eventnet.engines.compiled.pools import Sim, pooled, repooled
 from eventnet.engines.compiled.recording import drain, make_out
 from eventnet.engines.compiled.state import (
@@ -152,10 +153,23 @@ class CompiledEngine:
             "now_ns": self._now_ns,
             "eta": self.graph.network.eta,
             "counters": self._pools.ints[: layout.N_COUNTERS].copy(),
-            "arrays": save_arrays(self._pools.net, self._pools.state),
+            "arrays": self._saved_arrays(),
             "positions": self._feeder.positions(self._pools.feed),
             "totals": self.totals.state(),
         }
+
+    def _saved_arrays(self) -> dict[str, Any]:
+        state = self._pools.state
+        if self._excerpt is None:
+            return save_arrays(state)
+        # of areas, which are most of what an excerpt has, those that are in use: untouched zeros take no time
+        areas = np.zeros(state.areas.shape, state.areas.dtype)
+        saved = save_arrays(state._replace(areas=areas[:0]))
+        for k in range(len(self.graph.projections) if areas.size else 0):
+            used = slice(0, int(state.synapse_state[k, layout.LATEST]) + 1)
+            kept = areas_of(self._pools.net, state._replace(areas=areas), k)
+            kept[used] = areas_of(self._pools.net, state, k)[used]
+        return saved | {"areas": areas}
 
     def live_state(self) -> State:
         """The counters and arrays of `state()` without copying them: to look at before the engine goes on."""

@@ -172,14 +172,9 @@ def make_work(net: Tables, arrays: Arrays) -> Work:
     )
 
 
-def save_arrays(net: Tables, arrays: Arrays) -> dict[str, Any]:
-    """The arrays as a plain tree, copied; of areas those that are in use, since all of them are many."""
-    saved = {name: array.copy() for name, array in arrays._asdict().items() if name != "areas"}
-    saved["areas"] = np.zeros(arrays.areas.shape, arrays.areas.dtype)  # which takes no time, as `zeros_like` does
-    for row, changing in zip(net.projection_table if arrays.areas.size else (), arrays.synapse_state, strict=False):
-        n_target = net.side_table[row[layout.SINK], layout.SIZE]
-        used = slice(row[layout.FIRST_AREA], row[layout.FIRST_AREA] + (changing[layout.LATEST] + 1) * n_target)
-        saved["areas"][used] = arrays.areas[used]
+def save_arrays(arrays: Arrays) -> dict[str, Any]:
+    """The arrays as a plain tree, copied."""
+    saved = {name: array.copy() for name, array in arrays._asdict().items()}
     saved["side_state"][:, layout.FIRST_LISTED] = 0  # a place in a window, of no use to another engine
     return saved
 

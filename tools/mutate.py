@@ -228,9 +228,7 @@ MUTATIONS = (
         COMPILED,
     ),
     Mutation("eventnet/engines/compiled/kernels/quiet.py", "held[j] = x_last[j]", "pass", QUIET),
-    Mutation(
-        "eventnet/engines/compiled/kernels/excerpt.py", "<= now_ns:\n        nexts", "< 0:\n        nexts", EXCERPT
-    ),
+    Mutation("eventnet/engines/compiled/kernels/excerpt.py", "s * k_beta", "s", EXCERPT),
     Mutation("eventnet/engines/compiled/kernels/waking.py", "if times_ns[p] == sim", "if times_ns[p] != sim", EXCERPT),
     Mutation("eventnet/engines/compiled/kernels/accruing.py", "if places[i] >= 0:", "if False:", EXCERPT),
     Mutation("eventnet/engines/compiled/kernels/learning.py", "if into_places[j] >= 0:", "if False:", EXCERPT),

@@ -10,6 +10,7 @@ import pytest
 from eventnet.engines.base import Sent
 from eventnet.engines.compiled import CompiledEngine, layout
 from eventnet.engines.compiled.excerpt import cut, cut_weights, excerpt_of
+from eventnet.engines.compiled.learned import areas_of
 from eventnet.engines.compiled.state import Arrays
 from eventnet.engines.compiled.tables import make_tables
 from eventnet.network import Learning, Rule, derive
@@ -58,8 +59,10 @@ def seen_of(graph, excerpt, state):
         "weights": arrays.weights.tobytes(),
         "products": arrays.products.tobytes(),
     }
-    for name in ("traces", "trace_factors", "traces_ns", "codes_ns", "areas", "seen", "due", "due_back", "touched"):
+    for name in ("traces", "trace_factors", "traces_ns", "codes_ns", "seen", "due", "due_back", "touched"):
         seen[name] = getattr(arrays, name).tobytes()
+    for k in range(len(graph.projections) if arrays.areas.size else 0):  # those in use
+        seen[f"areas {k}"] = areas_of(net, arrays, k)[: arrays.synapse_state[k, layout.LATEST] + 1].tobytes()
     for side, row in enumerate(net.side_table):
         i = side % n
         who = excerpt.kept[i] if i in excerpt.played else np.arange(graph.populations[i].size)

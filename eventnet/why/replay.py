@@ -33,7 +33,7 @@ from eventnet.why.driving import Drive, Driving, RecordedTarget, Regime
 from eventnet.why.events import Ints, not_the_same
 from eventnet.why.moment import Moment
 from eventnet.why.shelf import Shelf
-from eventnet.why.trail import LARGE_FROM_BYTES, weights_bytes
+from eventnet.why.trail import has_wide_layers
 
 if TYPE_CHECKING:
     from eventnet.why.log import EventLog
@@ -128,7 +128,7 @@ class Replay:
         return population in self._graph.sensor_of
 
     def _is_worth_an_excerpt(self, neurons: Mapping[int, Ints]) -> bool:
-        if weights_bytes(self._graph) < LARGE_FROM_BYTES:
+        if not has_wide_layers(self._graph):
             return False
         n_followed = n_weights_of(self._graph, excerpt_of(self._graph, neurons))
         return n_followed * EXCERPT_SHARE < n_weights_of(self._graph, WHOLE)

@@ -33,14 +33,18 @@ of a neuron follows only some of them (`replay.py`).
 """
 
 
-def weights_bytes(graph: Graph) -> int:
-    """How much the weights of a network take."""
-    n_weights = sum(graph.size_of_source(k) * graph.size_of_target(k) for k in range(len(graph.projections)))
-    return n_weights * np.dtype(graph.network.dtype).itemsize
+def has_wide_layers(graph: Graph) -> bool:
+    """Whether weights take so much: those into and out of what a target drives, of which all are followed, left out."""
+    n_weights = sum(
+        graph.size_of_source(k) * graph.size_of_target(k)
+        for k in range(len(graph.projections))
+        if not {graph.source_of(k), graph.target_population_of(k)} & set(graph.target_of)
+    )
+    return n_weights * np.dtype(graph.network.dtype).itemsize >= LARGE_FROM_BYTES
 
 
 class Trail:
-    """The states of one run, at least `EVENTS_APART` apart or, where they are large, `LARGE_EVENTS_APART`."""
+    """The states of one run, at least `EVENTS_APART` apart or, where layers are wide, `LARGE_EVENTS_APART`."""
 
     def __init__(self, path: Path, graph: Graph, part_events: int, *, from_actor: bool) -> None:
         """`graph`: of the network that runs; its codes and rates may change. `part_events`: a part of the trace."""
@@ -56,10 +60,10 @@ class Trail:
         """
         n_events = int(engine.totals.events.sum())
         n_parts = n_events // self._part_events
-        is_large = weights_bytes(self._graph) >= LARGE_FROM_BYTES
-        is_wanted = n_parts > 0 and n_events - self._last_event >= (LARGE_EVENTS_APART if is_large else EVENTS_APART)
+        is_wide = has_wide_layers(self._graph)
+        is_wanted = n_parts > 0 and n_events - self._last_event >= (LARGE_EVENTS_APART if is_wide else EVENTS_APART)
         is_first, self._has_begun = not self._has_begun, True
-        if not is_wanted and not (is_first and is_large):
+        if not is_wanted and not (is_first and is_wide):
             return
         if self._shelf is None:
             # only here, since it loads Numba, which takes longer than many a run without it

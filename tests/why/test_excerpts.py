@@ -24,6 +24,7 @@ from eventnet.network import (
     Sensor,
     Target,
     Wake,
+    derive,
 )
 from eventnet.trace.events import Kind
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
@@ -33,6 +34,7 @@ from eventnet.why.explaining import explain
 from eventnet.why.lineage import trace_back
 from eventnet.why.past import Past, open_past
 from eventnet.why.replay import Replay
+from eventnet.why.trail import has_wide_layers
 from tests.engines.networks import MS
 from tests.engines.test_compiled import DURATION_NS, varied
 from tests.streams import Samples, Targets
@@ -54,7 +56,7 @@ def excerpts() -> Iterator[list[int]]:
             made.append(self.live_state()["arrays"]["weights"].size)
 
     with (
-        patch("eventnet.why.replay.LARGE_FROM_BYTES", 0),
+        patch("eventnet.why.trail.LARGE_FROM_BYTES", 0),
         patch("eventnet.why.replay.EXCERPT_SHARE", 0),
         patch.object(CompiledEngine, "__init__", watching),
     ):
@@ -326,3 +328,15 @@ def test_only_wide_layers_are_worth_it(width: int, is_large: bool, tmp_path: Pat
     assert (past.around_neurons(one).replay is not past.replay) == is_large
     assert past.around_neurons(half).replay is past.replay
     assert past.around_neurons(one).around_neurons(one).replay is past.around_neurons(one).replay
+
+
+def test_weights_that_are_all_followed_make_no_layer_wide() -> None:
+    code = Code(0.5, 0.25)
+    populations = tuple(Population(name, 1500, Nonlinearity.LINEAR, code, code) for name in ("seen", "output"))
+    network = Network(
+        populations,
+        (Projection("seen", "output", 0),),
+        (Sensor("seen", "seen", 10 * MS),),
+        (Target("wanted", "output", 10 * MS),),
+    )
+    assert not has_wide_layers(derive(network))

@@ -20,7 +20,7 @@ from eventnet.errors import InputError, RunError
 from eventnet.running import start
 from eventnet.trace.queries import open_run
 
-N_CASES = 200
+N_CASES = 120
 POLICIES = ("error", "drop", "hold")
 ODD_CELLS = (
     "",

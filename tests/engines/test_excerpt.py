@@ -20,7 +20,7 @@ from tests.engines.test_compiled import DURATION_NS, varied
 from tests.streams import Recording
 from tests.uncompiled import UNCOMPILED, assert_pass_uncompiled
 
-SEEDS = range(300, 306 if UNCOMPILED else 360)
+SEEDS = range(300, 304 if UNCOMPILED else 325)
 STOPS = (0, 130 * MS, 131 * MS, 402 * MS + 7, 650 * MS, DURATION_NS)
 SPIKES = {Kind.FORWARD: 0, Kind.BACKWARD: 1}
 ENCODES = {Kind.ENCODE: 0, Kind.ERROR_ENCODE: 1}
@@ -112,7 +112,7 @@ def test_it_is_the_whole_network_to_the_bit(seed):
     assert_is_the_same(*varied(seed), seed)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float64"] if UNCOMPILED else ["float32", "float64"])
 @pytest.mark.parametrize("rule", list(Rule))
 def test_with_every_rule(rule, dtype):
     seed = 1001
@@ -139,4 +139,4 @@ def test_a_cut_is_rows_and_columns_of_kept_neurons():
 
 @pytest.mark.skipif(UNCOMPILED, reason="this is that process")
 def test_it_holds_where_nothing_is_compiled():
-    assert_pass_uncompiled(__file__, 6 + 10 + 1)
+    assert_pass_uncompiled(__file__, 4 + 5 + 1)

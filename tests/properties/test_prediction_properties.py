@@ -273,7 +273,7 @@ def assert_bounded(axon: Axon) -> tuple[int, int]:
     return bound_ns, predicted_ns
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     kind=st.sampled_from(BOUNDED_KINDS),
@@ -295,7 +295,7 @@ def test_no_neuron_spikes_before_its_bound(
 wide = st.integers(-(2**14), 2**14).map(lambda k: k / 1024)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     values=st.lists(wide, min_size=1, max_size=5),
     offset=wide,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.engines.base import SampleBlock, Sent, Streams, TargetBlock
-from eventnet.network import Network, derive
+from eventnet.network import Graph, Network
 
 if TYPE_CHECKING:
     from eventnet.why.log import EventLog
@@ -92,10 +92,10 @@ class Driving:
     """The streams of a run for an engine that replays it part by part; `targets` by population."""
 
     def __init__(
-        self, network: Network, log: EventLog, targets: Mapping[str, RecordedTarget], played: Collection[int] = ()
+        self, graph: Graph, log: EventLog, targets: Mapping[str, RecordedTarget], played: Collection[int] = ()
     ) -> None:
         """`played`: the populations of which all that they sent is read too."""
-        graph = derive(network)
+        network = graph.network
         self._log, self._played = log, tuple(sorted(played))
         self.sent: dict[int, Sent] = {}  # what was sent in the part that was loaded last
         self._sensors = {i: RecordedSensor(graph.populations[i].size) for i in graph.sensor_of}

@@ -27,7 +27,7 @@ from eventnet.engines.compiled.state import Arrays
 from eventnet.engines.compiled.tables import Tables, make_tables
 from eventnet.engines.initial import initial_weights
 from eventnet.errors import RunError
-from eventnet.network import derive
+from eventnet.network import Graph, derive
 from eventnet.trace.ahead import ahead
 from eventnet.why.driving import Drive, Driving, RecordedTarget, Regime
 from eventnet.why.events import Ints, not_the_same
@@ -84,10 +84,10 @@ class Replay:
         `neurons`: by population, those of an excerpt, whose `whole` is the replay of everything.
         """
         self._log, self._regimes, self._targets, self._shelf = log, regimes, targets, shelf
-        self._graph = derive(regimes[0].network)
+        self._graph: Graph = derive(regimes[0].network) if whole is None else whole._graph
         self._excerpt = None if neurons is None else excerpt_of(self._graph, neurons)
         played = () if self._excerpt is None else self._excerpt.played
-        self._driving = Driving(regimes[0].network, log, targets, played)
+        self._driving = Driving(self._graph, log, targets, played)
         self._segments = _segments(log.part_starts_ns(), [] if shelf is None else shelf.times_ns())
         self._states: OrderedDict[int, State] = OrderedDict()  # by time, the latest used last
         self._times_ns: list[int] = []  # of these states, ascending

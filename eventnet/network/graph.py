@@ -66,6 +66,11 @@ class Graph:
         return self._indices[population]
 
     @cached_property
+    def undriven(self) -> tuple[int, ...]:
+        """The populations that neither a sensor nor a target drives."""
+        return tuple(i for i in range(len(self.populations)) if i not in self.sensor_of and i not in self.target_of)
+
+    @cached_property
     def _indices(self) -> dict[str, int]:
         return {each.name: i for i, each in enumerate(self.populations)}
 

@@ -14,8 +14,10 @@ everything is done here.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
+import select
 import signal
 import sys
 import threading
@@ -149,6 +151,10 @@ def _far(reader: _Reader) -> Reading:
     return Reading(opening.path, cast("EventLog", _FarLog(reader, opening)), targets, opening.damaged)
 
 
+PIPE_BYTES = 2**20
+"""How much of an answer may be on its way at once: as much as Linux grants to everybody."""
+SILENCE_S = 0.001
+"""Who asks for something asks for the next at once, or not so soon."""
 _begun: list[_Reader] = []
 """One that has not been asked yet."""
 
@@ -159,6 +165,8 @@ _begun: list[_Reader] = []
 def _fork() -> _Reader:
     asked, asking = os.pipe()
     heard, telling = os.pipe()
+    with suppress(OSError):  # else answers come in more pieces, and each has to be waited for
+        fcntl.fcntl(telling, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     pid = os.fork()
     if pid == 0:
         os.close(asking)
@@ -183,6 +191,8 @@ def _work(questions: BinaryIO, answers: BinaryIO) -> NoReturn:
 
 
 def _answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
+    from eventnet.why.reading import expect
+
     with suppress(Exception):  # it is raised again where it can be told
         _load()
     try:
@@ -193,11 +203,11 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
     _tell(answers, is_open, _opening(reading) if is_open else reading)
     if not is_open:
         return
-    with suppress(Exception):  # which is raised again where somebody asks for them
-        # they stay in memory for who asks next
-        reading.log.event(event)
-        reading.log.samples(event, event + 1)
+    with suppress(Exception):  # which is raised again where somebody asks for it
+        expect(reading, event)
     while True:
+        while _is_silent(questions) and _read_on(reading.log):
+            pass
         try:
             what, name, given = pickle.load(questions)
         except EOFError:
@@ -206,11 +216,26 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
         _tell(answers, *_tried(partial(method, *given)))
 
 
+def _is_silent(questions: BinaryIO) -> bool:
+    """Whether nothing is asked; each question waits for the answer to the one before, so none is buffered."""
+    return not select.select([questions], [], [], SILENCE_S)[0]
+
+
+def _read_on(log: EventLog) -> bool:
+    """Read some of what will be asked for; False where there is nothing to read."""
+    try:
+        return log.read_on()
+    except Exception:  # it is raised again where somebody asks for it
+        return True
+
+
 def _load() -> None:
     """Load all that `_read` will need."""
     load_arrow()
     import eventnet.trace.queries
     import eventnet.why.log
+    import eventnet.why.regimes
+    import eventnet.why.shelf
     import eventnet.why.targets  # noqa: F401
 
 

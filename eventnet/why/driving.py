@@ -69,14 +69,13 @@ class RecordedTarget:
 
 
 class Drive(NamedTuple):
-    """What drove a stretch of a run, by population: samples and what targets wanted; and which event is the next.
+    """What drove a stretch of a run, by population: samples and what targets wanted.
 
     `sent`: of an excerpt, what it plays, by side.
     """
 
     start_ns: int
     end_ns: int
-    end_event: int
     samples: dict[int, list[SampleBlock]]
     wanted: dict[int, TargetBlock]
     sent: dict[int, Sent]
@@ -107,9 +106,13 @@ class Driving:
     def read(self, start_ns: int, end_ns: int) -> Drive:
         """What came at start_ns <= time < end_ns."""
         n_channels = {i: sensor.n_channels for i, sensor in self._sensors.items()}
-        driven = self._log.driven(start_ns, end_ns, n_channels, self._played)
         wanted = {i: target.read(start_ns, end_ns) for i, target in self.targets.items()}
-        return Drive(start_ns, end_ns, driven.end_event, driven.samples, wanted, driven.sent)
+        driven = self._log.driven(start_ns, end_ns, n_channels, self._played)
+        return Drive(start_ns, end_ns, driven.samples, wanted, driven.sent)
+
+    def expect(self, start_ns: int, end_ns: int) -> None:
+        """Say that what came at start_ns <= time < end_ns will be read."""
+        self._log.expect(start_ns, end_ns, self._played)
 
     def load(self, drive: Drive) -> None:
         """Have the streams hold what was read."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -19,24 +18,27 @@ from numpy.typing import NDArray
 
 from eventnet.errors import InputError
 from eventnet.trace.ahead import ahead
-from eventnet.trace.events import IN_PROJECTION, NO_CAUSE, Kind
+from eventnet.trace.events import IN_PROJECTION, Kind
 from eventnet.trace.parts import Parts, check_part_events
 from eventnet.trace.queries import Run
 from eventnet.trace.schema import KIND_NUMBERS, KINDS
-from eventnet.why.driven import Driven, Sending, blocks_of, sent_by
+from eventnet.why.driven import Driven, PartDriving, Samples, Sending, blocks_of, samples_between, sent_between
 from eventnet.why.events import Event, Events, Ints, Train
 
 SPIKE_COLUMNS = ("time_ns", "kind", "population", "neuron", "value", "scale")
 COLUMNS = ("event", "time_ns", "kind", "population", "projection", "neuron", "value", "scale", "cause")
 SAMPLE_COLUMNS = ("event", "time_ns", "kind", "population", "neuron", "value")
+_Codes = NDArray[np.signedinteger]
 _SENDING = (
     (Kind.FORWARD, Kind.ENCODE, Kind.ADAPT_FORWARD),
     (Kind.BACKWARD, Kind.ERROR_ENCODE, Kind.ADAPT_BACKWARD),
 )
 PARTS_KEPT = 8
 """Parts kept in memory as arrays, some 16 MB each."""
-SAMPLED_PARTS_KEPT = 2
-"""Parts of which the samples are kept: an instant may begin in one part and end in the next."""
+DRIVING_PARTS_KEPT = 2
+"""Parts of which is kept what drove them: an instant may begin in one part and end in the next."""
+PARTS_AHEAD = 12
+"""How many parts of what is expected to be asked for are read ahead of who asks, some megabytes each."""
 
 
 class EventLog:
@@ -49,8 +51,9 @@ class EventLog:
     | `first_at` | the first event at or after a time |
     | `instant` | all events of one time |
     | `last_sample` | the last sample of a neuron before an event |
-    | `samples` | what sensors took, by numbers |
     | `driven` | what drove a stretch of time: samples, and what populations sent |
+    | `expect` | says what `driven` will be asked for |
+    | `read_on` | reads some of that before anybody asks for it |
     | `trains` | when populations sent spikes, and those of one neuron each |
     | `updates` | what changed one weight |
     | `recorded_until_ns` | up to when it is known what happened |
@@ -69,11 +72,10 @@ class EventLog:
         self._parts: OrderedDict[int, Events] = OrderedDict()
         self._times_ns: OrderedDict[int, Ints] = OrderedDict()
         self._starts_ns: dict[int, int] = {}
-        self._sampled: OrderedDict[int, Events] = OrderedDict()
-        self._sending: OrderedDict[tuple[int, tuple[int, ...]], dict[int, Sending]] = OrderedDict()
-        self._reader: ThreadPoolExecutor | None = None
-        self._coming: tuple[tuple[int, tuple[int, ...]], Future[Any] | None] = (-1, ()), None
-        self._driven_until_ns = -1
+        # by number, and by whose spikes are told
+        self._driving: OrderedDict[tuple[int, tuple[int, ...]], PartDriving] = OrderedDict()
+        self._expected: tuple[range, tuple[int, ...]] = range(0), ()  # parts that are still to be read
+        self._waiting: dict[tuple[int, tuple[int, ...]], PartDriving] = {}  # those that were
 
     def event(self, event: int) -> Event:
         """One event. Raises InputError where there is none of this number."""
@@ -109,8 +111,8 @@ class EventLog:
     def last_sample(self, end: int, population: int, neuron: int) -> int | None:
         """The last sample that a neuron took among the events whose number is less than `end`."""
         for part in reversed(self._parts_of(0, end)):
-            samples = self._samples(part, 0, end)
-            mine = np.flatnonzero((samples.owner == population) & (samples.neuron == neuron))
+            samples = self._samples(part)
+            mine = np.flatnonzero((samples.owner == population) & (samples.neuron == neuron) & (samples.event < end))
             if mine.size:
                 return int(samples.event[mine[-1]])
         return None
@@ -119,27 +121,37 @@ class EventLog:
         """The time of the first event of each part, and of the tail where it has any."""
         return [self._start_ns(part) for part in self._parts_of(0, self.n_events)]
 
-    def samples(self, first: int, end: int) -> Events:
-        """What sensors took: the events of kind `sample` with first <= number < end."""
-        return _joined([self._samples(part, first, end) for part in self._parts_of(first, end)])
-
     def driven(self, start_ns: int, end_ns: int, n_channels: Mapping[int, int], played: tuple[int, ...] = ()) -> Driven:
         """What came at start_ns <= time < end_ns: the samples of sensors, by population with so many channels each, and
         what `played` populations sent, by side: the index of a population, and beyond all of them those of errors.
         """
-        first, end = self.first_at(start_ns), self.first_at(end_ns)
-        parts = self._parts_of(first, end) or range(min(1, self._trace.n_pieces))  # one, for what nothing looks like
-        pieces = [self._sent(part, played) for part in parts if played]
-        events = _joined([self._samples(part, first, end) for part in parts])
-        if start_ns == self._driven_until_ns:  # somebody goes through the run
-            self._read_ahead(parts.stop, played)
-        self._driven_until_ns = end_ns
-        sides = [i + n for n in (0, self.n_populations) for i in played]
+        parts = self._parts_between(start_ns, end_ns)
+        pieces = [self._driving_of(part, played) for part in parts]
+        taken = samples_between(pieces, start_ns, end_ns)
         samples = {
-            i: blocks_of(events.where(events.owner == i) if len(n_channels) > 1 else events, n)
+            i: blocks_of(taken.where(taken.owner == i) if len(n_channels) > 1 else taken, n)
             for i, n in n_channels.items()
         }
-        return Driven(end, samples, {side: sent_by([each[side] for each in pieces], first, end) for side in sides})
+        sides = [i + n for n in (0, self.n_populations) for i in played]
+        return Driven(
+            samples, {side: sent_between([piece.sent[side] for piece in pieces], start_ns, end_ns) for side in sides}
+        )
+
+    def expect(self, start_ns: int, end_ns: int, played: tuple[int, ...] = ()) -> None:
+        """`driven` will be asked for what came from `start_ns` to before `end_ns`."""
+        parts = self._parts_between(start_ns, end_ns)
+        self._waiting = {(part, told): found for (part, told), found in self._waiting.items() if told == played}
+        is_read = [(part, played) in {**self._waiting, **self._driving} for part in parts]
+        self._expected = parts[is_read.index(False) :] if False in is_read else range(0), played
+
+    def read_on(self) -> bool:
+        """Read a part of what is expected to be asked for; False where there is nothing to read now."""
+        parts, played = self._expected
+        if not parts or len(self._waiting) >= PARTS_AHEAD:
+            return False
+        self._expected = parts[1:], played
+        self._waiting[parts[0], played] = self._read_driving(parts[0], played)
+        return True
 
     def trains(self, neurons: Mapping[tuple[Kind, int], int]) -> dict[tuple[Kind, int], Train]:
         """What populations sent, by direction and index: `Kind.FORWARD` or `Kind.BACKWARD`; `neurons`: whose spikes are
@@ -187,6 +199,12 @@ class EventLog:
         """The parts, counting the tail as one, that hold the events with first <= number < end."""
         return range(max(first, 0) // self._part_rows, -(-min(end, self.n_events) // self._part_rows))
 
+    def _parts_between(self, start_ns: int, end_ns: int) -> range:
+        """The parts that may hold what happens at start_ns <= time < end_ns; one at least, where there are any."""
+        starts_ns = self.part_starts_ns()
+        first = max(bisect_left(starts_ns, start_ns) - 1, 0)
+        return range(first, max(bisect_left(starts_ns, end_ns), min(first + 1, len(starts_ns))))
+
     def _batches(self, columns: Sequence[str], where: ds.Expression) -> Iterator[pa.RecordBatch]:
         """Of each part the row groups that may hold rows for which `where` holds."""
         for table in ahead(lambda part: self._trace.row_groups(part, columns, where), range(self._trace.n_pieces)):
@@ -220,41 +238,26 @@ class EventLog:
             self._parts.popitem(last=False)
         return events
 
-    def _samples(self, part: int, first: int, end: int) -> Events:
-        """The samples of a part with these numbers."""
-        if part not in self._sampled:
-            self._read_driving(part, ())
-        samples = self._sampled[part]
-        return samples.where(slice(*np.searchsorted(samples.event, (first, end))))
+    def _samples(self, part: int) -> Samples:
+        """The samples of a part; it matters to nobody what else was read of it."""
+        played = next((played for number, played in self._driving if number == part), ())
+        return self._driving_of(part, played).samples
 
-    def _sent(self, part: int, populations: tuple[int, ...]) -> dict[int, Sending]:
-        """What these populations sent in a part, by side."""
-        if (part, populations) not in self._sending:
-            self._read_driving(part, populations)
-        return self._sending[part, populations]
+    def _driving_of(self, part: int, played: tuple[int, ...]) -> PartDriving:
+        """What drove a part."""
+        key = part, played
+        if key not in self._driving:
+            parts, told = self._expected
+            if told == played and part in parts:  # who asks is faster than who reads on
+                self._expected = range(part + 1, parts.stop), played
+            found = self._waiting.pop(key, None)
+            self._driving[key] = self._read_driving(part, played) if found is None else found
+            if len(self._driving) > DRIVING_PARTS_KEPT:
+                self._driving.popitem(last=False)
+        return self._driving[key]
 
-    def _read_driving(self, part: int, played: tuple[int, ...]) -> None:
-        """Read the samples of a part and what populations sent in it."""
-        if (part, played) == self._coming[0] and self._coming[1] is not None:
-            samples, sending = self._coming[1].result()
-        else:
-            samples, sending = self._driving_of(part, played)
-        self._sampled[part] = samples
-        if len(self._sampled) > SAMPLED_PARTS_KEPT:
-            self._sampled.popitem(last=False)
-        if played:
-            self._sending[part, played] = sending
-        if len(self._sending) > SAMPLED_PARTS_KEPT:
-            self._sending.popitem(last=False)
-
-    def _read_ahead(self, part: int, played: tuple[int, ...]) -> None:
-        """Begin to read what will be asked for next."""
-        if part < self._trace.n_pieces and (part, played) not in (self._coming[0], *self._sending):
-            self._reader = self._reader or ThreadPoolExecutor(1, thread_name_prefix="read-driving")
-            self._coming = (part, played), self._reader.submit(self._driving_of, part, played)
-
-    def _driving_of(self, part: int, played: tuple[int, ...]) -> tuple[Events, dict[int, Sending]]:
-        """The samples of a part and what populations sent in it, by side; what is the same for all is not read."""
+    def _read_driving(self, part: int, played: tuple[int, ...]) -> PartDriving:
+        """The same from its file; what is the same for all is not read."""
         sending = [KINDS[kind] for kinds in _SENDING for kind in kinds]
         # by its kinds alone, from "row_update" to "settle", a projection might have some samples
         where = ds.field("population").is_valid() & (ds.field("kind") == "sample")
@@ -265,25 +268,25 @@ class EventLog:
         owners, kinds = _codes(table["population"], self._populations), _codes(table["kind"], KIND_NUMBERS)
         names_of_numbers = ("event", "time_ns", "neuron", "value")
         numbers = dict(zip(names_of_numbers, _numbers(table, *names_of_numbers), strict=True))
-        return _samples_among(numbers, owners, kinds), self._sending_among(numbers, owners, kinds, played)
+        return PartDriving(_samples_among(numbers, owners, kinds), self._sending_among(numbers, owners, kinds, played))
 
     def _sending_among(
-        self, numbers: Mapping[str, NDArray[Any]], owners: Ints, kinds: Ints, played: tuple[int, ...]
+        self, numbers: Mapping[str, NDArray[Any]], owners: _Codes, kinds: _Codes, played: tuple[int, ...]
     ) -> dict[int, Sending]:
-        places, found = owners * len(Kind) + kinds, {}
+        found = {}
         for i in played:
+            mine = _some(owners == i)
+            of_mine = kinds[mine]
             for n, kinds_sent in zip((0, self.n_populations), _SENDING, strict=True):
-                spikes, encodes, scales = (np.flatnonzero(places == i * len(Kind) + kind) for kind in kinds_sent)
+                columns = {name: column[mine] for name, column in numbers.items()}
+                spikes, encodes, scales = (_some(of_mine == kind) for kind in kinds_sent)
                 found[i + n] = Sending(
-                    numbers["event"][spikes],
-                    numbers["time_ns"][spikes],
-                    numbers["neuron"][spikes].astype(np.int32),
-                    numbers["value"][spikes],
-                    numbers["event"][encodes],
-                    numbers["time_ns"][encodes],
-                    numbers["event"][scales],
-                    numbers["time_ns"][scales],
-                    numbers["value"][scales],
+                    columns["time_ns"][spikes],
+                    columns["neuron"][spikes].astype(np.int32),
+                    columns["value"][spikes],
+                    columns["time_ns"][encodes],
+                    columns["time_ns"][scales],
+                    columns["value"][scales],
                 )
         return found
 
@@ -293,35 +296,36 @@ class EventLog:
         return InputError(f"is damaged: {problem}", place=place, remedy="restore it from a copy")
 
     def _decoded(self, table: pa.Table) -> Events:
-        kind = _codes(table.column("kind"), KIND_NUMBERS)
+        kind = _codes(table.column("kind"), KIND_NUMBERS).astype(np.int64)
         population = _codes(table.column("population"), self._populations)
         projection = _codes(table.column("projection"), self._projections)
         numbers = {name: table.column(name).to_numpy() for name in ("event", "time_ns", "value", "scale", "cause")}
         return Events(
             kind=kind,
-            owner=np.where(IN_PROJECTION[kind], projection, population),
+            owner=np.where(IN_PROJECTION[kind], projection, population).astype(np.int64),
             neuron=table.column("neuron").to_numpy().astype(np.int64),
             **numbers,
         )
 
 
-def _samples_among(numbers: Mapping[str, NDArray[Any]], owners: Ints, kinds: Ints) -> Events:
+def _samples_among(numbers: Mapping[str, NDArray[Any]], owners: _Codes, kinds: _Codes) -> Samples:
     """The samples among events, in order."""
-    mine = np.flatnonzero(kinds == Kind.SAMPLE)
-    events = numbers["event"]
-    if not bool(np.all(np.diff(events[mine]) > 0)):  # the samples of several sensors lie one after the other
-        mine = mine[np.argsort(events[mine], kind="stable")]
-    n = mine.size
-    return Events(
-        event=events[mine],
-        time_ns=numbers["time_ns"][mine],
-        kind=np.full(n, Kind.SAMPLE, np.int64),
-        owner=owners[mine],
-        neuron=numbers["neuron"][mine].astype(np.int64),
-        value=numbers["value"][mine],
-        scale=np.ones(n),
-        cause=np.full(n, NO_CAUSE, np.int64),
+    mine = _some(kinds == Kind.SAMPLE)
+    samples = Samples(
+        numbers["event"][mine], numbers["time_ns"][mine], owners[mine], numbers["neuron"][mine], numbers["value"][mine]
     )
+    if bool(np.all(np.diff(samples.event) > 0)):
+        return samples
+    order = np.argsort(samples.event, kind="stable")  # the samples of several sensors lie one after the other
+    return Samples._make(column[order] for column in samples)
+
+
+def _some(chosen: NDArray[np.bool_]) -> slice | Ints:
+    """Where some are: a slice where they lie together, which is quicker to take."""
+    places = np.flatnonzero(chosen)
+    if places.size and places[-1] - places[0] + 1 == places.size:
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places
 
 
 def _joined(found: list[Events]) -> Events:
@@ -353,11 +357,13 @@ def _is_any(column: pa.DictionaryArray, *names: str) -> NDArray[np.bool_]:
     return found
 
 
-def _codes(column: pa.ChunkedArray, code_of: Mapping[str, int]) -> Ints:
-    """A column of names as numbers, -1 where there is none; Parquet keeps names, not the order of a dictionary."""
-    found = []
+def _codes(column: pa.ChunkedArray, code_of: Mapping[str, int]) -> _Codes:
+    """A column of names as numbers, small ones, -1 where there is none; Parquet keeps names, not the order of a
+    dictionary.
+    """
+    dtype, found = np.min_scalar_type(-len(code_of) - 1), []
     for chunk in column.chunks:
-        codes = np.array([code_of[name] for name in chunk.dictionary.to_pylist()] + [-1], np.int64)
+        codes = np.array([code_of[name] for name in chunk.dictionary.to_pylist()] + [-1], dtype)
         indices = chunk.indices.fill_null(codes.size - 1) if chunk.null_count else chunk.indices
         found.append(codes.take(indices.to_numpy()))
-    return found[0] if len(found) == 1 else np.concatenate([*found, np.zeros(0, np.int64)])
+    return found[0] if len(found) == 1 else np.concatenate([*found, np.zeros(0, dtype)])

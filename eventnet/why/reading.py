@@ -24,6 +24,19 @@ class Reading:
     damaged: Mapping[Path, str]
 
 
+def expect(reading: Reading, event: int) -> None:
+    """Have a reading expect what a replay will ask for to come to an event: all that drove the run since a state."""
+    from eventnet.network import derive
+    from eventnet.why.regimes import regimes_of
+    from eventnet.why.shelf import Shelf
+    from eventnet.why.trail import has_wide_layers
+
+    time_ns = reading.log.event(event).time_ns
+    graph = derive(regimes_of(reading.path)[0].network)
+    start_ns = max((each_ns for each_ns in Shelf(reading.path).times_ns() if each_ns <= time_ns), default=0)
+    reading.log.expect(start_ns, time_ns + 1, graph.undriven if has_wide_layers(graph) else ())
+
+
 def read(run: Run) -> Reading:
     """Begin to read a run. Raises InputError where it has no events."""
     # only here, since they load Arrow: a reading may come from another process

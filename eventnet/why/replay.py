@@ -188,19 +188,25 @@ class Replay:
             if number == here:
                 break
         to_read = self._segments[number : segment.number + 1]
+        self._expect(to_read)
         drives = ahead(self._read, to_read)
         for each, drive in zip(to_read, drives, strict=True):
             if each.number > number:
                 self._enter(each, drive)
+                if each is segment:
+                    self._check_number()
                 self._keep_start(each, asked=asked and each is segment)
             elif each.number != here or each is segment:
                 self._resume(each, self._states[each.start_ns], drive)
             if each is not segment:
                 self._run(each.end_ns)
-                n_events = int(self._engine.live_state()["counters"][layout.NEXT_EVENT])
-                if n_events != drive.end_event:
-                    found = f"{n_events} events before {each.end_ns} ns"
-                    raise not_the_same(self._log.place, found, str(drive.end_event))
+
+    def _check_number(self) -> None:
+        """Raise InputError where the engine has come to another event than the run had at that time."""
+        now_ns, n_events = self._engine.now_ns, int(self._engine.live_state()["counters"][layout.NEXT_EVENT])
+        expected = self._log.first_at(now_ns)
+        if n_events != expected:
+            raise not_the_same(self._log.place, f"{n_events} events before {now_ns} ns", str(expected))
 
     def _keep_start(self, segment: _Segment, *, asked: bool) -> None:
         """Keep the state in which a segment begins, at which the engine is, where there is room or it is `asked`."""
@@ -257,6 +263,12 @@ class Replay:
             if len(starts) > STARTS_KEPT:
                 starts.popitem(last=False)
         return cut(self._graph, self._excerpt, starts[segment.start_ns])
+
+    def _expect(self, segments: Sequence[_Segment]) -> None:
+        """Say what will be read, where that is some segments of which the last are not known yet."""
+        unread = [each for each in segments if (each.start_ns, each.end_ns) not in self._whole._drives]
+        if len(unread) > 1:
+            self._driving.expect(unread[0].start_ns, unread[-1].end_ns)
 
     def _read(self, segment: _Segment) -> Drive:
         """What drove a segment."""

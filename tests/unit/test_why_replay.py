@@ -82,10 +82,8 @@ def test_events_by_time(random_log):
         assert log.instant(time_ns).event.tolist() == [k for k, t in enumerate(times_ns) if t == time_ns]
 
 
-def test_samples_and_updates(random_log):
+def test_last_samples_and_updates(random_log):
     log, rows, _ = random_log
-    samples = [row["event"] for row in rows if row["kind"] == "sample" and 300 <= row["event"] < 2100]
-    assert log.samples(300, 2100).event.tolist() == samples
     updates = [
         row["event"]
         for row in rows
@@ -101,8 +99,97 @@ def test_samples_and_updates(random_log):
         before = [row["event"] for row in every if row["event"] < end and row["population"] == "hidden"]
         assert log.last_sample(end, 1, -1) == (before[-1] if before else None)
     assert log.last_sample(2300, 1, 4) is None
-    assert len(samples) > 5
     assert len(updates) > 5
+
+
+def driven_plainly(rows, run, played, start_ns, end_ns):
+    """What sensors took, and what populations sent, row by row."""
+    within = [row for row in rows if start_ns <= row["time_ns"] < end_ns]
+    samples = {
+        i: [
+            (row["time_ns"], row["neuron"], row["value"])
+            for row in within
+            if row["kind"] == "sample" and row["population"] == name
+        ]
+        for i, name in enumerate(run.populations)
+    }
+    sent = {}
+    for i in played:
+        own = [row for row in within if row["population"] == run.populations[i]]
+        for side, (spike, encode, scale) in (
+            (i, ("forward", "encode", "adapt_forward")),
+            (i + len(run.populations), ("backward", "error_encode", "adapt_backward")),
+        ):
+            sent[side] = (
+                [(row["time_ns"], row["neuron"], row["value"]) for row in own if row["kind"] == spike],
+                [row["time_ns"] for row in own if row["kind"] == encode],
+                [(row["time_ns"], row["value"]) for row in own if row["kind"] == scale],
+            )
+    return samples, sent
+
+
+def driven_by(log, run, played, start_ns, end_ns):
+    """The same as a log tells it."""
+    n_channels = dict.fromkeys(range(len(run.populations)), 4)
+    driven = log.driven(start_ns, end_ns, n_channels, played)
+    samples = {i: [] for i in n_channels}
+    for i, blocks in driven.samples.items():
+        for block in blocks:
+            for k, time_ns in enumerate(block.times_ns.tolist()):
+                if block.offsets is None:
+                    channels, values = range(block.values.shape[1]), block.values[k]
+                else:
+                    mine = slice(block.offsets[k], block.offsets[k + 1])
+                    channels, values = block.channels[mine].tolist(), block.values[mine]
+                samples[i] += [(time_ns, *each) for each in zip(channels, values.tolist(), strict=True)]
+    sent = {}
+    for side, each in driven.sent.items():
+        times_ns = np.repeat(each.times_ns, np.diff(each.ends, prepend=0)).tolist()
+        sent[side] = (
+            list(zip(times_ns, each.neurons.tolist(), each.s.tolist(), strict=True)),
+            each.encoded_ns.tolist(),
+            list(zip(each.scales_ns.tolist(), each.scales.tolist(), strict=True)),
+        )
+    return samples, sent
+
+
+@pytest.mark.parametrize("played", [(), (1,), (0, 1, 2)])
+def test_what_drove_a_stretch_of_time(random_log, played):
+    log, rows, run = random_log
+    times_ns = sorted({row["time_ns"] for row in rows})
+    cuts = [*log.part_starts_ns(), *times_ns[::97], times_ns[-1] + 1]
+    for start_ns in cuts:
+        for end_ns in cuts:
+            assert driven_by(log, run, played, start_ns, end_ns) == driven_plainly(rows, run, played, start_ns, end_ns)
+
+
+def test_what_is_expected_is_read_once_and_not_too_much_of_it(random_log):
+    _, rows, run = random_log
+    log, read = EventLog(run), []
+    starts_ns = log.part_starts_ns()
+    end_ns = rows[-1]["time_ns"] + 1
+    reading = EventLog._read_driving
+
+    def noting(self, part, played):
+        read.append(part)
+        return reading(self, part, played)
+
+    with patch.object(EventLog, "_read_driving", noting), patch("eventnet.why.log.PARTS_AHEAD", 2):
+        assert not log.read_on()
+        log.expect(starts_ns[1], end_ns, (1,))
+        while log.read_on():
+            pass
+        assert read == [0, 1]  # an instant may begin in the part before
+        for k, (first_ns, last_ns) in enumerate(zip(starts_ns[1:], [*starts_ns[2:], end_ns], strict=True)):
+            log.expect(first_ns, end_ns, (1,))  # said again, it makes no difference
+            assert driven_by(log, run, (1,), first_ns, last_ns) == driven_plainly(rows, run, (1,), first_ns, last_ns)
+            if k % 2:
+                log.read_on()
+        assert sorted(read) == [0, 1, 2, 3, 4]
+        log.expect(starts_ns[2], end_ns, (1,))
+        log.expect(starts_ns[2], end_ns, ())  # of others nothing will be asked any more
+        assert log.read_on()
+        assert driven_by(log, run, (), starts_ns[2], end_ns) == driven_plainly(rows, run, (), starts_ns[2], end_ns)
 
 
 def test_a_damaged_part_is_named_when_it_is_read(tmp_path):

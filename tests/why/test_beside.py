@@ -157,6 +157,26 @@ eventnet.why.log.EventLog.{method} = at_fault
     assert "in at_fault" in told.stderr  # where it happened, and not only where it was asked for
 
 
+@pytest.mark.parametrize("ends_in", ["return read_on(self)", "raise ZeroDivisionError"])
+def test_it_reads_on_while_nobody_asks(ends_in: str, run: Path, tmp_path: Path) -> None:
+    """What goes wrong then is told when somebody asks for it, or not at all."""
+    note, spike = tmp_path / "note", str(spikes(run)[-1])
+    noting = f"""
+import eventnet.why.log
+read_on = eventnet.why.log.EventLog.read_on
+def noting(self):
+    if self._expected[0]:
+        with open({str(note)!r}, "a") as file:
+            file.write("read on")
+    {ends_in}
+eventnet.why.log.EventLog.read_on = noting
+"""
+    told = ask(run, spike, before=noting)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout == ask(run, spike).stdout
+    assert "read on" in note.read_text(encoding="utf-8")
+
+
 def is_running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -27,12 +28,16 @@ from eventnet.network import (
     derive,
 )
 from eventnet.trace.events import Kind
+from eventnet.trace.queries import open_run
 from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_state
 from eventnet.why import replay
 from eventnet.why.effects import effects
 from eventnet.why.explaining import explain
 from eventnet.why.lineage import trace_back
-from eventnet.why.past import Past, open_past
+from eventnet.why.log import EventLog
+from eventnet.why.past import Past, open_past, past_from
+from eventnet.why.reading import expect, read
+from eventnet.why.regimes import regimes_of
 from eventnet.why.replay import Replay
 from eventnet.why.trail import has_wide_layers
 from tests.engines.networks import MS
@@ -193,6 +198,36 @@ def test_they_begin_from_the_states_of_the_run(run: Path) -> None:
         explain(open_past(run), last)
     times_ns = sorted(int(file.stem.rpartition("-")[2]) for file in replay_files(run))
     assert min(begun_ns) >= times_ns[-3] > 0
+
+
+@pytest.mark.parametrize("following", [excerpts, nullcontext])
+@pytest.mark.parametrize("bare", [False, True])
+def test_what_a_replay_asks_for_is_expected(run: Path, tmp_path: Path, bare: bool, following: Any) -> None:
+    """So it may be read before somebody asks, from the latest state on, and is read once."""
+    copy = shutil.copytree(run, tmp_path / "copy")
+    if bare:
+        shutil.rmtree(copy / REPLAY_FOLDER)
+    event = spikes_of(open_past(copy), 3)[-1]
+    asked: list[tuple[Any, ...]] = []
+    reading_it = EventLog._read_driving
+
+    def watching(self: EventLog, *part: Any) -> object:
+        asked.append(part)
+        return reading_it(self, *part)
+
+    with following(), patch.object(EventLog, "_read_driving", watching), patch("eventnet.why.log.PARTS_AHEAD", 100):
+        reading = read(open_run(copy))
+        expect(reading, event)
+        while reading.log.read_on():
+            pass
+        n_expected = len(asked)
+        at_ns, starts_ns = reading.log.event(event).time_ns, reading.log.part_starts_ns()
+        kept_ns = [int(file.stem.rpartition("-")[2]) for file in replay_files(copy)]
+        begins_ns = max((each for each in kept_ns if each <= at_ns), default=0)
+        assert (begins_ns == 0) == bare
+        assert asked[0][0] == max(sum(start_ns < begins_ns for start_ns in starts_ns) - 1, 0)
+        explain(past_from(reading, regimes_of(copy)), event)
+        assert len(set(asked)) == len(asked) <= n_expected + 1
 
 
 def test_they_begin_from_weights_in_a_file(run: Path, tmp_path: Path) -> None:

@@ -49,10 +49,8 @@ WHOLE = Excerpt({}, frozenset())
 
 def excerpt_of(graph: Graph, neurons: Mapping[int, Ints]) -> Excerpt:
     """The excerpt in which these neurons and their synapses are worked out, by population."""
-    driven = {*graph.sensor_of, *graph.target_of}
-    played = [i for i in range(len(graph.populations)) if i not in driven]
-    of = {i: sorted(set(neurons.get(i, _NOBODY).tolist())) for i in (*graph.sensor_of, *played)}
-    return Excerpt({i: np.array(of[i], np.int64) for i in sorted(of)}, frozenset(played))
+    of = {i: sorted(set(neurons.get(i, _NOBODY).tolist())) for i in (*graph.sensor_of, *graph.undriven)}
+    return Excerpt({i: np.array(of[i], np.int64) for i in sorted(of)}, frozenset(graph.undriven))
 
 
 def is_cut(graph: Graph, excerpt: Excerpt, k: int) -> bool:

@@ -139,7 +139,7 @@ def test_a_range_of_time_is_read_without_the_rest(run: Run) -> None:
 
 def test_what_was_sent_and_what_was_sampled_are_read_without_each_other(run: Run) -> None:
     spikes = [row for row in rows_of(run) if row["kind"] in ("forward", "backward") and row["population"] == "hidden"]
-    samples = [row["event"] for row in rows_of(run) if row["kind"] == "sample"]
+    sampled = [(row["time_ns"], row["value"]) for row in rows_of(run) if row["kind"] == "sample"]
     copy = shutil.copytree(run.path, run.path.parent / "copy")
     for part in files(run)[:-1]:
         kept, wiped = wipe(part, lambda ranges: "sample" not in ranges["kind"])
@@ -147,7 +147,10 @@ def test_what_was_sent_and_what_was_sampled_are_read_without_each_other(run: Run
     for part in files(open_run(copy))[:-1]:
         wipe(part, lambda ranges: ranges["kind"] == ("sample", "sample"))
     assert [row for batch in run.spikes("hidden") for row in batch.to_pylist()] == spikes != []
-    assert EventLog(open_run(copy)).samples(0, 2_300).event.tolist() == samples != []
+    blocks = EventLog(open_run(copy)).driven(0, sampled[-1][0] + 1, {1: 4}).samples[1]
+    taken_ns = np.concatenate([np.repeat(each.times_ns, np.diff(each.offsets)) for each in blocks])
+    assert taken_ns.tolist() == [time_ns for time_ns, _ in sampled] != []
+    assert [value for each in blocks for value in each.values.tolist()] == [value for _, value in sampled]
     train = EventLog(run).trains({(Kind.FORWARD, 1): 3})[Kind.FORWARD, 1]
     sent = [row for row in spikes if row["kind"] == "forward"]
     assert train.times_ns.tolist() == sorted({row["time_ns"] for row in sent})

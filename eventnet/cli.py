@@ -22,10 +22,13 @@ from eventnet.command_line import (
     TABLE_ROWS,
     AnswerFormat,
     EndOption,
+    ForceOption,
     FormatOption,
+    PictureOption,
     RunArgument,
     SkipDamagedOption,
     StartOption,
+    check_picture,
     err,
     naming_arguments,
     only_one_of,
@@ -34,6 +37,7 @@ from eventnet.command_line import (
     screenful,
     time_option,
     time_options,
+    write_picture,
 )
 from eventnet.datasets.commands import data_app
 from eventnet.errors import InputError, RunError
@@ -236,6 +240,8 @@ def spikes(
     end: EndOption = None,
     limit: LimitOption = None,
     form: FormatOption = AnswerFormat.TABLE,
+    picture: PictureOption = None,
+    force: ForceOption = False,
     skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """What fired, when, how strongly, and which event caused it.
@@ -243,13 +249,16 @@ def spikes(
     [bold]Examples[/bold]
       eventnet spikes RUN --population hidden --start "2 s" --end "2.1 s"
       eventnet spikes RUN --kind backward --format csv > errors.csv
+      eventnet spikes RUN --start "2 s" --end "3 s" --svg second.svg
     """
     load_arrow()
     from eventnet.reports.rows import rows_of, write_spikes
 
     start_ns, end_ns = time_options(start, end)
+    check_picture(run_dir, picture, force)
     with naming_arguments({name: f"--{name}" for name in ("population", "neuron", "kind", "limit")}):
-        found = open_traced(run_dir, skip_damaged).spikes(
+        run = open_traced(run_dir, skip_damaged)
+        found = run.spikes(
             population,
             neuron=neuron,
             kind=kind,
@@ -257,8 +266,20 @@ def spikes(
             end_ns=end_ns,
             limit=limit,
         )
-    rows = rows_of(found)
-    write_spikes(rows if limit is not None else screenful(rows, form is AnswerFormat.TABLE), form.value, out)
+    is_table = form is AnswerFormat.TABLE
+    if picture is None:
+        rows = rows_of(found)
+        write_spikes(rows if limit is not None else screenful(rows, is_table), form.value, out)
+        return
+    from eventnet.reports.pictures.raster import raster_of
+
+    raster = raster_of(run, population, neuron, kind, start_ns, end_ns)
+    taken = raster.take(found)
+    rows = rows_of(taken)
+    write_spikes(rows if limit is not None else screenful(rows, is_table), form.value, out)
+    for _ in taken:  # a table shows the first, the picture all
+        pass
+    write_picture(raster.draw, run_dir, picture, force)
 
 
 for command in (ops, sql, export, diff, report, why):

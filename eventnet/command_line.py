@@ -5,7 +5,7 @@ Everything heavy is imported where it is used, so that `eventnet --help` stays f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
@@ -48,6 +48,11 @@ FormatOption = Annotated[
 SkipDamagedOption = Annotated[
     bool, typer.Option("--skip-damaged", help="Leave out parts of the run that are damaged, and say which.")
 ]
+
+PictureOption = Annotated[
+    Path | None, typer.Option("--svg", metavar="FILE", help="Draw it too: an SVG file, which any browser shows.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")]
 
 Row = TypeVar("Row")
 
@@ -123,6 +128,26 @@ def say_what_is_damaged(damaged: Mapping[Path, str]) -> None:
 def say_what_is_written(path: Path) -> None:
     """A line on the error stream, so that what a program reads holds what was asked for only."""
     err.print(f"written to {path}", soft_wrap=True)
+
+
+def check_picture(run_dir: Path, picture: Path | None, force: bool) -> None:
+    """Raise InputError where `write_picture` would write nothing, before there is anything to draw."""
+    if picture is not None:
+        from eventnet.trace.files import check_place
+
+        check_place(run_dir, picture, force, "--svg")
+    elif force:
+        raise InputError("replaces the file of --svg, and there is none", field="--force", remedy="give --svg FILE too")
+
+
+def write_picture(draw: Callable[[], str], run_dir: Path, picture: Path | None, force: bool) -> None:
+    """Write a picture where one was asked for, and say where."""
+    if picture is not None:
+        from eventnet.trace.files import new_file
+
+        with new_file(run_dir, picture, force, "--svg") as temporary:
+            temporary.write_text(draw(), encoding="utf-8")
+        say_what_is_written(picture)
 
 
 def screenful(rows: Iterable[Row], is_table: bool) -> Iterator[Row]:

@@ -7,7 +7,6 @@ has written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,8 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from eventnet.errors import InputError, RunError
-from eventnet.trace.files import replacing
+from eventnet.errors import InputError
+from eventnet.trace.files import new_file
 from eventnet.trace.queries import Run
 from eventnet.trace.schema import EVENT_FIELDS
 
@@ -63,36 +62,6 @@ def export_run(run: Run, form: str, out: Path, selection: Selection, *, force: b
     Raises InputError for a place that will not do, a file that is there (unless `force`), a package that is not
     installed and what `Selection.batches` refuses; RunError where the disk refuses.
     """
-    with new_file(run, out, force) as temporary:
+    with new_file(run.path, out, force) as temporary:
         n_events: int = import_module(f"eventnet.exports.{form}").write(run, selection, temporary)
     return n_events
-
-
-@contextmanager
-def new_file(run: Run, out: Path, force: bool) -> Iterator[Path]:
-    """Give a temporary path to write to, which becomes `out` when all went well.
-
-    Raises InputError for a place that will not do and a file that is there (unless `force`), RunError where the disk
-    refuses.
-    """
-    _check_place(run, out, force)
-    try:
-        with replacing(out) as temporary:
-            yield temporary
-    except RunError as error:
-        if not isinstance(error.__cause__, OSError):
-            raise
-        problem = error.__cause__.strerror or error.__cause__
-        raise RunError(f"cannot write {out}: {problem}; make room or check permissions") from error
-
-
-def _check_place(run: Run, out: Path, force: bool) -> None:
-    place = {"place": str(out), "field": "--out"}
-    if out.is_dir():
-        raise InputError("is a directory", **place, remedy="give the name of a file")
-    if not out.parent.is_dir():
-        raise InputError("its directory does not exist", **place, remedy=f"make {out.parent} first")
-    if run.path.resolve() in out.resolve().parents:
-        raise InputError("is inside the run's directory", **place, remedy="write it somewhere else")
-    if out.exists() and not force:
-        raise InputError("is there already", **place, remedy="give another name, or --force to replace it")

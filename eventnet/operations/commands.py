@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +12,16 @@ import typer
 from eventnet.command_line import (
     TABLE_ROWS,
     AnswerFormat,
+    ForceOption,
     FormatOption,
+    PictureOption,
     RunArgument,
     SkipDamagedOption,
+    check_picture,
     err,
     open_traced,
     out,
+    write_picture,
 )
 from eventnet.errors import InputError
 from eventnet.loading import load_arrow, load_without, no_collection
@@ -68,6 +73,8 @@ def ops(
         int | None, typer.Option(help=f"At most so many rows of events or seconds. Default: {TABLE_ROWS} in a table.")
     ] = None,
     form: FormatOption = AnswerFormat.TABLE,
+    picture: PictureOption = None,
+    force: ForceOption = False,
     skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """What events cost: operations, words moved, and an estimate of the energy.
@@ -90,6 +97,7 @@ def ops(
       eventnet ops RUN --by sensor
       eventnet ops RUN --by network --convention paper
       eventnet ops RUN --by event --format csv > bills.csv
+      eventnet ops RUN --by sensor --svg sensors.svg
     """
     with no_collection():
         load_arrow()
@@ -105,14 +113,26 @@ def ops(
         raise InputError("must not be negative", field="--limit", value=limit)
     if target is not None and by is not CostsBy.LABEL:
         raise InputError("says whose classes", field="--target", value=target, remedy="use it with --by label")
+    if picture is not None and by is CostsBy.EVENT:
+        raise InputError("draws no single events", field="--svg", value=str(picture), remedy="use it with another --by")
+    check_picture(run_dir, picture, force)
     table = load_energy_table(energy_table)
     with no_collection():
         run = open_traced(run_dir, skip_damaged)
         if by is CostsBy.SENSOR and run.trace is not None and not accounted_of(run).is_shared_at_its_end():
             load_without("numba", "coverage")
         costs = costs_of(run, by.value, Convention(convention.value), table, target)
+        if picture is not None:
+            costs = replace(costs, rows=list(costs.rows))
     is_screenful = limit is None and form is AnswerFormat.TABLE and by in LONG
     if is_screenful:
         limit = TABLE_ROWS
     if write_costs(costs, form.value, out, limit) and is_screenful:
         err.print(f"the first {TABLE_ROWS} rows; more with --limit, all with --format csv", soft_wrap=True)
+
+    def drawn() -> str:
+        from eventnet.reports.pictures.bars import bars_picture
+
+        return bars_picture(costs, f"{run_dir}: what it cost by {by.value}")
+
+    write_picture(drawn, run_dir, picture, force)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -306,7 +306,7 @@ def write_costs(costs: Costs, form: str, console: Console, limit: int | None = N
     rows = islice(every, limit)
     if form == "table":
         console.print(_table(costs, rows))
-        console.print(Text("\n" + "\n".join(_footnotes(costs)), style="dim"))
+        console.print(Text("\n" + "\n".join(footnotes(costs)), style="dim"))
     else:
         write_answer(costs.columns, ([row[name] for name in costs.columns] for row in rows), form, console)
     return limit is not None and next(every, None) is not None
@@ -329,6 +329,38 @@ def _write_csv(columns: Sequence[str], tables: Iterable[pa.Table], file: IO[str]
     return False
 
 
+class Column(NamedTuple):
+    """A column that people are shown: what it is called, by which name rows have it, and the measure that it is of."""
+
+    head: str
+    name: str
+    measure: Measure
+
+    def cell(self, row: Row) -> str:
+        """What it says of a row."""
+        return _cell(self.measure, row[self.name])
+
+
+def shown_columns(costs: Costs) -> list[Column]:
+    """What people are shown of the measures of a row: all that have a head, of networks what each answer costs."""
+    if costs.by != "network":
+        return [Column(_word(each), each.name, each) for each in costs.measures if each.head]
+    ways = (costs.answers.called, costs.answers.called), ("correct", "right answer")
+    return [
+        Column(f"{_word(each)}/{words}", f"{each.name}_per_{way}", each)
+        for way, words in ways
+        for each in costs.measures
+        if each.divided
+    ]
+
+
+def name_of(by: str, name: object) -> str:
+    """What a row is called."""
+    if name is None:
+        return "(nobody)" if by == "sensor" else "(none)"
+    return str(name).removeprefix(DENSE) if by == "network" else str(name)
+
+
 def _table(costs: Costs, rows: Iterable[Row]) -> Table:
     if costs.by == "network":
         return _network_table(costs, rows)
@@ -346,7 +378,7 @@ def _table(costs: Costs, rows: Iterable[Row]) -> Table:
         return grid(heads, cells, n_names=2)
     counted = ("samples", "correct") if costs.by == "label" else ("events",)
     heads = (_heading(costs.by), *counted, *(each.head for each in shown))
-    cells = [_line(_name(costs.by, row[costs.by]), counted, shown, row) for row in rows]
+    cells = [_line(name_of(costs.by, row[costs.by]), counted, shown, row) for row in rows]
     assert costs.total is not None
     total = costs.total | {"samples": costs.answers.samples, "correct": costs.answers.correct}
     return grid(heads, [*cells, _line("total", counted, shown, total)], lines_after=(len(cells) - 1,))
@@ -371,23 +403,12 @@ def _heading(by: str) -> str:
     return "sensor or target" if by == "sensor" else by
 
 
-def _name(by: str, name: object) -> str:
-    if name is None:
-        return "(nobody)" if by == "sensor" else "(none)"
-    return str(name)
-
-
 def _network_table(costs: Costs, rows: Iterable[Row]) -> Table:
     """Networks side by side."""
     rows = list(rows)
     lines = [["passes", *("–" if row["passes"] is None else count(row["passes"]) for row in rows)]]
-    for way, words in ((costs.answers.called, costs.answers.called), ("correct", "right answer")):
-        lines += [
-            [f"{_word(each)}/{words}", *(_cell(each, row[f"{each.name}_per_{way}"]) for row in rows)]
-            for each in costs.measures
-            if each.divided
-        ]
-    heads = ("", *(row["network"].removeprefix(DENSE) for row in rows))
+    lines += [[column.head, *(column.cell(row) for row in rows)] for column in shown_columns(costs)]
+    heads = ("", *(name_of(costs.by, row["network"]) for row in rows))
     return grid(heads, lines, title="This run, and a dense network that is recomputed at", lines_after=(0,))
 
 
@@ -403,7 +424,7 @@ _MEANINGS = {
 }
 
 
-def _footnotes(costs: Costs) -> Iterator[str]:
+def footnotes(costs: Costs) -> Iterator[str]:
     """What the table means, and what its total comes to for each answer."""
     yield _MEANINGS[costs.convention]
     if costs.by == "network":

@@ -27,9 +27,7 @@ def history_document(history: WeightHistory) -> dict[str, Any]:
 
 def write_history(history: WeightHistory, n_changes: int, console: Console) -> None:
     """What a weight began with, what changed it, by kind, what it is, and the largest changes."""
-    learns = f"learns by {history.rule}" if history.rule is not None else "does not learn"
-    headline = f"{history.projection}, weight from {history.i} to {history.j}; the projection {learns}"
-    console.print(headline, style="bold", soft_wrap=True)
+    console.print(headline(history), style="bold", soft_wrap=True)
     rows = [("initial", DASH, f"{history.initial:.6g}")]
     for kind in dict.fromkeys(change.kind for change in history.changes):
         changes = [change.change for change in history.changes if change.kind == kind]
@@ -42,6 +40,12 @@ def write_history(history: WeightHistory, n_changes: int, console: Console) -> N
     if shown:
         console.print("\nThe largest changes" if len(history.changes) > len(shown) else "\nThe changes", style="bold")
         console.print(_changes_table(sorted(shown, key=lambda change: change.event)))
+
+
+def headline(history: WeightHistory) -> str:
+    """Which weight it is, and how it learns."""
+    learns = f"learns by {history.rule}" if history.rule is not None else "does not learn"
+    return f"{history.projection}, weight from {history.i} to {history.j}; the projection {learns}"
 
 
 def _changes_table(changes: Sequence[Change]) -> Any:

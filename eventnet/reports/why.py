@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
@@ -44,67 +44,79 @@ def spike_document(lineage: Lineage, effects: Effects, breadth: int) -> dict[str
 def write_spike(lineage: Lineage, effects: Effects, breadth: int, console: Console) -> None:
     """A table of the spike that was asked for, a tree of the spikes behind it, and what came of it."""
     first = lineage.explanations[lineage.event]
-    console.print(_headline(first), style="bold", soft_wrap=True)
-    console.print(_change_line(first), soft_wrap=True)
+    console.print(headline(first), style="bold", soft_wrap=True)
+    console.print(change_line(first), soft_wrap=True)
     console.print(_table(first, breadth))
     if first.answer is not None:
-        console.print(_answer_line(first.answer), soft_wrap=True)
+        console.print(answer_line(first.answer), soft_wrap=True)
     if lineage.followed[lineage.event]:
         console.print("\nBehind it", style="bold")
         for line in _tree(lineage, lineage.event, 1, {lineage.event}):
             console.print(line, soft_wrap=True)
     console.print("\nWhat came of it", style="bold")
-    for line in _effect_lines(effects):
+    for line in effect_lines(effects):
         console.print(line, soft_wrap=True)
 
 
-def _headline(explanation: Explanation) -> str:
+def headline(explanation: Explanation) -> str:
+    """Who sent what, and when."""
     error = "an error of " if explanation.direction == "backward" else ""
     place = f"{explanation.population} {explanation.neuron}"
     return f"event {explanation.event}: {place} sent {error}{explanation.s:+g} at {format_ns(explanation.time_ns)}"
 
 
-def _change_line(explanation: Explanation) -> str:
+def change_line(explanation: Explanation) -> str:
+    """What it sent that for."""
     signal = "error" if explanation.direction == "backward" else "activation"
     change = f"from {explanation.signal_last:.4g} to {explanation.signal:.4g}"
     return f"its {signal} went {change}; a spike stands for {explanation.k_beta:.4g}"
 
 
-def _table(explanation: Explanation, breadth: int) -> Any:
+class Part(NamedTuple):
+    """A part of what a spike was made of, in units of spikes; `event`: that brought it, where one did."""
+
+    name: str
+    share: float
+    event: int | None = None
+    arrival: Arrival | None = None
+
+
+def made_of(explanation: Explanation, breadth: int) -> list[Part]:
+    """The parts of phi + a(t): phi first, the `breadth` largest arrivals, all others as one, and what nobody sent."""
     began = "encoded for the first time"
     if explanation.t_last_ns is not None:
         began = f"left from {format_ns(explanation.t_last_ns)}"
     shown, others = _cut(explanation, breadth)
-    rows = [_row(f"phi, {began}", explanation.phi_before)]
-    rows += [_arrival_row(arrival, explanation.time_ns) for arrival in shown]
+    found = [Part(f"phi, {began}", explanation.phi_before)]
+    found += [
+        Part(f"{each.population} {each.neuron}, {each.projection}", each.share, each.spike, each) for each in shown
+    ]
     if others:
         few = "1 smaller arrival" if len(others) == 1 else f"{len(others)} smaller arrivals"
-        rows.append(_row(few, sum(arrival.share for arrival in others)))
-    for term in explanation.terms:
-        if term.share:
-            rows.append(_row(term.name, term.share, event=DASH if term.event is None else str(term.event)))
-    n_parts = len(rows)
-    rows.append(_row("a(t), all but phi", explanation.a))
-    rows.append(_row("phi + a(t)", explanation.phi_before + explanation.a))
-    rows.append(_row("sent", explanation.s))
-    rows.append(_row("phi, rounded off and left for later", explanation.phi_after))
+        found.append(Part(few, sum(arrival.share for arrival in others)))
+    return found + [Part(term.name, term.share, term.event) for term in explanation.terms if term.share]
+
+
+def _table(explanation: Explanation, breadth: int) -> Any:
+    made = made_of(explanation, breadth)
+    rows = [_row(part, explanation.time_ns) for part in made]
+    for name, share in (
+        ("a(t), all but phi", explanation.a),
+        ("phi + a(t)", explanation.phi_before + explanation.a),
+        ("sent", explanation.s),
+        ("phi, rounded off and left for later", explanation.phi_after),
+    ):
+        rows.append(_row(Part(name, share), explanation.time_ns))
     heads = ("part", "event", "s", "weight", "ago", "spikes")
-    return grid(heads, rows, lines_after=(n_parts - 1, n_parts))
+    return grid(heads, rows, lines_after=(len(made) - 1, len(made)))
 
 
-def _row(name: str, share: float, event: str = DASH) -> tuple[str, ...]:
-    return name, event, DASH, DASH, DASH, signed(share)
-
-
-def _arrival_row(arrival: Arrival, now_ns: int) -> tuple[str, ...]:
-    return (
-        f"{arrival.population} {arrival.neuron}, {arrival.projection}",
-        str(arrival.spike),
-        f"{arrival.s:+g}",
-        f"{arrival.weight:.4g}",
-        format_ns(now_ns - arrival.time_ns),
-        signed(arrival.share),
-    )
+def _row(part: Part, now_ns: int) -> tuple[str, ...]:
+    arrival = part.arrival
+    how = (DASH, DASH, DASH)
+    if arrival is not None:
+        how = f"{arrival.s:+g}", f"{arrival.weight:.4g}", format_ns(now_ns - arrival.time_ns)
+    return part.name, DASH if part.event is None else str(part.event), *how, signed(part.share)
 
 
 def _cut(explanation: Explanation, breadth: int) -> tuple[list[Arrival], list[Arrival]]:
@@ -114,7 +126,8 @@ def _cut(explanation: Explanation, breadth: int) -> tuple[list[Arrival], list[Ar
     return shown, [arrival for arrival in explanation.arrivals if id(arrival) not in chosen]
 
 
-def _answer_line(answer: Answer) -> str:
+def answer_line(answer: Answer) -> str:
+    """What an output said, and what was wanted."""
     said = f"answer {answer.answered:.4g}, wanted {answer.wanted:.4g}, loss {answer.loss:.4g} (event {answer.event})"
     if answer.label is None:
         return said
@@ -126,18 +139,19 @@ def _tree(lineage: Lineage, event: int, level: int, shown: set[int]) -> Iterator
     indent = "  " * level
     for spike in lineage.followed[event]:
         explanation = lineage.explanations[spike]
-        line = f"{indent}{_headline(explanation)}"
+        line = f"{indent}{headline(explanation)}"
         if spike in shown:
             yield f"{line}, see above"
             continue
         shown.add(spike)
-        yield f"{line}: {', '.join(_parts(explanation))}"
+        yield f"{line}: {', '.join(parts(explanation))}"
         if explanation.answer is not None:
-            yield f"{indent}  {_answer_line(explanation.answer)}"
+            yield f"{indent}  {answer_line(explanation.answer)}"
         yield from _tree(lineage, spike, level + 1, shown)
 
 
-def _parts(explanation: Explanation) -> Iterator[str]:
+def parts(explanation: Explanation) -> Iterator[str]:
+    """What a spike was made of, in few words."""
     yield f"phi {signed(explanation.phi_before)}"
     n = len(explanation.arrivals)
     if n:
@@ -148,7 +162,8 @@ def _parts(explanation: Explanation) -> Iterator[str]:
             yield f"{term.name}{where} {signed(term.share)}"
 
 
-def _effect_lines(effects: Effects) -> Iterator[str]:
+def effect_lines(effects: Effects) -> Iterator[str]:
+    """What came of a spike, line by line."""
     if not effects.reached and not effects.changed:
         yield "  it reached nobody and changed no weight"
     for reached in effects.reached:

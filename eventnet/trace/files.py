@@ -70,6 +70,37 @@ def replacing(path: Path, flush: bool = True) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def new_file(run_dir: Path, out: Path, force: bool, field: str = "--out") -> Iterator[Path]:
+    """Give a temporary path to write something of a run to, which becomes `out` when all went well.
+
+    Raises InputError, naming the `field`, for a place that will not do and a file that is there (unless `force`),
+    RunError where the disk refuses.
+    """
+    check_place(run_dir, out, force, field)
+    try:
+        with replacing(out) as temporary:
+            yield temporary
+    except RunError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        problem = error.__cause__.strerror or error.__cause__
+        raise RunError(f"cannot write {out}: {problem}; make room or check permissions") from error
+
+
+def check_place(run_dir: Path, out: Path, force: bool, field: str = "--out") -> None:
+    """Raise InputError for a place where `new_file` would write nothing."""
+    place = {"place": str(out), "field": field}
+    if out.is_dir():
+        raise InputError("is a directory", **place, remedy="give the name of a file")
+    if not out.parent.is_dir():
+        raise InputError("its directory does not exist", **place, remedy=f"make {out.parent} first")
+    if run_dir.resolve() in out.resolve().parents:
+        raise InputError("is inside the run's directory", **place, remedy="write it somewhere else")
+    if out.exists() and not force:
+        raise InputError("is there already", **place, remedy="give another name, or --force to replace it")
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace a file's text in one step."""
     with replacing(path) as temporary:

@@ -300,6 +300,15 @@ class Parts:
         except KeyError as error:
             raise _damage(self.parts[k], ValueError("its footer tells no times")) from error
 
+    def last_ns(self) -> int:
+        """The largest `time_ns` of all rows, of which there are some; as `first_ns` finds the least."""
+        if self.rows_of_tail is not None and self.rows_of_tail.num_rows:
+            return int(pc.max(self.rows_of_tail["time_ns"]).as_py())
+        try:
+            return self.footers[-1].ranges["time_ns"][1]
+        except KeyError as error:
+            raise _damage(self.parts[-1], ValueError("its footer tells no times")) from error
+
     def datasets(self, form: ds.ParquetFileFormat, schema: pa.Schema) -> list[ds.Dataset]:
         """The parts as datasets of some each, of which Arrow knows which events and times they hold: into others it
         looks no further. To tell it that of each part would take longer than to look into some.

@@ -149,6 +149,11 @@ class Run:
     def _config(self) -> Config:
         return config_of(self.path)
 
+    def end_ns(self) -> int:
+        """When the run ended; just after its last event where it has not, or was killed."""
+        is_empty = self.trace is None or not self.trace.n_rows
+        return max(int(self.status.get("time_ns") or 0), 0 if is_empty else self.traced().last_ns() + 1)
+
     def networks(self) -> tuple[tuple[int, Graph], ...]:
         """The network that ran, or those that did, each with the time in ns from which on it holds.
 

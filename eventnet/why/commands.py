@@ -6,6 +6,7 @@ Everything heavy is imported where it is used, so that `eventnet --help` stays f
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,14 +14,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eventnet.command_line import (
+    ForceOption,
+    PictureOption,
     RunArgument,
     SkipDamagedOption,
+    check_picture,
     err,
     naming_arguments,
     only_one_of,
     open_traced,
     out,
     say_what_is_damaged,
+    write_picture,
 )
 from eventnet.errors import InputError
 from eventnet.loading import load_arrow, no_collection
@@ -50,6 +55,8 @@ def why(
     depth: Annotated[int, typer.Option(help="How many steps back to follow the spikes behind it.")] = 2,
     breadth: Annotated[int, typer.Option(help="How many arrivals, spikes or changes to show and follow.")] = 4,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as one JSON object.")] = False,
+    picture: PictureOption = None,
+    force: ForceOption = False,
     skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """How a spike came about and what came of it, or what made a weight what it is.
@@ -61,18 +68,26 @@ def why(
       eventnet spikes RUN --population hidden --limit 5
       eventnet why RUN 1234
       eventnet why RUN 1234 --depth 4 --breadth 2
+      eventnet why RUN 1234 --svg why.svg
       eventnet why RUN --weight "hidden->output" 3 0
     """
     only_one_of({"EVENT": event, "--weight": weight}, "eventnet why")
     with naming_arguments(WORDS):
         depth, breadth = checked_depth(depth), checked_breadth(breadth)
+        check_picture(run_dir, picture, force)
+        drawn: Callable[[], str]
         if weight is not None:
-            _tell_weight(run_dir, weight, breadth, as_json, skip_damaged)
-        elif event is not None:
-            _tell_spike(run_dir, event, depth, breadth, as_json, skip_damaged)
+            drawn = _tell_weight(run_dir, weight, breadth, as_json, skip_damaged)
+        else:
+            assert event is not None
+            drawn = _tell_spike(run_dir, event, depth, breadth, as_json, skip_damaged)
+    write_picture(drawn, run_dir, picture, force)
 
 
-def _tell_weight(run_dir: Path, weight: tuple[str, int, int], breadth: int, as_json: bool, skip_damaged: bool) -> None:
+def _tell_weight(
+    run_dir: Path, weight: tuple[str, int, int], breadth: int, as_json: bool, skip_damaged: bool
+) -> Callable[[], str]:
+    """Print the history of a weight; what draws it."""
     with no_collection():
         load_arrow()
         from eventnet.reports.weight import history_document, write_history
@@ -85,8 +100,18 @@ def _tell_weight(run_dir: Path, weight: tuple[str, int, int], breadth: int, as_j
     else:
         write_history(history, breadth, out)
 
+    def drawn() -> str:
+        from eventnet.reports.pictures.weight import weight_picture
 
-def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bool, skip_damaged: bool) -> None:
+        return weight_picture(history, breadth)
+
+    return drawn
+
+
+def _tell_spike(
+    run_dir: Path, event: int, depth: int, breadth: int, as_json: bool, skip_damaged: bool
+) -> Callable[[], str]:
+    """Print why a spike was sent, and what came of it; what draws it."""
     from eventnet.why.beside import reading_beside
 
     told = "replaying the run; the first time ever, kernels are compiled, which takes a minute"
@@ -107,6 +132,13 @@ def _tell_spike(run_dir: Path, event: int, depth: int, breadth: int, as_json: bo
         print(json.dumps(spike_document(lineage, came_of_it, breadth)))
     else:
         write_spike(lineage, came_of_it, breadth, out)
+
+    def drawn() -> str:
+        from eventnet.reports.pictures.spike import spike_picture
+
+        return spike_picture(lineage, came_of_it, breadth)
+
+    return drawn
 
 
 def _make_ready(run_dir: Path) -> tuple[Regime, ...]:

@@ -6,7 +6,6 @@ Projections between the same two populations are one line. The drawing takes its
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventnet.reports.numbers import count
+from eventnet.reports.pictures.svg import shortened, text_width
 
 BOX_WIDTH, BOX_HEIGHT = 150, 64
 GAP_ALONG, GAP_ACROSS = 140, 34
@@ -178,7 +178,7 @@ def _label(line: Line, curve: _Curve, taken: list[_Box], size: _Point, downwards
     texts = [f"{times}{_rate(line.forward_hz)}"]
     if line.error_hz is not None:
         texts.append(f"errors {_rate(line.error_hz)}")
-    width, height = max(_width(text, TEXT_EM) for text in texts), 15.0 * len(texts)
+    width, height = max(text_width(text, TEXT_EM) for text in texts), 15.0 * len(texts)
     away = height / 2 + 6
 
     def place(along: float, beside: float) -> _Box:
@@ -225,9 +225,9 @@ def _box(node: Node, centre: _Point) -> str:
         rate = f"errors {_rate(node.error_hz)}"
     size = "1 neuron" if node.size == 1 else f"{node.size:,} neurons"
     texts = (
-        ("name", _shortened(node.name, 1.1 * NAME_EM), -13),  # it is bold
-        ("detail", _shortened(size + (f", {node.role}" if node.role else ""), TEXT_EM), 5),
-        ("detail", _shortened(rate, TEXT_EM), 22),
+        ("name", shortened(node.name, 1.1 * NAME_EM, BOX_WIDTH - 10), -13),  # it is bold
+        ("detail", shortened(size + (f", {node.role}" if node.role else ""), TEXT_EM, BOX_WIDTH - 10), 5),
+        ("detail", shortened(rate, TEXT_EM, BOX_WIDTH - 10), 22),
     )
     lines = "".join(
         f'<text class="{kind}" x="{x:.0f}" y="{y + dy:.0f}" text-anchor="middle">{escape(text)}</text>'
@@ -250,29 +250,3 @@ def _in_words(line: Line, nodes: Sequence[Node]) -> str:
 def _rate(hz: float) -> str:
     """By the hour where there is less than one in a hundred seconds."""
     return f"{count(3600 * hz)} spikes/h" if 0 < hz < 0.01 else f"{count(hz)} spikes/s"
-
-
-def _shortened(text: str, em: float) -> str:
-    """As much of a text as a box has room for, at a size of letters."""
-    room = BOX_WIDTH - 10
-    if _width(text, em) <= room:
-        return text
-    n = len(text)
-    while n and _width(f"{text[:n]}…", em) > room:
-        n -= 1
-    return f"{text[:n]}…"
-
-
-def _width(text: str, em: float) -> float:
-    """About how wide a text is drawn, rather too wide than too narrow: fonts differ."""
-    return em * sum(_letter_width(letter) for letter in text)
-
-
-def _letter_width(letter: str) -> float:
-    if unicodedata.combining(letter):
-        return 0.0
-    if unicodedata.east_asian_width(letter) in "WF":
-        return 1.0
-    if letter in "ijlI|.,:;'!()[] ft/1":
-        return 0.42
-    return 0.92 if letter in "mwMW@%—" else 0.72 if letter.isupper() else 0.62

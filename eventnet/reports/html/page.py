@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import numpy as np
 import pyarrow.compute as pc
 
 from eventnet.errors import InputError
-from eventnet.exports.exporting import new_file
 from eventnet.network.graph import Graph
 from eventnet.operations.bills import COUNTS
 from eventnet.operations.conventions import Measure
@@ -31,6 +29,7 @@ from eventnet.reports.html.drawing import Node, drawing, joined_lines
 from eventnet.reports.html.packing import EXACT, packed
 from eventnet.reports.html.raster import Raster, Spikes
 from eventnet.reports.numbers import count, joules, percent
+from eventnet.trace.files import new_file
 from eventnet.trace.queries import Run
 from eventnet.units import format_ns
 
@@ -68,7 +67,7 @@ def write_report(
     for name, value in (("--spikes", spikes), ("--answers", answers)):
         if value < 0:
             raise InputError("must not be negative", field=name, value=value)
-    with new_file(run, out, force) as temporary:
+    with new_file(run.path, out, force) as temporary:
         temporary.write_text(page(run, table or load_energy_table(), spikes, answers), encoding="utf-8")
 
 
@@ -135,11 +134,8 @@ def _embedded(data: Mapping[str, Any]) -> str:
 
 def _end_ns(run: Run) -> int:
     """When the run ends, or its last event or answer is over."""
-    last_ns = int(run.status.get("time_ns") or 0)
-    times = [] if run.trace is None else (each.column("time_ns") for each in run.event_batches(columns=("time_ns",)))
-    for column in chain(times, run.outcomes(("time_ns",))["time_ns"].chunks):
-        last_ns = max(last_ns, 1 + int(column[-1].as_py())) if len(column) else last_ns
-    return max(1, last_ns)
+    times_ns = run.outcomes(("time_ns",))["time_ns"]
+    return max(1, run.end_ns(), 1 + int(times_ns[-1].as_py()) if len(times_ns) else 0)
 
 
 def _is_dense(run: Run) -> bool:

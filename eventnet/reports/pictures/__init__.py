@@ -1,0 +1,9 @@
+"""Answers as pictures: SVG files that browsers, editors and LaTeX (through converters) show.
+
+| module | draws |
+| --- | --- |
+| `svg` | what pictures are made of |
+| `spike` | why a spike was sent, and what came of it |
+| `raster` | who fired when |
+| `bars` | what a run cost, by what it was summed by |
+"""

@@ -1,0 +1,193 @@
+"""Who fired when, as a picture: a lane for what each population sent, and one for its errors.
+
+Spikes are taken as they come from the trace, however many they are. Few have a mark each; of many, places are shaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from eventnet.reports.pictures.svg import document, line, path, rect, text, time_axis
+from eventnet.trace.queries import Run
+from eventnet.units import format_ns
+
+WIDTH, LEFT, RIGHT, TOP, GAP = 980.0, 150.0, 960.0, 68.0, 14.0
+COLUMNS = 810
+"""How many places there are beside each other."""
+LANE, LEAST_LANE, ROW, ONE = 160, 12, 6, 24
+"""How high a lane is at most and at least, one neuron in it at most, and one that has its lane alone."""
+N_SHADES = 4
+_SHADES = "; the darker, the more of them in one place"
+SINGLES = 500
+"""Of so many events each has a mark of its own, which says which it is."""
+KINDS = {"forward": "plus", "backward": "minus"}
+"""The colours of spikes; all other events have one of their own."""
+
+
+class _Single(NamedTuple):
+    """An event that has a mark of its own."""
+
+    event: int
+    time_ns: int
+    kind: str
+    population: str
+    neuron: int
+    value: float
+
+
+@dataclass
+class _Lane:
+    """What a population, or the one neuron of it that was asked for, sent of one kind: how much came of each place."""
+
+    name: str
+    kind: str
+    first: int
+    size: int
+    counts: NDArray[np.int64] = field(init=False)  # [rows, COLUMNS]
+    singles: list[_Single] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Of large populations several neurons share a row."""
+        rows = ONE if self.size == 1 else max(LEAST_LANE, min(LANE, ROW * self.size))
+        self.counts = np.zeros((rows, COLUMNS), np.int64)
+
+    @property
+    def height(self) -> float:
+        """How high it is drawn."""
+        return float(len(self.counts))
+
+    def row_of(self, neurons: NDArray[np.integer]) -> NDArray[np.integer]:
+        """The rows of neurons; what is of none is with the first."""
+        places: NDArray[np.integer] = np.clip(neurons - self.first, 0, self.size - 1)
+        return places * len(self.counts) // self.size
+
+
+def raster_of(
+    run: Run, population: str | None, neuron: int | None, kind: str | None, start_ns: int | None, end_ns: int | None
+) -> Raster:
+    """An empty raster for the answer to this question to `Run.spikes`."""
+    whose = [each for each in ("" if population is None else population, "" if neuron is None else str(neuron)) if each]
+    title = f"{run.path}: {kind or 'spikes'}{' of ' if whose else ''}{' '.join(whose)}"
+    sizes = {each["name"]: each["size"] for each in run.provenance["populations"]}
+    return Raster(title, start_ns or 0, run.end_ns() if end_ns is None else end_ns, sizes, neuron)
+
+
+class Raster:
+    """Takes in events; `draw` gives what has come so far.
+
+    `sizes`: how many neurons populations have, by name, from above; `neuron`: the only one that was asked for.
+    """
+
+    def __init__(self, title: str, start_ns: int, end_ns: int, sizes: Mapping[str, int], neuron: int | None) -> None:
+        self._title, self._start_ns, self._end_ns = title, start_ns, max(end_ns, start_ns + 1)
+        self._sizes, self._neuron = sizes, neuron
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._n = 0
+
+    def take(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The same batches, while what they hold is taken in."""
+        for batch in batches:
+            self._take(batch)
+            yield batch
+
+    def _take(self, batch: pa.RecordBatch) -> None:
+        populations, kinds = _coded(batch["population"]), _coded(batch["kind"])
+        for code, name in enumerate(populations.names):
+            for kind_code, kind in enumerate(kinds.names):
+                mine = np.flatnonzero((populations.codes == code) & (kinds.codes == kind_code))
+                if mine.size and name in self._sizes:
+                    self._take_some(self._lane(name, kind), batch, mine)
+
+    def _take_some(self, lane: _Lane, batch: pa.RecordBatch, mine: NDArray[np.int64]) -> None:
+        times_ns, neurons = batch["time_ns"].to_numpy()[mine], batch["neuron"].to_numpy()[mine]
+        columns = np.minimum((self._share(times_ns) * COLUMNS).astype(np.int64), COLUMNS - 1)
+        np.add.at(lane.counts, (lane.row_of(neurons), columns), 1)
+        self._n += mine.size
+        if self._n <= SINGLES:
+            rows = batch.select(list(_Single._fields)).take(pa.array(mine)).to_pylist()
+            lane.singles += [_Single(**row) for row in rows]
+
+    def _lane(self, name: str, kind: str) -> _Lane:
+        if (name, kind) not in self._lanes:
+            first, size = (0, self._sizes[name]) if self._neuron is None else (self._neuron, 1)
+            self._lanes[name, kind] = _Lane(name if self._neuron is None else f"{name} {first}", kind, first, size)
+        return self._lanes[name, kind]
+
+    def _share(self, times_ns: Any) -> Any:
+        return (times_ns - self._start_ns) / (self._end_ns - self._start_ns)
+
+    def draw(self) -> str:
+        """The picture."""
+        places = {name: place for place, name in enumerate(self._sizes)}
+        lanes = [self._lanes[key] for key in sorted(self._lanes, key=lambda key: (places[key[0]], key[1] != "forward"))]
+        events = "1 event" if self._n == 1 else f"{self._n:,} events"
+        told = f"{events} from {format_ns(self._start_ns)} to {format_ns(self._end_ns)}"
+        bottom = TOP + max(sum(lane.height + GAP for lane in lanes), 40.0)
+        content = [
+            text(20, 34, self._title, "ink strong", room=WIDTH - 40),
+            text(20, 54, told + (_SHADES if self._n > SINGLES else ""), "soft"),
+            time_axis(self._start_ns, self._end_ns, LEFT, RIGHT, TOP, bottom),
+        ]
+        top = TOP
+        for lane in lanes:
+            content += _name(lane, top)
+            content += self._single_marks(lane, top) if self._n <= SINGLES else _marks(lane, top)
+            content.append(line(LEFT, top + lane.height + GAP / 2, RIGHT, top + lane.height + GAP / 2, "line"))
+            top += lane.height + GAP
+        return document(WIDTH, bottom + 42, f"{self._title}: {told}", "".join(content))
+
+    def _single_marks(self, lane: _Lane, top: float) -> Iterator[str]:
+        """A mark for each event of a lane, which says what it is."""
+        high = max(lane.height / lane.size, 2.0)
+        for each in lane.singles:
+            x = LEFT + (RIGHT - LEFT) * float(self._share(each.time_ns))
+            y = top + float(lane.row_of(np.array(each.neuron)))
+            what = f"{each.kind} {each.value:+g} at {format_ns(each.time_ns)}"
+            title = f"event {each.event}: {each.population} {each.neuron}, {what}"
+            yield rect(x - 0.75, y, 1.5, high, KINDS.get(each.kind, "other"), title)
+
+
+def _name(lane: _Lane, top: float) -> Iterator[str]:
+    """Whose lane it is."""
+    what = {"forward": "", "backward": ", errors"}.get(lane.kind, f", {lane.kind}")
+    middle = top + lane.height / 2
+    if lane.size == 1 or lane.height < 30:
+        yield text(20, middle + 4, f"{lane.name}{what}", "ink strong", room=LEFT - 30)
+    else:
+        yield text(20, middle - 3, f"{lane.name}{what}", "ink strong", room=LEFT - 30)
+        yield text(20, middle + 13, f"{lane.size:,} neurons", "soft", room=LEFT - 30)
+
+
+def _marks(lane: _Lane, top: float) -> Iterator[str]:
+    """The places of a lane, in shades; those beside each other that have the same one are one stroke."""
+    high = max(lane.height / lane.size, 1.0)
+    wide = (RIGHT - LEFT) / COLUMNS
+    most = int(lane.counts.max())
+    shades = np.ceil(lane.counts * (N_SHADES / most)).astype(np.int8)
+    for shade in range(1, N_SHADES + 1):
+        way = []
+        for row in np.flatnonzero((shades == shade).any(axis=1)).tolist():
+            edges = np.flatnonzero(np.diff((shades[row] == shade).astype(np.int8), prepend=0, append=0)).tolist()
+            for begin, end in zip(edges[::2], edges[1::2], strict=True):
+                length = max((end - begin) * wide, 1.0 if most == 1 else wide)
+                way.append(f"M{LEFT + begin * wide:.1f} {top + row + high / 2:.1f}h{length:.1f}")
+        if way:
+            yield path("".join(way), KINDS.get(lane.kind, "other"), high, strength=shade / N_SHADES)
+
+
+class _Coded(NamedTuple):
+    """A column of names: their numbers, -1 where there is none, and which they stand for."""
+
+    codes: NDArray[np.integer]
+    names: list[str]
+
+
+def _coded(column: pa.Array) -> _Coded:
+    encoded = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
+    return _Coded(encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary.to_pylist())

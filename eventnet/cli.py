@@ -252,7 +252,7 @@ def spikes(
       eventnet spikes RUN --start "2 s" --end "3 s" --svg second.svg
     """
     load_arrow()
-    from eventnet.reports.rows import rows_of, write_spikes
+    from eventnet.reports.rows import SPIKE_COLUMNS, rows_of, write_spikes
 
     start_ns, end_ns = time_options(start, end)
     check_picture(run_dir, picture, force)
@@ -265,6 +265,7 @@ def spikes(
             start_ns=start_ns,
             end_ns=end_ns,
             limit=limit,
+            columns=SPIKE_COLUMNS,
         )
     is_table = form is AnswerFormat.TABLE
     if picture is None:

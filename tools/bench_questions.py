@@ -104,7 +104,8 @@ def bench(
             runs, places = [folder / name for name in RUNS], list(PLACES)
             for each in runs:
                 _make(each)
-        questions = [question for each in runs for question in _questions(each, places, weights)]
+        picture = Path(temporary) / "answer.svg"
+        questions = [question for each in runs for question in _questions(each, places, weights, picture)]
         for each in runs:
             _put_aside(each)
         for turn in range(repeats + 1):
@@ -166,8 +167,8 @@ def _put_back(run: Path) -> None:
     shutil.copytree(_aside(run), run / REPLAY_FOLDER, copy_function=os.link)
 
 
-def _questions(path: Path, places: Sequence[tuple[str, float]], weights: bool) -> list[Question]:
-    """All that is asked of a run."""
+def _questions(path: Path, places: Sequence[tuple[str, float]], weights: bool, picture: Path) -> list[Question]:
+    """All that is asked of a run; some of it is drawn to `picture` too."""
     run = open_run(path)
     hidden, learning = _hidden(run), run.projections[0]
     found = []
@@ -184,11 +185,17 @@ def _questions(path: Path, places: Sequence[tuple[str, float]], weights: bool) -
     middle_s = run.status["time_ns"] // 2 // 10**9
     second = f"select * from events where time_ns >= {middle_s}000000000 and time_ns < {middle_s + 1}000000000"
     spikes = ("spikes", str(path), "--population", hidden)
+    of_a_neuron, of_a_second = ("--neuron", "1"), ("--start", f"{middle_s} s", "--end", f"{middle_s + 1} s")
+    draw = ("--svg", str(picture), "--force")
     return [
         *found,
-        Question(path, "spikes of a neuron", (*spikes, "--neuron", "1")),
-        Question(path, "spikes of a second", (*spikes, "--start", f"{middle_s} s", "--end", f"{middle_s + 1} s")),
+        Question(path, "spikes of a neuron", (*spikes, *of_a_neuron)),
+        Question(path, "spikes of a second", (*spikes, *of_a_second)),
         Question(path, "sql of a second", ("sql", str(path), second)),
+        Question(path, "why, drawn", ("why", str(path), str(event), *draw)),
+        Question(path, "ops --by sensor, drawn", ("ops", str(path), "--by", "sensor", *draw)),
+        Question(path, "spikes of a neuron, drawn", (*spikes, *of_a_neuron, *draw)),
+        Question(path, "spikes of a second, all populations, drawn", ("spikes", str(path), *of_a_second, *draw)),
     ]
 
 

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,14 @@ from eventnet.trace.places import PartPaths, part_name, part_path
 from eventnet.trace.schema import SCHEMAS, names_of, with_plain_names
 from eventnet.units import NEVER_NS
 
+FILTERED = ("time_ns", "kind", "population", "projection", "neuron")
+"""The columns by which rows of a trace are picked."""
+Pick = Callable[[pa.Table], pa.Table]
+"""Takes some of the rows of a table, which has these columns."""
 BATCH_ROWS = 2**16
 """The most rows of a batch that is read."""
+PICKED_AHEAD = 4
+"""So many parts are read ahead where few rows are picked out of each."""
 FIRST_ROWS = 2**10
 """The rows of the first batch, since many want no more; each is then twice as long as the one before."""
 PARTS_TOGETHER = 64
@@ -232,24 +238,35 @@ class Parts:
         ordered: bool = True,
         start_ns: int | None = None,
         end_ns: int | None = None,
+        pick: Pick | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows for which `where` holds, two parts in memory at a time. Row groups that hold none are not read.
 
-        `start_ns`, `end_ns`: times between which `where` holds; parts that have none of these are not opened.
+        `start_ns`, `end_ns`: times between which `where` holds; parts that have none of these are not opened. `pick`
+        takes the same rows as `where`, where these are few.
         `ordered`: in order; else only part by part, which takes less time. Raises InputError naming a part that turns
         out damaged. The next part is read while this one is used, once more than its first batch is asked for.
         """
-        with ThreadPoolExecutor(1, thread_name_prefix=f"read-{self.name}") as reader:
-            coming: Future[pa.Table] | None = None
-            n_rows, wanted = FIRST_ROWS, self._pieces_between(start_ns, end_ns)
-            for k, following in zip_longest(wanted, wanted[1:]):
-                piece = self.piece(k, columns, where, ordered) if coming is None else coming.result()
-                coming, first = None, 0
+        wanted, n_rows, coming = deque(self._pieces_between(start_ns, end_ns)), FIRST_ROWS, deque[Future[pa.Table]]()
+        n_ahead = 1 if pick is None else PICKED_AHEAD
+        with ThreadPoolExecutor(min(n_ahead, 2), thread_name_prefix=f"read-{self.name}") as reader:
+
+            def look_ahead() -> None:
+                while wanted and len(coming) < n_ahead:
+                    coming.append(reader.submit(self.piece, wanted.popleft(), columns, where, ordered, pick))
+
+            has_begun = False
+            while wanted or coming:
+                if pick is not None and has_begun:  # most parts have so few rows that nobody waits for those
+                    look_ahead()
+                piece = (
+                    coming.popleft().result() if coming else self.piece(wanted.popleft(), columns, where, ordered, pick)
+                )
+                first = 0
                 while first < piece.num_rows:
                     yield from piece.slice(first, n_rows).to_batches()
-                    if coming is None and following is not None:
-                        coming = reader.submit(self.piece, following, columns, where, ordered)
-                    first, n_rows = first + n_rows, min(2 * n_rows, BATCH_ROWS)
+                    look_ahead()
+                    has_begun, first, n_rows = True, first + n_rows, min(2 * n_rows, BATCH_ROWS)
 
     def pieces(
         self, columns: Sequence[str] | None = None, where: ds.Expression | None = None, ordered: bool = True
@@ -263,6 +280,7 @@ class Parts:
         columns: Sequence[str] | None = None,
         where: ds.Expression | None = None,
         ordered: bool = True,
+        pick: Pick | None = None,
     ) -> pa.Table:
         """The same of the k-th part or, after the last, of the tail."""
         wanted = list(SCHEMAS[self.name].names if columns is None else columns)
@@ -270,7 +288,7 @@ class Parts:
             tail = self.tail if ordered else self.rows_of_tail
             return ds.dataset(tail).to_table(columns=wanted, filter=where).combine_chunks()
         try:
-            return self._read(self.parts[k], wanted, where, ordered)
+            return self._read(k, wanted, where, ordered, pick)
         except _READ_ERRORS as error:
             raise _damage(self.parts[k], error) from error
 
@@ -335,10 +353,14 @@ class Parts:
         """All rows of one part, in order. Raises InputError naming it where it is damaged."""
         return self.piece(self.parts.index(path))
 
-    def _read(self, path: Path, columns: list[str], where: ds.Expression | None, ordered: bool) -> pa.Table:
-        ordered = ordered and has_places(self.name)
+    def _read(
+        self, k: int, columns: list[str], where: ds.Expression | None, ordered: bool, pick: Pick | None
+    ) -> pa.Table:
+        path, ordered = self.parts[k], ordered and has_places(self.name)
         asked = list(dict.fromkeys([*columns, NUMBER])) if ordered else columns
-        if where is None:
+        if pick is not None and where is not None:  # Arrow takes longer to begin with an expression
+            rows = pick(self.row_groups(k, list(dict.fromkeys([*asked, *FILTERED])), where)).select(asked)
+        elif where is None:
             with _opened(path, self.name) as file:
                 rows = file.read(asked).select(asked)
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,8 +116,9 @@ class Run:
         kinds, wanted = _several(kind), _known_columns(columns, EVENT_FIELDS)
         self._check(population, projection, neuron, kinds, limit)
         _check_whole(start_ns=start_ns, end_ns=end_ns)
-        where = _filter(population, projection, neuron, kinds, start_ns, end_ns)
-        return _first(trace.batches(wanted, where, start_ns=start_ns, end_ns=end_ns), limit)
+        asked = population, projection, neuron, kinds, start_ns, end_ns
+        pick = None if neuron is None else partial(_picked, asked)
+        return _first(trace.batches(wanted, _filter(*asked), start_ns=start_ns, end_ns=end_ns, pick=pick), limit)
 
     def spikes(self, population: str | None = None, **filters: Any) -> Iterator[pa.RecordBatch]:
         """Spikes only: the `event_batches` of kinds forward and backward, unless `kind` says otherwise."""
@@ -357,6 +358,10 @@ def open_trace(path: Path | str, skip_damaged: bool = False) -> Run:
     return run
 
 
+_Asked = tuple[str | None, str | None, int | None, Sequence[str] | None, int | None, int | None]
+"""What `_filter` takes."""
+
+
 def _filter(
     population: str | None,
     projection: str | None,
@@ -380,6 +385,20 @@ def _filter(
         if each is not None:
             expression = each if expression is None else expression & each
     return expression
+
+
+def _picked(asked: _Asked, rows: pa.Table) -> pa.Table:
+    """The rows that `_filter` leaves, for one neuron, which leaves few."""
+    population, projection, neuron, kinds, start_ns, end_ns = asked
+    rows = rows.filter(pc.equal(rows["neuron"], neuron))
+    for name, wanted in (("population", population), ("projection", projection)):
+        if wanted is not None:
+            rows = rows.filter(pc.equal(rows[name].cast(pa.string()), wanted))
+    if kinds is not None:
+        rows = rows.filter(pc.is_in(rows["kind"].cast(pa.string()), pa.array(kinds, pa.string())))
+    if start_ns is not None:
+        rows = rows.filter(pc.greater_equal(rows["time_ns"], start_ns))
+    return rows if end_ns is None else rows.filter(pc.less(rows["time_ns"], end_ns))
 
 
 def _where_they_happen(kinds: Sequence[str]) -> ds.Expression | None:

@@ -246,6 +246,14 @@ def test_only_what_is_asked_for_is_read_ahead(run: Run, monkeypatch: pytest.Monk
     del begun[:]
     assert run.events().num_rows == 2_300
     assert begun == [0, 1, 2]
+    del begun[:]
+    expected = [row for row in rows_of(run) if row["neuron"] == 2 and row["population"] == "hidden"]
+    del begun[:]
+    assert run.events("hidden", neuron=2, limit=1).num_rows == 1
+    assert begun == [0]
+    del begun[:]
+    assert run.events("hidden", neuron=2).to_pylist() == expected != []
+    assert begun == [0, 1, 2]
 
 
 # -- schema version 1: rows in the order of events, names with Arrow's dictionaries; a run of 17 batches, made by the

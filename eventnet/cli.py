@@ -265,7 +265,7 @@ def spikes(
             start_ns=start_ns,
             end_ns=end_ns,
             limit=limit,
-            columns=SPIKE_COLUMNS,
+            columns=SPIKE_COLUMNS if picture is None else (*SPIKE_COLUMNS, "projection"),
         )
     is_table = form is AnswerFormat.TABLE
     if picture is None:

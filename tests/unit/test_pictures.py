@@ -206,6 +206,8 @@ def drawn(run: Run, **question: object) -> tuple[ET.Element, list[dict[str, obje
         {"start_ns": 10**9, "end_ns": 11 * 10**8},
         {"population": "hidden", "neuron": 3, "end_ns": 2 * 10**9},
         {"kind": "backward", "start_ns": 2 * 10**9, "end_ns": 21 * 10**8},
+        {"kind": "column_update", "start_ns": 2 * 10**9, "end_ns": 21 * 10**8},
+        {"kind": "encode", "start_ns": 2 * 10**9, "end_ns": 21 * 10**8},
     ],
 )
 def test_each_of_few_spikes_has_a_mark_that_says_which_it_is(run: Run, question: dict[str, object]) -> None:
@@ -218,12 +220,14 @@ def test_each_of_few_spikes_has_a_mark_that_says_which_it_is(run: Run, question:
     heights: dict[tuple[object, object], set[tuple[object, float]]] = {}
     for row in rows:
         title, mark = by_event[row["event"]]  # type: ignore[index]
-        assert f"{row['population']} {row['neuron']}, {row['kind']} {row['value']:+g} at" in title
+        place = row["population"] or row["projection"]
+        whose = place if row["neuron"] == -1 else f"{place} {row['neuron']}"
+        assert f": {whose}, {row['kind']} {row['value']:+g} at" in title
         share = (row["time_ns"] - start_ns) / (end_ns - start_ns)  # type: ignore[operator]
         middle = float(mark.attrib["x"]) + 0.75
         assert middle == pytest.approx(drawing.LEFT + share * (drawing.RIGHT - drawing.LEFT), abs=0.1)
-        assert mark.attrib["class"] == {"forward": "plus", "backward": "minus"}[str(row["kind"])]
-        lane = heights.setdefault((row["population"], row["kind"]), set())
+        assert mark.attrib["class"] == {"forward": "plus", "backward": "minus"}.get(str(row["kind"]), "other")
+        lane = heights.setdefault((place, row["kind"]), set())
         lane.add((row["neuron"], float(mark.attrib["y"])))
     for places in heights.values():  # each neuron in its row, those with larger numbers lower
         in_order = sorted(places)
@@ -272,6 +276,7 @@ def test_large_populations_share_rows_and_nothing_is_lost() -> None:
             "time_ns": times_ns,
             "kind": pa.array(["forward"] * 3_000).dictionary_encode(),
             "population": pa.array(["wide"] * 3_000).dictionary_encode(),
+            "projection": pa.nulls(3_000, pa.string()),
             "neuron": neurons,
             "value": np.ones(3_000),
         }

@@ -22,6 +22,8 @@ COLUMNS = 810
 """How many places there are beside each other."""
 LANE, LEAST_LANE, ROW, ONE = 160, 12, 6, 24
 """How high a lane is at most and at least, one neuron in it at most, and one that has its lane alone."""
+ALL_LANES = 3_200
+"""How high all populations together are at most, where lanes of the least height let them be."""
 N_SHADES = 4
 _SHADES = "; the darker, the more of them in one place"
 SINGLES = 500
@@ -35,27 +37,20 @@ class _Single(NamedTuple):
 
     event: int
     time_ns: int
-    kind: str
-    population: str
     neuron: int
     value: float
 
 
 @dataclass
 class _Lane:
-    """What a population, or the one neuron of it that was asked for, sent of one kind: how much came of each place."""
+    """What happened of one kind in a population or a projection, or at the one neuron that was asked for."""
 
     name: str
     kind: str
     first: int
     size: int
-    counts: NDArray[np.int64] = field(init=False)  # [rows, COLUMNS]
+    counts: NDArray[np.int32]  # [rows, COLUMNS]: of large populations several neurons share a row
     singles: list[_Single] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Of large populations several neurons share a row."""
-        rows = ONE if self.size == 1 else max(LEAST_LANE, min(LANE, ROW * self.size))
-        self.counts = np.zeros((rows, COLUMNS), np.int64)
 
     @property
     def height(self) -> float:
@@ -75,13 +70,16 @@ def raster_of(
     whose = [each for each in ("" if population is None else population, "" if neuron is None else str(neuron)) if each]
     title = f"{run.path}: {kind or 'spikes'}{' of ' if whose else ''}{' '.join(whose)}"
     sizes = {each["name"]: each["size"] for each in run.provenance["populations"]}
+    for each in run.provenance["projections"]:  # what happens there is of a neuron at one of its ends
+        sizes[each["name"]] = max(sizes[each["source"]], sizes[each["target"]])
     return Raster(title, start_ns or 0, run.end_ns() if end_ns is None else end_ns, sizes, neuron)
 
 
 class Raster:
     """Takes in events; `draw` gives what has come so far.
 
-    `sizes`: how many neurons populations have, by name, from above; `neuron`: the only one that was asked for.
+    `sizes`: how many neurons populations and projections have, by name, from above; `neuron`: the only one that was
+    asked for.
     """
 
     def __init__(self, title: str, start_ns: int, end_ns: int, sizes: Mapping[str, int], neuron: int | None) -> None:
@@ -97,12 +95,13 @@ class Raster:
             yield batch
 
     def _take(self, batch: pa.RecordBatch) -> None:
-        populations, kinds = _coded(batch["population"]), _coded(batch["kind"])
-        for code, name in enumerate(populations.names):
-            for kind_code, kind in enumerate(kinds.names):
-                mine = np.flatnonzero((populations.codes == code) & (kinds.codes == kind_code))
-                if mine.size and name in self._sizes:
-                    self._take_some(self._lane(name, kind), batch, mine)
+        kinds = _coded(batch["kind"])
+        for places in (_coded(batch["population"]), _coded(batch["projection"])):
+            for code, name in enumerate(places.names):
+                for kind_code, kind in enumerate(kinds.names):
+                    mine = np.flatnonzero((places.codes == code) & (kinds.codes == kind_code))
+                    if mine.size:
+                        self._take_some(self._lane(name, kind), batch, mine)
 
     def _take_some(self, lane: _Lane, batch: pa.RecordBatch, mine: NDArray[np.int64]) -> None:
         times_ns, neurons = batch["time_ns"].to_numpy()[mine], batch["neuron"].to_numpy()[mine]
@@ -116,7 +115,10 @@ class Raster:
     def _lane(self, name: str, kind: str) -> _Lane:
         if (name, kind) not in self._lanes:
             first, size = (0, self._sizes[name]) if self._neuron is None else (self._neuron, 1)
-            self._lanes[name, kind] = _Lane(name if self._neuron is None else f"{name} {first}", kind, first, size)
+            highest = max(LEAST_LANE, min(LANE, ALL_LANES // len(self._sizes)))
+            rows = ONE if size == 1 else max(LEAST_LANE, min(highest, ROW * size))
+            whose = name if self._neuron is None else f"{name} {first}"
+            self._lanes[name, kind] = _Lane(whose, kind, first, size, np.zeros((rows, COLUMNS), np.int32))
         return self._lanes[name, kind]
 
     def _share(self, times_ns: Any) -> Any:
@@ -148,9 +150,9 @@ class Raster:
         for each in lane.singles:
             x = LEFT + (RIGHT - LEFT) * float(self._share(each.time_ns))
             y = top + float(lane.row_of(np.array(each.neuron)))
-            what = f"{each.kind} {each.value:+g} at {format_ns(each.time_ns)}"
-            title = f"event {each.event}: {each.population} {each.neuron}, {what}"
-            yield rect(x - 0.75, y, 1.5, high, KINDS.get(each.kind, "other"), title)
+            where = lane.name if self._neuron is not None or each.neuron < 0 else f"{lane.name} {each.neuron}"
+            title = f"event {each.event}: {where}, {lane.kind} {each.value:+g} at {format_ns(each.time_ns)}"
+            yield rect(x - 0.75, y, 1.5, high, KINDS.get(lane.kind, "other"), title)
 
 
 def _name(lane: _Lane, top: float) -> Iterator[str]:

@@ -256,31 +256,19 @@ def spikes(
 
     start_ns, end_ns = time_options(start, end)
     check_picture(run_dir, picture, force)
+    asked: dict[str, Any] = {"neuron": neuron, "kind": kind, "start_ns": start_ns, "end_ns": end_ns, "limit": limit}
     with naming_arguments({name: f"--{name}" for name in ("population", "neuron", "kind", "limit")}):
         run = open_traced(run_dir, skip_damaged)
-        found = run.spikes(
-            population,
-            neuron=neuron,
-            kind=kind,
-            start_ns=start_ns,
-            end_ns=end_ns,
-            limit=limit,
-            columns=SPIKE_COLUMNS if picture is None else (*SPIKE_COLUMNS, "projection"),
-        )
-    is_table = form is AnswerFormat.TABLE
-    if picture is None:
-        rows = rows_of(found)
-        write_spikes(rows if limit is not None else screenful(rows, is_table), form.value, out)
-        return
-    from eventnet.reports.pictures.raster import raster_of
+        found = run.spikes(population, **asked, columns=SPIKE_COLUMNS)
+    rows = rows_of(found)
+    write_spikes(rows if limit is not None else screenful(rows, form is AnswerFormat.TABLE), form.value, out)
 
-    raster = raster_of(run, population, neuron, kind, start_ns, end_ns)
-    taken = raster.take(found)
-    rows = rows_of(taken)
-    write_spikes(rows if limit is not None else screenful(rows, is_table), form.value, out)
-    for _ in taken:  # a table shows the first, the picture all
-        pass
-    write_picture(raster.draw, run_dir, picture, force)
+    def drawn() -> str:
+        from eventnet.reports.pictures.raster import raster_picture
+
+        return raster_picture(run, population, **asked)
+
+    write_picture(drawn, run_dir, picture, force)
 
 
 for command in (ops, sql, export, diff, report, why):

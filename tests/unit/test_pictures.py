@@ -21,7 +21,7 @@ from eventnet.reports.costs import costs_of, name_of, shown_columns
 from eventnet.reports.numbers import signed
 from eventnet.reports.pictures import raster as drawing
 from eventnet.reports.pictures.bars import bars_picture
-from eventnet.reports.pictures.raster import Raster, raster_of
+from eventnet.reports.pictures.raster import raster_picture
 from eventnet.reports.pictures.spike import spike_picture
 from eventnet.reports.pictures.svg import TEXT_EM, document, shortened, text, text_width, ticks_ns, wrapped
 from eventnet.reports.pictures.weight import weight_picture
@@ -194,10 +194,8 @@ def test_a_weight_that_never_changed(run: Run) -> None:
 
 def drawn(run: Run, **question: object) -> tuple[ET.Element, list[dict[str, object]]]:
     """The picture of a question, and the rows that answer it."""
-    given = {"population": None, "neuron": None, "kind": None, "start_ns": None, "end_ns": None} | question
-    raster = raster_of(run, **given)  # type: ignore[arg-type]
-    rows = [row for batch in raster.take(run.spikes(**given)) for row in batch.to_pylist()]  # type: ignore[arg-type]
-    return read(raster.draw()), rows
+    rows = [row for batch in run.spikes(**question) for row in batch.to_pylist()]  # type: ignore[arg-type]
+    return read(raster_picture(run, **question)), rows  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -269,20 +267,18 @@ def test_of_many_spikes_places_are_shaded_by_how_many_there_are(run: Run) -> Non
 def test_large_populations_share_rows_and_nothing_is_lost() -> None:
     rng = np.random.default_rng(4)
     neurons, times_ns = rng.integers(0, 5_000, 3_000), np.sort(rng.integers(0, 10**6, 3_000))
-    raster = Raster("many", 0, 10**6, {"wide": 5_000}, None)
+    raster = drawing._Raster("many", 0, 10**6, {"wide": 5_000}, None)
     batch = pa.record_batch(
         {
-            "event": np.arange(3_000),
             "time_ns": times_ns,
             "kind": pa.array(["forward"] * 3_000).dictionary_encode(),
             "population": pa.array(["wide"] * 3_000).dictionary_encode(),
             "projection": pa.nulls(3_000, pa.string()),
             "neuron": neurons,
-            "value": np.ones(3_000),
         }
     )
-    cut = [batch.slice(first, 700) for first in range(0, 3_000, 700)]
-    assert sum(each.num_rows for each in raster.take(cut)) == 3_000
+    for first in range(0, 3_000, 700):
+        raster.count(batch.slice(first, 700))
     places = shaded(read(raster.draw()))
     columns, lines = times_ns * drawing.COLUMNS // 10**6, neurons * drawing.LANE // 5_000
     expected = set(zip(columns.tolist(), lines.tolist(), strict=True))

@@ -5,7 +5,7 @@ Spikes are taken as they come from the trace, however many they are. Few have a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from eventnet.reports.pictures.svg import document, line, path, rect, text, time_axis
 from eventnet.trace.queries import Run
-from eventnet.units import format_ns
+from eventnet.units import NEVER_NS, format_ns
 
 WIDTH, LEFT, RIGHT, TOP, GAP = 980.0, 150.0, 960.0, 68.0, 14.0
 COLUMNS = 810
@@ -28,6 +28,9 @@ N_SHADES = 4
 _SHADES = "; the darker, the more of them in one place"
 SINGLES = 500
 """Of so many events each has a mark of its own, which says which it is."""
+COUNTED = ("time_ns", "kind", "population", "projection", "neuron")
+TOLD = ("event", *COUNTED, "value")
+"""The columns that are read of all events, and of few."""
 KINDS = {"forward": "plus", "backward": "minus"}
 """The colours of spikes; all other events have one of their own."""
 
@@ -63,20 +66,34 @@ class _Lane:
         return places * len(self.counts) // self.size
 
 
-def raster_of(
-    run: Run, population: str | None, neuron: int | None, kind: str | None, start_ns: int | None, end_ns: int | None
-) -> Raster:
-    """An empty raster for the answer to this question to `Run.spikes`."""
+def raster_picture(
+    run: Run,
+    population: str | None = None,
+    neuron: int | None = None,
+    kind: str | None = None,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    limit: int | None = None,
+) -> str:
+    """What `Run.spikes` tells to the same question, as one SVG. Raises InputError as that does."""
     whose = [each for each in ("" if population is None else population, "" if neuron is None else str(neuron)) if each]
     title = f"{run.path}: {kind or 'spikes'}{' of ' if whose else ''}{' '.join(whose)}"
     sizes = {each["name"]: each["size"] for each in run.provenance["populations"]}
     for each in run.provenance["projections"]:  # what happens there is of a neuron at one of its ends
         sizes[each["name"]] = max(sizes[each["source"]], sizes[each["target"]])
-    return Raster(title, start_ns or 0, run.end_ns() if end_ns is None else end_ns, sizes, neuron)
+    raster = _Raster(title, start_ns or 0, run.end_ns() if end_ns is None else end_ns, sizes, neuron)
+    asked = {"kind": kind, "neuron": neuron, "limit": limit}
+    for batch in run.spikes(population, **asked, start_ns=start_ns, end_ns=end_ns, columns=COUNTED):
+        raster.count(batch)
+    if 0 < raster.n <= SINGLES:  # to read of all what is told of few would take several times as long
+        first_ns, last_ns = raster.first_ns, raster.last_ns
+        for batch in run.spikes(population, **asked, start_ns=first_ns, end_ns=last_ns + 1, columns=TOLD):
+            raster.tell(batch)
+    return raster.draw()
 
 
-class Raster:
-    """Takes in events; `draw` gives what has come so far.
+class _Raster:
+    """Counts events in the places of a picture, and draws it.
 
     `sizes`: how many neurons populations and projections have, by name, from above; `neuron`: the only one that was
     asked for.
@@ -86,31 +103,32 @@ class Raster:
         self._title, self._start_ns, self._end_ns = title, start_ns, max(end_ns, start_ns + 1)
         self._sizes, self._neuron = sizes, neuron
         self._lanes: dict[tuple[str, str], _Lane] = {}
-        self._n = 0
+        self.n, self.first_ns, self.last_ns = 0, NEVER_NS, -1
 
-    def take(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The same batches, while what they hold is taken in."""
-        for batch in batches:
-            self._take(batch)
-            yield batch
+    def count(self, batch: pa.RecordBatch) -> None:
+        """Count events, with the columns `COUNTED`."""
+        times_ns, neurons = batch["time_ns"].to_numpy(), batch["neuron"].to_numpy()
+        columns = np.minimum((self._share(times_ns) * COLUMNS).astype(np.int64), COLUMNS - 1)
+        for lane, mine in self._lanes_of(batch):
+            np.add.at(lane.counts, (lane.row_of(neurons[mine]), columns[mine]), 1)
+        self.n += batch.num_rows
+        self.first_ns, self.last_ns = min(self.first_ns, int(times_ns[0])), max(self.last_ns, int(times_ns[-1]))
 
-    def _take(self, batch: pa.RecordBatch) -> None:
+    def tell(self, batch: pa.RecordBatch) -> None:
+        """Remember events, with the columns `TOLD`."""
+        for lane, mine in self._lanes_of(batch):
+            rows = batch.select(list(_Single._fields)).take(pa.array(mine)).to_pylist()
+            lane.singles += [_Single(**row) for row in rows]
+
+    def _lanes_of(self, batch: pa.RecordBatch) -> Iterator[tuple[_Lane, NDArray[np.int64]]]:
+        """Of each lane which rows of a batch are its own."""
         kinds = _coded(batch["kind"])
         for places in (_coded(batch["population"]), _coded(batch["projection"])):
             for code, name in enumerate(places.names):
                 for kind_code, kind in enumerate(kinds.names):
                     mine = np.flatnonzero((places.codes == code) & (kinds.codes == kind_code))
                     if mine.size:
-                        self._take_some(self._lane(name, kind), batch, mine)
-
-    def _take_some(self, lane: _Lane, batch: pa.RecordBatch, mine: NDArray[np.int64]) -> None:
-        times_ns, neurons = batch["time_ns"].to_numpy()[mine], batch["neuron"].to_numpy()[mine]
-        columns = np.minimum((self._share(times_ns) * COLUMNS).astype(np.int64), COLUMNS - 1)
-        np.add.at(lane.counts, (lane.row_of(neurons), columns), 1)
-        self._n += mine.size
-        if self._n <= SINGLES:
-            rows = batch.select(list(_Single._fields)).take(pa.array(mine)).to_pylist()
-            lane.singles += [_Single(**row) for row in rows]
+                        yield self._lane(name, kind), mine
 
     def _lane(self, name: str, kind: str) -> _Lane:
         if (name, kind) not in self._lanes:
@@ -128,18 +146,18 @@ class Raster:
         """The picture."""
         places = {name: place for place, name in enumerate(self._sizes)}
         lanes = [self._lanes[key] for key in sorted(self._lanes, key=lambda key: (places[key[0]], key[1] != "forward"))]
-        events = "1 event" if self._n == 1 else f"{self._n:,} events"
+        events = "1 event" if self.n == 1 else f"{self.n:,} events"
         told = f"{events} from {format_ns(self._start_ns)} to {format_ns(self._end_ns)}"
         bottom = TOP + max(sum(lane.height + GAP for lane in lanes), 40.0)
         content = [
             text(20, 34, self._title, "ink strong", room=WIDTH - 40),
-            text(20, 54, told + (_SHADES if self._n > SINGLES else ""), "soft"),
+            text(20, 54, told + (_SHADES if self.n > SINGLES else ""), "soft"),
             time_axis(self._start_ns, self._end_ns, LEFT, RIGHT, TOP, bottom),
         ]
         top = TOP
         for lane in lanes:
             content += _name(lane, top)
-            content += self._single_marks(lane, top) if self._n <= SINGLES else _marks(lane, top)
+            content += self._single_marks(lane, top) if self.n <= SINGLES else _marks(lane, top)
             content.append(line(LEFT, top + lane.height + GAP / 2, RIGHT, top + lane.height + GAP / 2, "line"))
             top += lane.height + GAP
         return document(WIDTH, bottom + 42, f"{self._title}: {told}", "".join(content))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+from numba import njit
+from numba.core import inline_closurecall, ir
+
+from eventnet.engines.compiled.kernels.compiling import names_copied_once
 
 LONE_KERNEL = """
 import numpy as np
@@ -182,3 +189,49 @@ def test_what_was_kept_is_compiled_anew_once_another_file_that_it_is_made_of_has
         return subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment).stdout.strip()
 
     assert [run(2.0), run(2.0), run(4.0), run(4.0), run(2.0)] == ["3.0 0", "3.0 1", "6.0 0", "6.0 1", "3.0 1"]
+
+
+def written_into_each_other() -> Any:
+    """A function into which Numba writes others, with some names in each."""
+
+    @njit(inline="always")
+    def inner(x: int) -> int:
+        y = x - 3
+        if y > 2:
+            z = y * 2
+            return z + x
+        if y < -2:
+            return y * x
+        return 7
+
+    @njit(inline="always")
+    def middle(x: int) -> int:
+        total = 0
+        for k in range(x):
+            total += inner(k) if k % 2 else inner(-k)
+        return total
+
+    @njit
+    def outer(x: int) -> int:
+        return middle(x) * 3 + middle(x + 2) - inner(x)
+
+    return outer
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_names_are_copied_once_and_functions_mean_the_same() -> None:
+    n_copies, copying = [0], ir.Var.__deepcopy__
+
+    def counting(self: Any, memo: Any) -> Any:
+        n_copies[0] += 1
+        return copying(self, memo)
+
+    with patch.object(ir.Var, "__deepcopy__", counting):
+        expected = [written_into_each_other()(x) for x in range(3, 9)]
+        n_as_ever, n_copies[0] = n_copies[0], 0
+        with names_copied_once():
+            found = [written_into_each_other()(x) for x in range(3, 9)]
+    assert found == expected
+    assert len(set(expected)) > 3
+    assert 0 < 2 * n_copies[0] < n_as_ever
+    assert inline_closurecall.copy is copy

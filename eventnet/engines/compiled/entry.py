@@ -69,12 +69,14 @@ def made_of() -> list[str]:
 def _compiled(dtype: str) -> MachineCode:
     import numba
 
+    from eventnet.engines.compiled.kernels.compiling import names_copied_once
     from eventnet.engines.compiled.kernels.instants import run_at
 
     numbers = numba.int64, numba.float64, getattr(numba, dtype), getattr(numba, dtype), numba.int64
     signature = (*(cast(Any, numba.types).CPointer(each) for each in numbers), numba.int64)
     dispatcher = cast(Any, run_at)
-    dispatcher.compile(signature)
+    with names_copied_once():
+        dispatcher.compile(signature)
     found = dispatcher.overloads[signature]
     found.library.get_pointer_to_function(found.fndesc.mangled_name)  # else there is no object file yet
     _, _, (object_file, bitcode) = found.library.serialize_using_object_code()

@@ -260,15 +260,15 @@ def spikes(
     with naming_arguments({name: f"--{name}" for name in ("population", "neuron", "kind", "limit")}):
         run = open_traced(run_dir, skip_damaged)
         found = run.spikes(population, **asked, columns=SPIKE_COLUMNS)
-    rows = rows_of(found)
-    write_spikes(rows if limit is not None else screenful(rows, form is AnswerFormat.TABLE), form.value, out)
 
     def drawn() -> str:
         from eventnet.reports.pictures.raster import raster_picture
 
         return raster_picture(run, population, **asked)
 
-    write_picture(drawn, run_dir, picture, force)
+    write_picture(run_dir, picture, force, drawn)
+    rows = rows_of(found)
+    write_spikes(rows if limit is not None else screenful(rows, form is AnswerFormat.TABLE), form.value, out)
 
 
 for command in (ops, sql, export, diff, report, why):

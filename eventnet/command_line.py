@@ -140,8 +140,10 @@ def check_picture(run_dir: Path, picture: Path | None, force: bool) -> None:
         raise InputError("replaces the file of --svg, and there is none", field="--force", remedy="give --svg FILE too")
 
 
-def write_picture(draw: Callable[[], str], run_dir: Path, picture: Path | None, force: bool) -> None:
-    """Write a picture where one was asked for, and say where."""
+def write_picture(run_dir: Path, picture: Path | None, force: bool, draw: Callable[[], str]) -> None:
+    """Write a picture where one was asked for, and say where; before the answer is printed, since who reads that may
+    not read all of it.
+    """
     if picture is not None:
         from eventnet.trace.files import new_file
 

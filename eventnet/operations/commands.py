@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -124,15 +125,15 @@ def ops(
         costs = costs_of(run, by.value, Convention(convention.value), table, target)
         if picture is not None:
             costs = replace(costs, rows=list(costs.rows))
-    is_screenful = limit is None and form is AnswerFormat.TABLE and by in LONG
-    if is_screenful:
-        limit = TABLE_ROWS
-    if write_costs(costs, form.value, out, limit) and is_screenful:
-        err.print(f"the first {TABLE_ROWS} rows; more with --limit, all with --format csv", soft_wrap=True)
 
     def drawn() -> str:
         from eventnet.reports.pictures.bars import bars_picture
 
-        return bars_picture(costs, f"{run_dir}: what it cost by {by.value}")
+        shown = replace(costs, rows=list(islice(costs.rows, limit)))
+        return bars_picture(shown, f"{run_dir}: what it cost by {by.value}")
 
-    write_picture(drawn, run_dir, picture, force)
+    write_picture(run_dir, picture, force, drawn)
+    is_screenful = limit is None and form is AnswerFormat.TABLE and by in LONG
+    shown_rows = TABLE_ROWS if is_screenful else limit
+    if write_costs(costs, form.value, out, shown_rows) and is_screenful:
+        err.print(f"the first {TABLE_ROWS} rows; more with --limit, all with --format csv", soft_wrap=True)

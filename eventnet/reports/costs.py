@@ -344,7 +344,7 @@ class Column(NamedTuple):
 def shown_columns(costs: Costs) -> list[Column]:
     """What people are shown of the measures of a row: all that have a head, of networks what each answer costs."""
     if costs.by != "network":
-        return [Column(_word(each), each.name, each) for each in costs.measures if each.head]
+        return [Column(each.head, each.name, each) for each in costs.measures if each.head]
     ways = (costs.answers.called, costs.answers.called), ("correct", "right answer")
     return [
         Column(f"{_word(each)}/{words}", f"{each.name}_per_{way}", each)

@@ -79,7 +79,7 @@ def new_file(run_dir: Path, out: Path, force: bool, field: str = "--out") -> Ite
     """
     check_place(run_dir, out, force, field)
     try:
-        with replacing(out) as temporary:
+        with replacing(out.resolve() if out.is_symlink() else out) as temporary:
             yield temporary
     except RunError as error:
         if not isinstance(error.__cause__, OSError):
@@ -93,6 +93,8 @@ def check_place(run_dir: Path, out: Path, force: bool, field: str = "--out") -> 
     place = {"place": str(out), "field": field}
     if out.is_dir():
         raise InputError("is a directory", **place, remedy="give the name of a file")
+    if out.exists() and not out.is_file():
+        raise InputError("is no file, but a device or a pipe", **place, remedy="give the name of a file")
     if not out.parent.is_dir():
         raise InputError("its directory does not exist", **place, remedy=f"make {out.parent} first")
     if run_dir.resolve() in out.resolve().parents:

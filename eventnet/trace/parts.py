@@ -240,7 +240,8 @@ class Parts:
         end_ns: int | None = None,
         pick: Pick | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """The rows for which `where` holds, two parts in memory at a time. Row groups that hold none are not read.
+        """The rows for which `where` holds, two parts in memory at a time (some with `pick`). Row groups that hold none
+        are not read.
 
         `start_ns`, `end_ns`: times between which `where` holds; parts that have none of these are not opened. `pick`
         takes the same rows as `where`, where these are few.

@@ -117,7 +117,7 @@ class Run:
         self._check(population, projection, neuron, kinds, limit)
         _check_whole(start_ns=start_ns, end_ns=end_ns)
         asked = population, projection, neuron, kinds, start_ns, end_ns
-        pick = None if neuron is None else partial(_picked, asked)
+        pick = None if neuron is None or neuron < 0 else partial(_picked, asked)
         return _first(trace.batches(wanted, _filter(*asked), start_ns=start_ns, end_ns=end_ns, pick=pick), limit)
 
     def spikes(self, population: str | None = None, **filters: Any) -> Iterator[pa.RecordBatch]:

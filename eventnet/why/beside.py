@@ -14,7 +14,6 @@ everything is done here.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pickle
 import select
@@ -153,7 +152,7 @@ def _far(reader: _Reader) -> Reading:
 
 PIPE_BYTES = 2**20
 """How much of an answer may be on its way at once: as much as Linux grants to everybody."""
-SILENCE_S = 0.001
+SILENCE_MS = 1
 """Who asks for something asks for the next at once, or not so soon."""
 _begun: list[_Reader] = []
 """One that has not been asked yet."""
@@ -165,6 +164,8 @@ _begun: list[_Reader] = []
 def _fork() -> _Reader:
     asked, asking = os.pipe()
     heard, telling = os.pipe()
+    import fcntl  # only here, since not all systems have it
+
     with suppress(OSError):  # else answers come in more pieces, and each has to be waited for
         fcntl.fcntl(telling, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     pid = os.fork()
@@ -191,8 +192,6 @@ def _work(questions: BinaryIO, answers: BinaryIO) -> NoReturn:
 
 
 def _answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
-    from eventnet.why.reading import expect
-
     with suppress(Exception):  # it is raised again where it can be told
         _load()
     try:
@@ -204,6 +203,8 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
     if not is_open:
         return
     with suppress(Exception):  # which is raised again where somebody asks for it
+        from eventnet.why.reading import expect
+
         expect(reading, event)
     while True:
         while _is_silent(questions) and _read_on(reading.log):
@@ -218,7 +219,9 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
 
 def _is_silent(questions: BinaryIO) -> bool:
     """Whether nothing is asked; each question waits for the answer to the one before, so none is buffered."""
-    return not select.select([questions], [], [], SILENCE_S)[0]
+    asked = select.poll()
+    asked.register(questions, select.POLLIN)
+    return not asked.poll(SILENCE_MS)
 
 
 def _read_on(log: EventLog) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,8 @@ from eventnet.why.limits import checked_breadth, checked_depth
 if TYPE_CHECKING:
     from eventnet.why.driving import Regime
 
+_Write = Callable[[Callable[[], str]], None]
+"""Writes what draws a picture, if one was asked for."""
 WORDS = {
     "event": "EVENT",
     "projection": "--weight PROJECTION",
@@ -75,19 +78,16 @@ def why(
     with naming_arguments(WORDS):
         depth, breadth = checked_depth(depth), checked_breadth(breadth)
         check_picture(run_dir, picture, force)
-        drawn: Callable[[], str]
+        write = partial(write_picture, run_dir, picture, force)
         if weight is not None:
-            drawn = _tell_weight(run_dir, weight, breadth, as_json, skip_damaged)
-        else:
-            assert event is not None
-            drawn = _tell_spike(run_dir, event, depth, breadth, as_json, skip_damaged)
-    write_picture(drawn, run_dir, picture, force)
+            _tell_weight(run_dir, weight, breadth, as_json, skip_damaged, write)
+        elif event is not None:
+            _tell_spike(run_dir, event, depth, breadth, as_json, skip_damaged, write)
 
 
 def _tell_weight(
-    run_dir: Path, weight: tuple[str, int, int], breadth: int, as_json: bool, skip_damaged: bool
-) -> Callable[[], str]:
-    """Print the history of a weight; what draws it."""
+    run_dir: Path, weight: tuple[str, int, int], breadth: int, as_json: bool, skip_damaged: bool, write: _Write
+) -> None:
     with no_collection():
         load_arrow()
         from eventnet.reports.weight import history_document, write_history
@@ -95,23 +95,22 @@ def _tell_weight(
 
     with err.status("reading the run"), no_collection():
         history = weight_history(open_traced(run_dir, skip_damaged), *weight)
-    if as_json:
-        print(json.dumps(history_document(history)))
-    else:
-        write_history(history, breadth, out)
 
     def drawn() -> str:
         from eventnet.reports.pictures.weight import weight_picture
 
         return weight_picture(history, breadth)
 
-    return drawn
+    write(drawn)
+    if as_json:
+        print(json.dumps(history_document(history)))
+    else:
+        write_history(history, breadth, out)
 
 
 def _tell_spike(
-    run_dir: Path, event: int, depth: int, breadth: int, as_json: bool, skip_damaged: bool
-) -> Callable[[], str]:
-    """Print why a spike was sent, and what came of it; what draws it."""
+    run_dir: Path, event: int, depth: int, breadth: int, as_json: bool, skip_damaged: bool, write: _Write
+) -> None:
     from eventnet.why.beside import reading_beside
 
     told = "replaying the run; the first time ever, kernels are compiled, which takes a minute"
@@ -128,17 +127,17 @@ def _tell_spike(
         say_what_is_damaged(found.damaged)
         past = past_from(found, regimes or _make_ready(run_dir))
         lineage, came_of_it = trace_back(past, event, depth, breadth), effects(past, event, breadth)
-    if as_json:
-        print(json.dumps(spike_document(lineage, came_of_it, breadth)))
-    else:
-        write_spike(lineage, came_of_it, breadth, out)
 
     def drawn() -> str:
         from eventnet.reports.pictures.spike import spike_picture
 
         return spike_picture(lineage, came_of_it, breadth)
 
-    return drawn
+    write(drawn)
+    if as_json:
+        print(json.dumps(spike_document(lineage, came_of_it, breadth)))
+    else:
+        write_spike(lineage, came_of_it, breadth, out)
 
 
 def _make_ready(run_dir: Path) -> tuple[Regime, ...]:

@@ -140,7 +140,7 @@ class EventLog:
     def expect(self, start_ns: int, end_ns: int, played: tuple[int, ...] = ()) -> None:
         """`driven` will be asked for what came from `start_ns` to before `end_ns`."""
         parts = self._parts_between(start_ns, end_ns)
-        self._waiting = {(part, told): found for (part, told), found in self._waiting.items() if told == played}
+        self._waiting = {key: found for key, found in self._waiting.items() if key[0] in parts and key[1] == played}
         is_read = [(part, played) in {**self._waiting, **self._driving} for part in parts]
         self._expected = parts[is_read.index(False) :] if False in is_read else range(0), played
 
@@ -203,7 +203,7 @@ class EventLog:
         """The parts that may hold what happens at start_ns <= time < end_ns; one at least, where there are any."""
         starts_ns = self.part_starts_ns()
         first = max(bisect_left(starts_ns, start_ns) - 1, 0)
-        return range(first, max(bisect_left(starts_ns, end_ns), min(first + 1, len(starts_ns))))
+        return range(first, max(bisect_left(starts_ns, end_ns), min(first + 1, self._trace.n_pieces)))
 
     def _batches(self, columns: Sequence[str], where: ds.Expression) -> Iterator[pa.RecordBatch]:
         """Of each part the row groups that may hold rows for which `where` holds."""
@@ -240,7 +240,7 @@ class EventLog:
 
     def _samples(self, part: int) -> Samples:
         """The samples of a part; it matters to nobody what else was read of it."""
-        played = next((played for number, played in self._driving if number == part), ())
+        played = next((played for number, played in {**self._driving, **self._waiting} if number == part), ())
         return self._driving_of(part, played).samples
 
     def _driving_of(self, part: int, played: tuple[int, ...]) -> PartDriving:

@@ -193,8 +193,6 @@ class Replay:
         for each, drive in zip(to_read, drives, strict=True):
             if each.number > number:
                 self._enter(each, drive)
-                if each is segment:
-                    self._check_number()
                 self._keep_start(each, asked=asked and each is segment)
             elif each.number != here or each is segment:
                 self._resume(each, self._states[each.start_ns], drive)
@@ -212,11 +210,13 @@ class Replay:
         """Keep the state in which a segment begins, at which the engine is, where there is room or it is `asked`."""
         if self._excerpt is not None:
             if asked:
+                self._check_number()
                 self._keep(segment.start_ns, self._engine.state())
             return
         has_room = self._shelf is not None and self._shelf.has_room(segment.start_ns, segment.n_parts)
         if not has_room and not asked:
             return  # to copy a large state at each part takes longer than to go on
+        self._check_number()
         state = self._engine.state()
         self._keep(segment.start_ns, state)
         if self._shelf is not None:

@@ -148,16 +148,18 @@ def test_every_spike_behind_it_and_after_it_has_a_box_and_its_share(past: Past) 
     for event in some_spikes(past, 2):
         lineage, caused = trace_back(past, event, 2, 3), effects(past, event, 3)
         root = read(spike_picture(lineage, caused, 3))
-        after = [each for reached in caused.reached for each in reached.spikes]
+        after: dict[int, float] = {}
+        for each in (each for reached in caused.reached for each in reached.spikes):
+            after[each.event] = after.get(each.event, 0.0) + each.share
         boxes = [title for title, each in titled(root, "rect").items() if float(each.attrib["height"]) == 40]
         numbers = sorted(int(re.match(r"event (\d+):", title)[1]) for title in boxes)  # type: ignore[index]
-        assert numbers == sorted({*lineage.explanations, *(each.event for each in after)})
+        assert numbers == sorted({*lineage.explanations, *after})
         shares = [
             sum(arrival.share for arrival in lineage.explanations[effect].arrivals if arrival.spike == cause)
             for effect, causes in lineage.followed.items()
             for cause in causes
         ]
-        shares += [each.share for each in after]
+        shares += after.values()
         links = [each.find(f"{SVG}title") for each in root.iter(f"{SVG}path")]
         told = [each.text for each in links if each is not None]
         assert Counter(told) == Counter(f"share {signed(share)}" for share in shares)
@@ -182,6 +184,29 @@ def test_a_weight_goes_from_its_first_to_its_last_value(run: Run) -> None:
     largest = sorted(history.changes, key=lambda change: -abs(change.change))[:4]
     marked = titled(root, "rect")
     assert sorted(title.split(",")[0] for title in marked) == sorted(f"event {each.event}" for each in largest)
+
+
+def test_a_spike_that_owes_by_two_ways_has_one_line_with_both(past: Past) -> None:
+    event = some_spikes(past)[0]
+    lineage, caused = trace_back(past, event, 1, 3), effects(past, event, 3)
+    reached = next(each for each in caused.reached if each.spikes)
+    other = replace(reached, spikes=tuple(replace(each, share=0.25) for each in reached.spikes))
+    root = read(spike_picture(lineage, replace(caused, reached=(reached, other)), 3))
+    told = [each.findtext(f"{SVG}title") for each in root.iter(f"{SVG}path")]
+    for each in reached.spikes:
+        assert told.count(f"share {signed(each.share + 0.25)}") == 1
+
+
+def test_a_weight_that_was_elsewhere_for_a_moment(run: Run) -> None:
+    """Within one place of the picture."""
+    history = weight_history(run, run.projections[-1], 0, 1)
+    one, two = history.changes[0], history.changes[1]
+    at_ns = history.time_ns // 2
+    changes = (replace(one, time_ns=at_ns, weight=5.0), replace(two, time_ns=at_ns + 1, weight=1.0))
+    root = read(weight_picture(replace(history, initial=1.0, changes=changes, weight=1.0), 4))
+    (way,) = (each.attrib["d"] for each in root.iter(f"{SVG}path") if each.attrib["class"] == "s-plus")
+    assert "V62.0" in way
+    read(weight_picture(replace(history, initial=1e17, changes=(), weight=1e17), 4))
 
 
 def test_a_weight_that_never_changed(run: Run) -> None:
@@ -267,7 +292,7 @@ def test_of_many_spikes_places_are_shaded_by_how_many_there_are(run: Run) -> Non
 def test_large_populations_share_rows_and_nothing_is_lost() -> None:
     rng = np.random.default_rng(4)
     neurons, times_ns = rng.integers(0, 5_000, 3_000), np.sort(rng.integers(0, 10**6, 3_000))
-    raster = drawing._Raster("many", 0, 10**6, {"wide": 5_000}, None)
+    raster = drawing._Raster("many", 0, 10**6, drawing._Sizes({"wide": 5_000}, {}), None)
     batch = pa.record_batch(
         {
             "time_ns": times_ns,
@@ -284,6 +309,29 @@ def test_large_populations_share_rows_and_nothing_is_lost() -> None:
     expected = set(zip(columns.tolist(), lines.tolist(), strict=True))
     assert sum(map(len, places.values())) == len(expected)
     assert {column for each in places.values() for column, _ in each} == set(columns.tolist())
+
+
+def test_names_of_populations_and_projections_are_apart() -> None:
+    """And a lane of a projection has the neurons of the end that its kind tells of."""
+    sizes = drawing._Sizes({"h": 40, "a long name of a population": 3}, {"h": (40, 2)})
+    raster = drawing._Raster("names", 0, 10, sizes, None)
+    batch = pa.record_batch(
+        {
+            "time_ns": [1, 2, 3, 4],
+            "kind": pa.array(["forward", "row_update", "column_update", "backward"]).dictionary_encode(),
+            "population": pa.array(["h", None, None, "a long name of a population"]).dictionary_encode(),
+            "projection": pa.array([None, "h", "h", None]).dictionary_encode(),
+            "neuron": [39, 39, 1, 2],
+            "event": [0, 1, 2, 3],
+            "value": [1.0, 1.0, 1.0, 1.0],
+        }
+    )
+    raster.count(batch)
+    raster.tell(batch)
+    words = words_of(read(raster.draw()))
+    assert {"40 neurons", "row_update, 40 neurons"} <= set(words)
+    assert "h, column_update" in words  # of two neurons, for whom a line is enough
+    assert any(word.endswith("…, errors") for word in words)
 
 
 def test_where_nothing_fired(run: Run) -> None:
@@ -337,6 +385,18 @@ def test_seconds_are_lines_over_time(run: Run) -> None:
         values = [row[column.name] or 0 for row in rows]
         expected = [70 * value / (max(values) or 1) for value in values]
         assert [first, *others] == pytest.approx(expected, abs=0.15)
+
+
+def test_of_long_runs_each_step_is_a_mean(run: Run) -> None:
+    costs = costs_of(run, "second", Convention.COUNTS, load_energy_table(None))
+    (row, *_) = costs.rows
+    rows = [row | {"second": second, "acs": second % 7} for second in range(3_003)]
+    root = read(bars_picture(replace(costs, rows=rows), "costs"))
+    assert "means over 3 seconds; at most in one" in words_of(root)
+    way = [each.attrib["d"] for each in root.iter(f"{SVG}path") if "V" in each.attrib["d"]][1]
+    ground, *heights = map(float, re.findall(r"(?:M[\d.]+ |V)([\d.]+)", way))
+    means = [np.mean([k % 7 for k in range(first, min(first + 3, 3_003))]) for first in range(0, 3_003, 3)]
+    assert [ground - each for each in heights] == pytest.approx([70 * mean / max(means) for mean in means], abs=0.1)
 
 
 def test_a_run_on_disk_says_when_it_ended(run: Run, tmp_path: Path) -> None:

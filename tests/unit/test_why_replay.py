@@ -31,6 +31,7 @@ from eventnet.why.targets import as_recorded
 from tests import why_runs
 from tests.cli.test_training import CONFIG as EPOCHS
 from tests.engines.test_compiled import DURATION_NS, varied
+from tests.fake_runs import new_writer, small_graph
 from tests.recorded import random_run, rows_of, two_rates
 from tests.streams import Targets
 from tests.why_runs import record
@@ -161,6 +162,30 @@ def test_what_drove_a_stretch_of_time(random_log, played):
     for start_ns in cuts:
         for end_ns in cuts:
             assert driven_by(log, run, played, start_ns, end_ns) == driven_plainly(rows, run, played, start_ns, end_ns)
+
+
+def test_a_run_in_which_nothing_happened(tmp_path):
+    with new_writer(tmp_path / "run", small_graph()) as writer:
+        writer.close("complete", 10**9, summary={})
+    log = EventLog(open_run(tmp_path / "run"))
+    assert log.driven(0, 10, {0: 2}, (1,)).samples == {0: []}
+    assert log.driven(5, 10**9, {0: 2}).sent == {}
+    log.expect(0, 10**9, (1,))
+    while log.read_on():
+        pass
+    assert log.last_sample(0, 0, 0) is None
+
+
+def test_what_is_expected_no_more_makes_room(random_log):
+    _, _, run = random_log
+    log = EventLog(run)
+    starts_ns = log.part_starts_ns()
+    with patch("eventnet.why.log.PARTS_AHEAD", 2):
+        log.expect(0, starts_ns[2], (1,))
+        while log.read_on():
+            pass
+        log.expect(starts_ns[3] + 1, 10**15, (1,))
+        assert log.read_on()
 
 
 def test_what_is_expected_is_read_once_and_not_too_much_of_it(random_log):

@@ -6,6 +6,7 @@ import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from rich.console import Console
 import eventnet.running
 from eventnet.config import find_config, load_config, with_overrides
 from eventnet.engines.compiled import CompiledEngine, layout
+from eventnet.errors import InputError
 from eventnet.running import Interrupted, resume, start
 from eventnet.trace.events import Kind
 from eventnet.trace.queries import open_run
@@ -25,7 +27,9 @@ from eventnet.trace.state import REPLAY_FOLDER, load_state, replay_files, save_s
 from eventnet.trace.store import RunWriter
 from eventnet.why.effects import effects
 from eventnet.why.lineage import trace_back
-from eventnet.why.past import Past, open_past
+from eventnet.why.past import Past, open_past, past_from
+from eventnet.why.reading import read
+from eventnet.why.regimes import regimes_of
 from eventnet.why.shelf import ASKED_KEPT, SHARE_OF_TRACE, Shelf
 from eventnet.why.weight_history import weight_history
 from tests.cli.command import parts_of
@@ -133,6 +137,22 @@ def test_answers_begin_there_and_are_the_same(run: Path, tmp_path: Path) -> None
     assert min(begun_ns) >= Shelf(run).times_ns()[-3] - SLICE_NS > 0
     assert answers(run, spikes) == answers(bare, spikes)
     assert answers(bare, spikes) == answers(run, spikes)  # now the bare one has states of its own
+
+
+def test_a_replay_that_is_not_the_run_leaves_no_state_that_is_not(run: Path, tmp_path: Path) -> None:
+    """One of another seed comes to other numbers of events, and is refused where the first state would be kept."""
+    bare = bare_copy(run, tmp_path)
+    regimes = [each._replace(network=replace(each.network, seed=each.network.seed + 1)) for each in regimes_of(bare)]
+    reading = read(open_run(bare))
+    end_ns = reading.log.recorded_until_ns()
+    with many_states(), pytest.raises(InputError, match="cannot be replayed"):
+        past_from(reading, regimes).before(end_ns)
+    for file in replay_files(bare):
+        state = load_state(file)["state"]
+        assert state["counters"][layout.NEXT_EVENT] == reading.log.first_at(state["now_ns"])
+    with many_states():
+        assert open_past(bare).before(end_ns).n_events == reading.log.first_at(end_ns)
+    assert len(Shelf(bare).times_ns()) > 2
 
 
 def test_a_run_that_was_stopped_and_resumed(name: str, run: Path, tmp_path: Path) -> None:

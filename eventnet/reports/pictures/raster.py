@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from eventnet.reports.pictures.svg import document, line, path, rect, text, time_axis
+from eventnet.reports.pictures.svg import TEXT_EM, document, line, path, rect, shortened, text, text_width, time_axis
 from eventnet.trace.queries import Run
 from eventnet.units import NEVER_NS, format_ns
 
-WIDTH, LEFT, RIGHT, TOP, GAP = 980.0, 150.0, 960.0, 68.0, 14.0
+WIDTH, LEFT, RIGHT, TOP, GAP = 1_030.0, 200.0, 1_010.0, 68.0, 14.0
 COLUMNS = 810
 """How many places there are beside each other."""
 LANE, LEAST_LANE, ROW, ONE = 160, 12, 6, 24
@@ -31,6 +31,8 @@ SINGLES = 500
 COUNTED = ("time_ns", "kind", "population", "projection", "neuron")
 TOLD = ("event", *COUNTED, "value")
 """The columns that are read of all events, and of few."""
+AT_TARGETS = ("column_update", "backward_arrival")
+"""The kinds of events of a projection whose neuron is one of its target; that of others is one of its source."""
 KINDS = {"forward": "plus", "backward": "minus"}
 """The colours of spikes; all other events have one of their own."""
 
@@ -76,12 +78,10 @@ def raster_picture(
     limit: int | None = None,
 ) -> str:
     """What `Run.spikes` tells to the same question, as one SVG. Raises InputError as that does."""
-    whose = [each for each in ("" if population is None else population, "" if neuron is None else str(neuron)) if each]
+    whose = [] if population is None else [population]
+    whose += [] if neuron is None or neuron < 0 else [str(neuron)]
     title = f"{run.path}: {kind or 'spikes'}{' of ' if whose else ''}{' '.join(whose)}"
-    sizes = {each["name"]: each["size"] for each in run.provenance["populations"]}
-    for each in run.provenance["projections"]:  # what happens there is of a neuron at one of its ends
-        sizes[each["name"]] = max(sizes[each["source"]], sizes[each["target"]])
-    raster = _Raster(title, start_ns or 0, run.end_ns() if end_ns is None else end_ns, sizes, neuron)
+    raster = _Raster(title, start_ns or 0, run.end_ns() if end_ns is None else end_ns, _Sizes.of(run), neuron)
     asked = {"kind": kind, "neuron": neuron, "limit": limit}
     for batch in run.spikes(population, **asked, start_ns=start_ns, end_ns=end_ns, columns=COUNTED):
         raster.count(batch)
@@ -92,17 +92,34 @@ def raster_picture(
     return raster.draw()
 
 
+@dataclass(frozen=True)
+class _Sizes:
+    """How many neurons populations have, from above, and the two ends of projections, by name."""
+
+    populations: Mapping[str, int]
+    projections: Mapping[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, run: Run) -> _Sizes:
+        """Those of a run."""
+        sizes = {each["name"]: each["size"] for each in run.provenance["populations"]}
+        ends = {each["name"]: (each["source"], each["target"]) for each in run.provenance["projections"]}
+        return cls(sizes, {name: (sizes[source], sizes[target]) for name, (source, target) in ends.items()})
+
+    def of_place(self, is_projection: bool, name: str, kind: str) -> int:
+        """How many neurons may tell of what happens in a place."""
+        if not is_projection:
+            return self.populations[name]
+        return self.projections[name][kind in AT_TARGETS]
+
+
 class _Raster:
-    """Counts events in the places of a picture, and draws it.
+    """Counts events in the places of a picture, and draws it; `neuron`: the only one that was asked for."""
 
-    `sizes`: how many neurons populations and projections have, by name, from above; `neuron`: the only one that was
-    asked for.
-    """
-
-    def __init__(self, title: str, start_ns: int, end_ns: int, sizes: Mapping[str, int], neuron: int | None) -> None:
+    def __init__(self, title: str, start_ns: int, end_ns: int, sizes: _Sizes, neuron: int | None) -> None:
         self._title, self._start_ns, self._end_ns = title, start_ns, max(end_ns, start_ns + 1)
         self._sizes, self._neuron = sizes, neuron
-        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._lanes: dict[tuple[bool, str, str], _Lane] = {}
         self.n, self.first_ns, self.last_ns = 0, NEVER_NS, -1
 
     def count(self, batch: pa.RecordBatch) -> None:
@@ -123,29 +140,33 @@ class _Raster:
     def _lanes_of(self, batch: pa.RecordBatch) -> Iterator[tuple[_Lane, NDArray[np.int64]]]:
         """Of each lane which rows of a batch are its own."""
         kinds = _coded(batch["kind"])
-        for places in (_coded(batch["population"]), _coded(batch["projection"])):
+        for is_projection, column in enumerate(("population", "projection")):
+            places = _coded(batch[column])
             for code, name in enumerate(places.names):
                 for kind_code, kind in enumerate(kinds.names):
                     mine = np.flatnonzero((places.codes == code) & (kinds.codes == kind_code))
                     if mine.size:
-                        yield self._lane(name, kind), mine
+                        yield self._lane(bool(is_projection), name, kind), mine
 
-    def _lane(self, name: str, kind: str) -> _Lane:
-        if (name, kind) not in self._lanes:
-            first, size = (0, self._sizes[name]) if self._neuron is None else (self._neuron, 1)
-            highest = max(LEAST_LANE, min(LANE, ALL_LANES // len(self._sizes)))
+    def _lane(self, is_projection: bool, name: str, kind: str) -> _Lane:
+        key = is_projection, name, kind
+        if key not in self._lanes:
+            is_alone = self._neuron is not None and self._neuron >= 0
+            first, size = (self._neuron or 0, 1) if is_alone else (0, self._sizes.of_place(*key))
+            highest = max(LEAST_LANE, min(LANE, ALL_LANES // len(self._sizes.populations)))
             rows = ONE if size == 1 else max(LEAST_LANE, min(highest, ROW * size))
-            whose = name if self._neuron is None else f"{name} {first}"
-            self._lanes[name, kind] = _Lane(whose, kind, first, size, np.zeros((rows, COLUMNS), np.int32))
-        return self._lanes[name, kind]
+            whose = f"{name} {first}" if is_alone else name
+            self._lanes[key] = _Lane(whose, kind, first, size, np.zeros((rows, COLUMNS), np.int32))
+        return self._lanes[key]
 
     def _share(self, times_ns: Any) -> Any:
         return (times_ns - self._start_ns) / (self._end_ns - self._start_ns)
 
     def draw(self) -> str:
         """The picture."""
-        places = {name: place for place, name in enumerate(self._sizes)}
-        lanes = [self._lanes[key] for key in sorted(self._lanes, key=lambda key: (places[key[0]], key[1] != "forward"))]
+        names = list(self._sizes.populations), list(self._sizes.projections)
+        in_order = sorted(self._lanes, key=lambda key: (key[0], names[key[0]].index(key[1]), key[2] != "forward"))
+        lanes = [self._lanes[key] for key in in_order]
         events = "1 event" if self.n == 1 else f"{self.n:,} events"
         told = f"{events} from {format_ns(self._start_ns)} to {format_ns(self._end_ns)}"
         bottom = TOP + max(sum(lane.height + GAP for lane in lanes), 40.0)
@@ -168,20 +189,24 @@ class _Raster:
         for each in lane.singles:
             x = LEFT + (RIGHT - LEFT) * float(self._share(each.time_ns))
             y = top + float(lane.row_of(np.array(each.neuron)))
-            where = lane.name if self._neuron is not None or each.neuron < 0 else f"{lane.name} {each.neuron}"
+            is_told = each.neuron < 0 or self._neuron is not None
+            where = lane.name if is_told else f"{lane.name} {each.neuron}"
             title = f"event {each.event}: {where}, {lane.kind} {each.value:+g} at {format_ns(each.time_ns)}"
             yield rect(x - 0.75, y, 1.5, high, KINDS.get(lane.kind, "other"), title)
 
 
 def _name(lane: _Lane, top: float) -> Iterator[str]:
-    """Whose lane it is."""
-    what = {"forward": "", "backward": ", errors"}.get(lane.kind, f", {lane.kind}")
-    middle = top + lane.height / 2
-    if lane.size == 1 or lane.height < 30:
-        yield text(20, middle + 4, f"{lane.name}{what}", "ink strong", room=LEFT - 30)
+    """Whose lane it is: the name, then what of it; in one line where there is room for one only."""
+    what = {"forward": "", "backward": "errors"}.get(lane.kind, lane.kind)
+    middle, room = top + lane.height / 2, LEFT - 30
+    if lane.height < 30:
+        after = f", {what}" if what else ""
+        name = shortened(lane.name, TEXT_EM * 1.1, room - text_width(after, TEXT_EM * 1.1))
+        yield text(20, middle + 4, f"{name}{after}", "ink strong")
     else:
-        yield text(20, middle - 3, f"{lane.name}{what}", "ink strong", room=LEFT - 30)
-        yield text(20, middle + 13, f"{lane.size:,} neurons", "soft", room=LEFT - 30)
+        neurons = "1 neuron" if lane.size == 1 else f"{lane.size:,} neurons"
+        yield text(20, middle - 3, lane.name, "ink strong", room=room)
+        yield text(20, middle + 13, f"{what}, {neurons}" if what else neurons, "soft", room=room)
 
 
 def _marks(lane: _Lane, top: float) -> Iterator[str]:
@@ -195,7 +220,7 @@ def _marks(lane: _Lane, top: float) -> Iterator[str]:
         for row in np.flatnonzero((shades == shade).any(axis=1)).tolist():
             edges = np.flatnonzero(np.diff((shades[row] == shade).astype(np.int8), prepend=0, append=0)).tolist()
             for begin, end in zip(edges[::2], edges[1::2], strict=True):
-                length = max((end - begin) * wide, 1.0 if most == 1 else wide)
+                length = (end - begin) * wide
                 way.append(f"M{LEFT + begin * wide:.1f} {top + row + high / 2:.1f}h{length:.1f}")
         if way:
             yield path("".join(way), KINDS.get(lane.kind, "other"), high, strength=shade / N_SHADES)

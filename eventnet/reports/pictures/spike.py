@@ -122,16 +122,18 @@ def _flow(lineage: Lineage, effects: Effects) -> tuple[dict[int, _Box], list[_Li
     """The spikes of a lineage by how many steps they lie back, the first ones to the left, and those that it caused."""
     levels, links = _levels(lineage)
     columns = [[_told(lineage.explanations[event], lineage) for event in level] for level in reversed(levels)]
-    caused = {each.event: (reached, each) for reached in effects.reached for each in reached.spikes}
-    links += [_Link(lineage.event, event, each.share) for event, (_, each) in caused.items()]
     first = lineage.explanations[lineage.event]
-    later = []
-    for event, (reached, each) in caused.items():
-        assert reached.decided_ns is not None  # else nobody fired
-        who, when = f"{reached.population} {each.neuron}: {each.s:+g}", _apart(reached.decided_ns - first.time_ns)
-        title = f"event {event}: {who}, of which {signed(each.share)} is its share"
-        later.append(_Told(event, who, f"{event}, {when}", title))
-    columns += [later] if later else []
+    later, shares = {}, dict[int, float]()
+    for by in effects.reached:
+        for each in by.spikes:
+            assert by.decided_ns is not None  # else nobody fired
+            # a spike may owe something to it by several ways
+            shares[each.event] = shares.get(each.event, 0.0) + each.share
+            who, when = f"{by.population} {each.neuron}: {each.s:+g}", _apart(by.decided_ns - first.time_ns)
+            title = f"event {each.event}: {who}, of which {signed(shares[each.event])} is its share"
+            later[each.event] = _Told(each.event, who, f"{each.event}, {when}", title)
+    links += [_Link(lineage.event, event, share) for event, share in shares.items()]
+    columns += [list(later.values())] if later else []
     tallest = max(map(len, columns))
     boxes = {}
     for k, column in enumerate(columns):

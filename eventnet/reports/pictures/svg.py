@@ -100,7 +100,8 @@ def time_axis(start_ns: int, end_ns: int, left: float, right: float, top: float,
     drawn = []
     for time_ns in times_ns:
         x = left + (time_ns - start_ns) * scale
-        words = f"{time_ns / NS_PER[unit]:.12g}" if time_ns else "0"
+        whole, part = divmod(time_ns, NS_PER.get(unit, 1))
+        words = f"{whole}.{part:0{len(str(NS_PER.get(unit, 1))) - 1}d}".rstrip("0").rstrip(".") if part else str(whole)
         drawn.append(line(x, top, x, bottom, "line"))
         drawn.append(text(x, bottom + 15, words, "soft", anchor="middle"))
     name = text((left + right) / 2, bottom + 31, f"time, {unit}", "soft", anchor="middle")

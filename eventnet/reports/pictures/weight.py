@@ -27,7 +27,7 @@ def weight_picture(history: WeightHistory, n_changes: int) -> str:
     weights = np.array([history.initial, *(change.weight for change in history.changes), booked])
     least, most = float(weights.min()), float(weights.max())
     if least == most:
-        least, most = least - 0.5, most + 0.5
+        least, most = least - max(0.5, abs(least) / 100), most + max(0.5, abs(most) / 100)
     right, bottom = WIDTH - 20.0, TOP + HEIGHT
 
     def x_of(time_ns: float) -> float:
@@ -67,13 +67,13 @@ def _way(
     y_of: Callable[[float], float],
 ) -> str:
     """The way of a line that jumps from weight to weight."""
-    columns = times_ns * COLUMNS // max(int(times_ns[-1]), 1)
+    columns = (times_ns * (COLUMNS / max(int(times_ns[-1]), 1))).astype(np.int64)
     firsts = np.flatnonzero(np.diff(columns, prepend=-1))
     way = [f"M{x_of(0):.1f} {y_of(float(weights[0])):.1f}"]
     for first, end in zip(firsts.tolist(), [*firsts[1:].tolist(), columns.size], strict=True):
         there = weights[first:end]
         way.append(f"H{x_of(float(times_ns[first])):.1f}")
-        if end - first > 2:  # the order of the least and the most cannot be seen
+        if end - first > 1:  # the order of the least and the most cannot be seen
             way.append(f"V{y_of(float(there.min())):.1f}V{y_of(float(there.max())):.1f}")
         way.append(f"V{y_of(float(there[-1])):.1f}")
     return "".join(way)

@@ -96,6 +96,9 @@ class _Copying:
     def __init__(self) -> None:
         self._copied: dict[int, Any] = {}
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(copy, name)
+
     def deepcopy(self, block: Any) -> Any:
         """A copy of a block, with that of its names which blocks of the same function have."""
         if id(block) in self._copied or id(block.scope) not in self._copied:  # another function, or once more

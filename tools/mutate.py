@@ -44,6 +44,8 @@ QUIET = "tests/engines/test_quiet.py"
 EXCERPT = "tests/engines/test_excerpt.py"
 EXCERPTS = "tests/why/test_excerpts.py"
 COMPILED = "tests/engines/test_compiled.py"
+REPLAYS = "tests/unit/test_why_replay.py"
+PICTURES = "tests/unit/test_pictures.py"
 DUE = "tests/unit/test_stability.py tests/engines/test_time_stepped.py"
 
 MUTATIONS = (
@@ -252,6 +254,19 @@ MUTATIONS = (
         "[layout.STALE] = layout.NO_ONE",
         COMPILED,
     ),
+    Mutation("eventnet/why/log.py", "start_ns) - 1, 0)", "start_ns), 0)", REPLAYS),
+    Mutation("eventnet/why/log.py", "key[0] in parts and ", "", REPLAYS),
+    Mutation("eventnet/why/replay.py", "if n_events != expected:", "if False:", "tests/why/test_trail.py"),
+    Mutation("eventnet/why/reading.py", "if each_ns <= time_ns)", "if each_ns < 0)", EXCERPTS),
+    Mutation(
+        "eventnet/trace/queries.py", 'rows["time_ns"], start_ns', 'rows["time_ns"], 0', "tests/unit/test_queries.py"
+    ),
+    Mutation("eventnet/reports/pictures/raster.py", "np.add.at(lane.counts", "np.add.at(0 * lane.counts", PICTURES),
+    Mutation("eventnet/reports/pictures/raster.py", "[kind in AT_TARGETS]", "[0]", PICTURES),
+    Mutation("eventnet/reports/pictures/spike.py", "shares.get(each.event, 0.0) + each", "each", PICTURES),
+    Mutation("eventnet/reports/pictures/spike.py", "accumulate(part.share", "accumulate(abs(part.share)", PICTURES),
+    Mutation("eventnet/reports/pictures/bars.py", "n_steps) / lengths", "n_steps) / together", PICTURES),
+    Mutation("eventnet/reports/pictures/weight.py", "if end - first > 1:", "if end - first > 2:", PICTURES),
 )
 
 

@@ -273,7 +273,7 @@ def assert_bounded(axon: Axon) -> tuple[int, int]:
     return bound_ns, predicted_ns
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     kind=st.sampled_from(BOUNDED_KINDS),

@@ -26,7 +26,7 @@ N_EVENTS = 3_300
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Totals]:
     path = tmp_path_factory.mktemp("runs") / "run"
     totals = Totals.empty(3)
-    with new_writer(path, small_graph()) as writer:
+    with new_writer(path, small_graph(), part_events=1_000) as writer:
         record(writer, random_batches(small_graph(), N_EVENTS, seed=8), totals)
         for outcome in random_outcomes(40, seed=9):
             writer.outcome(outcome)
@@ -54,8 +54,8 @@ def damaged(tmp_path: Path) -> Path:
         {"population": "hidden", "neuron": 2},
         {"neuron": 6},
         {"neuron": -1, "kind": "encode"},
-        {"population": "hidden", "neuron": 1, "kind": ["forward", "backward"], "start_ns": 10_000, "end_ns": 40_000},
-        {"projection": "hidden->output", "neuron": 1, "end_ns": 30_000},
+        {"population": "hidden", "neuron": 1, "kind": ["forward", "backward"], "start_ns": 40_000, "end_ns": 72_000},
+        {"projection": "hidden->output", "neuron": 1, "start_ns": 20_000, "end_ns": 60_000},
         {"neuron": 3, "limit": 4},
         {"kind": "forward", "start_ns": 20_000},
         {"kind": ["forward", "backward"], "start_ns": 10_000, "end_ns": 40_000},

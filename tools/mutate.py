@@ -244,7 +244,7 @@ MUTATIONS = (
     Mutation("eventnet/why/driving.py", "part=[])", "part=targets[network.targets[k].name].part)", EXCERPTS),
     Mutation("eventnet/why/effects.py", "found[-1] > most", "found[-1] < most", EXCERPTS),
     Mutation("eventnet/why/shelf.py", "return min(SHARE_OF_LARGE", "return max(SHARE_OF_LARGE", EXCERPTS),
-    Mutation("eventnet/why/trail.py", "not (is_first and is_wide)", "True", EXCERPTS),
+    Mutation("eventnet/why/trail.py", "not (is_first and self._is_wide)", "True", EXCERPTS),
     Mutation("eventnet/trace/state.py", "if zlib.crc32(whole) != entry.CRC:", "if False:", EXCERPTS),
     Mutation("eventnet/engines/compiled/kernels/quiet.py", "sample[layout.CHANNEL] < 0 and", "", QUIET),
     Mutation("eventnet/engines/compiled/kernels/instants.py", "max(next_ns, sample_ns)", "next_ns", QUIET),

@@ -15,6 +15,7 @@ import typer
 from eventnet.command_line import (
     AnswerFormat,
     EndOption,
+    ForceOption,
     FormatOption,
     RunArgument,
     SkipDamagedOption,
@@ -53,7 +54,7 @@ def export(
     ] = None,
     start: StartOption = None,
     end: EndOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
+    force: ForceOption = False,
     skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """Write events of a run for another tool. The file appears when it is complete.

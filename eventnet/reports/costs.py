@@ -343,8 +343,16 @@ class Column(NamedTuple):
 
 def shown_columns(costs: Costs) -> list[Column]:
     """What people are shown of the measures of a row: all that have a head, of networks what each answer costs."""
+    shown = [each for each in costs.measures if each.head]
+    if costs.by == "event":
+        # names take much room: energy in one column, the last of its measures, which is of all that the others are of
+        energies = [each for each in costs.measures if each.is_energy]
+        return [
+            Column(_word(each), each.name, each)
+            for each in (*(each for each in shown if not each.is_energy), *energies[-1:])
+        ]
     if costs.by != "network":
-        return [Column(each.head, each.name, each) for each in costs.measures if each.head]
+        return [Column(each.head, each.name, each) for each in shown]
     ways = (costs.answers.called, costs.answers.called), ("correct", "right answer")
     return [
         Column(f"{_word(each)}/{words}", f"{each.name}_per_{way}", each)
@@ -364,13 +372,9 @@ def name_of(by: str, name: object) -> str:
 def _table(costs: Costs, rows: Iterable[Row]) -> Table:
     if costs.by == "network":
         return _network_table(costs, rows)
-    shown = [each for each in costs.measures if each.head]
+    shown = shown_columns(costs)
     if costs.by == "event":
-        # names take much room: energy in one column, the last of its measures, which is of all that the others are of
-        shown = [each for each in shown if not each.is_energy] + [each for each in costs.measures if each.is_energy][
-            -1:
-        ]
-        heads = ("kind", "at", "event", *(_word(each) for each in shown))
+        heads = ("kind", "at", "event", *(each.head for each in shown))
         cells = [
             [row["kind"], row["population"] or row["projection"], str(row["event"]), *_cells(shown, row)]
             for row in rows
@@ -384,13 +388,13 @@ def _table(costs: Costs, rows: Iterable[Row]) -> Table:
     return grid(heads, [*cells, _line("total", counted, shown, total)], lines_after=(len(cells) - 1,))
 
 
-def _line(name: str, counted: Sequence[str], shown: Sequence[Measure], row: Row) -> list[str]:
+def _line(name: str, counted: Sequence[str], shown: Sequence[Column], row: Row) -> list[str]:
     numbers = (row[each] for each in counted)
     return [name, *("–" if number is None else count(number) for number in numbers), *_cells(shown, row)]
 
 
-def _cells(shown: Sequence[Measure], row: Row) -> list[str]:
-    return [_cell(each, row[each.name]) for each in shown]
+def _cells(shown: Sequence[Column], row: Row) -> list[str]:
+    return [each.cell(row) for each in shown]
 
 
 def _cell(measure: Measure, value: float | None) -> str:

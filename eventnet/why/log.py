@@ -98,7 +98,7 @@ class EventLog:
 
     def first_at(self, time_ns: int) -> int:
         """The number of the first event at or after `time_ns`; that of the last and one, if there is none."""
-        part = bisect_left(self._parts_of(0, self.n_events), time_ns, key=self._start_ns) - 1
+        part = self._n_begun(time_ns) - 1
         if part < 0:
             return 0
         # times never fall, so as many events come before it as have an earlier one
@@ -141,8 +141,9 @@ class EventLog:
         """`driven` will be asked for what came from `start_ns` to before `end_ns`."""
         parts = self._parts_between(start_ns, end_ns)
         self._waiting = {key: found for key, found in self._waiting.items() if key[0] in parts and key[1] == played}
-        is_read = [(part, played) in {**self._waiting, **self._driving} for part in parts]
-        self._expected = parts[is_read.index(False) :] if False in is_read else range(0), played
+        read = {**self._driving, **self._waiting}
+        first = next((part for part in parts if (part, played) not in read), parts.stop)
+        self._expected = range(first, parts.stop), played
 
     def read_on(self) -> bool:
         """Read a part of what is expected to be asked for; False where there is nothing to read now."""
@@ -191,7 +192,7 @@ class EventLog:
         """
         if self._status.get("state") in ("complete", "interrupted") and not self._trace.damaged:
             return int(self._status["time_ns"])
-        return int(self._times((self.n_events - 1) // self._part_rows).max()) if self.n_events else 0
+        return self._trace.last_ns() if self.n_events else 0
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -201,9 +202,12 @@ class EventLog:
 
     def _parts_between(self, start_ns: int, end_ns: int) -> range:
         """The parts that may hold what happens at start_ns <= time < end_ns; one at least, where there are any."""
-        starts_ns = self.part_starts_ns()
-        first = max(bisect_left(starts_ns, start_ns) - 1, 0)
-        return range(first, max(bisect_left(starts_ns, end_ns), min(first + 1, self._trace.n_pieces)))
+        first = max(self._n_begun(start_ns) - 1, 0)
+        return range(first, max(self._n_begun(end_ns), min(first + 1, self._trace.n_pieces)))
+
+    def _n_begun(self, time_ns: int) -> int:
+        """How many parts begin before a time."""
+        return bisect_left(self._parts_of(0, self.n_events), time_ns, key=self._start_ns)
 
     def _batches(self, columns: Sequence[str], where: ds.Expression) -> Iterator[pa.RecordBatch]:
         """Of each part the row groups that may hold rows for which `where` holds."""
@@ -277,8 +281,8 @@ class EventLog:
         for i in played:
             mine = _some(owners == i)
             of_mine = kinds[mine]
+            columns = {name: column[mine] for name, column in numbers.items()}
             for n, kinds_sent in zip((0, self.n_populations), _SENDING, strict=True):
-                columns = {name: column[mine] for name, column in numbers.items()}
                 spikes, encodes, scales = (_some(of_mine == kind) for kind in kinds_sent)
                 found[i + n] = Sending(
                     columns["time_ns"][spikes],

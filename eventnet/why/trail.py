@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 EVENTS_APART = 2**18
 """A replay goes through so many events in some hundredths of a second: states need not lie closer."""
-
-
 LARGE_EVENTS_APART = 2**21
 """The same of what is followed in excerpts, for which they are read in some tenths of a second."""
 LARGE_FROM_BYTES = 2**23
@@ -49,7 +47,7 @@ class Trail:
     def __init__(self, path: Path, graph: Graph, part_events: int, *, from_actor: bool) -> None:
         """`graph`: of the network that runs; its codes and rates may change. `part_events`: a part of the trace."""
         self._path, self._graph, self._part_events, self._from_actor = path, graph, part_events, from_actor
-        self._last_event, self._has_begun = 0, False
+        self._is_wide, self._last_event, self._has_begun = has_wide_layers(graph), 0, False
         self._shelf: Shelf | None = None
 
     def pass_by(self, engine: Engine) -> None:
@@ -60,13 +58,13 @@ class Trail:
         """
         n_events = int(engine.totals.events.sum())
         n_parts = n_events // self._part_events
-        is_wide = has_wide_layers(self._graph)
-        is_wanted = n_parts > 0 and n_events - self._last_event >= (LARGE_EVENTS_APART if is_wide else EVENTS_APART)
+        apart = LARGE_EVENTS_APART if self._is_wide else EVENTS_APART
+        is_wanted = n_parts > 0 and n_events - self._last_event >= apart
         is_first, self._has_begun = not self._has_begun, True
-        if not is_wanted and not (is_first and is_wide):
+        if not is_wanted and not (is_first and self._is_wide):
             return
         if self._shelf is None:
-            # only here, since it loads Numba, which takes longer than many a run without it
+            # only here, since the shelf asks what is large of this module
             from eventnet.why.shelf import Shelf
 
             self._shelf = Shelf(self._path)

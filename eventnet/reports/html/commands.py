@@ -10,7 +10,14 @@ from typing import Annotated
 
 import typer
 
-from eventnet.command_line import RunArgument, SkipDamagedOption, err, say_what_is_damaged, say_what_is_written
+from eventnet.command_line import (
+    ForceOption,
+    RunArgument,
+    SkipDamagedOption,
+    err,
+    say_what_is_damaged,
+    say_what_is_written,
+)
 
 
 def report(
@@ -28,7 +35,7 @@ def report(
             metavar="N", help="How many of them say why they were sent, at most. Default: 1.2 M; 0 is faster."
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
+    force: ForceOption = False,
     skip_damaged: SkipDamagedOption = False,
 ) -> None:
     """One HTML file to look at a run with: spikes, costs, answers, the network. It needs no network and no other file.

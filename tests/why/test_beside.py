@@ -162,6 +162,7 @@ def test_it_reads_on_while_nobody_asks(ends_in: str, run: Path, tmp_path: Path) 
     """What goes wrong then is told when somebody asks for it, or not at all."""
     note, spike = tmp_path / "note", str(spikes(run)[-1])
     noting = f"""
+import time
 import eventnet.why.log
 read_on = eventnet.why.log.EventLog.read_on
 def noting(self):
@@ -170,6 +171,13 @@ def noting(self):
             file.write("read on")
     {ends_in}
 eventnet.why.log.EventLog.read_on = noting
+ask = beside._Reader.ask
+def late(self, *given):
+    deadline_s = time.monotonic() + 60
+    while not os.path.exists({str(note)!r}) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return ask(self, *given)
+beside._Reader.ask = late
 """
     told = ask(run, spike, before=noting)
     assert told.returncode == 0, told.stderr

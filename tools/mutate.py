@@ -201,6 +201,13 @@ MUTATIONS = (
         "self._area, self._seen",
         "tests/why/test_weight_bits.py",
     ),
+    Mutation("eventnet/why/weight_history.py", "in (False, True):", "in (False,):", "tests/why/test_weight_bits.py"),
+    Mutation(
+        "eventnet/trace/queries.py",
+        'rows["neuron"], neuron',
+        'rows["neuron"], 0',
+        "tests/properties/test_trace_properties.py",
+    ),
     Mutation("eventnet/why/replay.py", "!= here or each is segment:", "!= here:", "tests/unit/test_why_replay.py"),
     Mutation("eventnet/why/replay.py", "if not has_room and not asked:", "if False:", "tests/unit/test_why_replay.py"),
     Mutation("eventnet/why/replay.py", "self._engine.begin_streams()", "pass", "tests/unit/test_why_replay.py"),
@@ -245,7 +252,7 @@ MUTATIONS = (
     Mutation("eventnet/why/effects.py", "found[-1] > most", "found[-1] < most", EXCERPTS),
     Mutation("eventnet/why/shelf.py", "return min(SHARE_OF_LARGE", "return max(SHARE_OF_LARGE", EXCERPTS),
     Mutation("eventnet/why/trail.py", "not (is_first and self._is_wide)", "True", EXCERPTS),
-    Mutation("eventnet/trace/state.py", "if zlib.crc32(whole) != entry.CRC:", "if False:", EXCERPTS),
+    Mutation("eventnet/trace/state.py", "if check and zlib.crc32(whole) != entry.CRC:", "if False:", EXCERPTS),
     Mutation("eventnet/engines/compiled/kernels/quiet.py", "sample[layout.CHANNEL] < 0 and", "", QUIET),
     Mutation("eventnet/engines/compiled/kernels/instants.py", "max(next_ns, sample_ns)", "next_ns", QUIET),
     Mutation(

@@ -26,7 +26,7 @@ def initial_weights(graph: Graph) -> list[Floats]:
     into the target, as it would for the concatenated matrix of an ordinary layer; or zero. Draws are made in
     float64, so float32 and float64 networks start from the same numbers up to rounding.
     """
-    return [_weights_of(graph, k) for k in range(len(graph.projections))]
+    return [initial_weights_of(graph, k) for k in range(len(graph.projections))]
 
 
 def initial_biases(graph: Graph) -> list[Floats]:
@@ -40,7 +40,8 @@ def initial_bias(graph: Graph, population: int) -> Floats:
     return np.full(each.size, 0.0 if population in graph.sensor_of else each.bias, dtype=graph.network.dtype)
 
 
-def _weights_of(graph: Graph, index: int) -> Floats:
+def initial_weights_of(graph: Graph, index: int) -> Floats:
+    """Those of one projection, by its index."""
     projection = graph.projections[index]
     dtype = np.dtype(graph.network.dtype)
     if isinstance(projection.weights, np.ndarray):

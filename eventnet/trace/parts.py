@@ -244,7 +244,7 @@ class Parts:
         are not read.
 
         `start_ns`, `end_ns`: times between which `where` holds; parts that have none of these are not opened. `pick`
-        takes the same rows as `where`, where these are few.
+        takes the rows out of those row groups, where they are few; `where` need not tell all about them then.
         `ordered`: in order; else only part by part, which takes less time. Raises InputError naming a part that turns
         out damaged. The next part is read while this one is used, once more than its first batch is asked for.
         """
@@ -287,15 +287,18 @@ class Parts:
         wanted = list(SCHEMAS[self.name].names if columns is None else columns)
         if k == len(self.parts):
             tail = self.tail if ordered else self.rows_of_tail
+            if pick is not None:
+                return pick(tail).select(wanted).combine_chunks()
             return ds.dataset(tail).to_table(columns=wanted, filter=where).combine_chunks()
         try:
             return self._read(k, wanted, where, ordered, pick)
         except _READ_ERRORS as error:
             raise _damage(self.parts[k], error) from error
 
-    def row_groups(self, k: int, columns: Sequence[str], where: ds.Expression) -> pa.Table:
+    def row_groups(self, k: int, columns: Sequence[str], where: ds.Expression | None) -> pa.Table:
         """The row groups of the k-th part that may hold rows for which `where` holds, with all their rows, in no order;
-        after the last part, the whole tail. For one who picks rows himself, which is several times as fast.
+        after the last part, the whole tail. For one who picks rows himself, which is several times as fast, and may
+        have several threads do so: Arrow begins no others.
         """
         if k == len(self.parts):
             assert self.rows_of_tail is not None
@@ -303,9 +306,9 @@ class Parts:
         path = self.parts[k]
         try:
             fragment = _PLAIN.make_fragment(str(path), _LOCAL)
-            groups = row_groups_with(fragment, where)
+            groups = range(fragment.num_row_groups) if where is None else row_groups_with(fragment, where)
             with _opened(path, self.name, fragment.metadata) as file:  # whose footer has been read
-                return file.read_row_groups(groups, columns=list(columns))
+                return file.read_row_groups(list(groups), columns=list(columns), use_threads=False)
         except _READ_ERRORS as error:
             raise _damage(path, error) from error
 
@@ -359,7 +362,7 @@ class Parts:
     ) -> pa.Table:
         path, ordered = self.parts[k], ordered and has_places(self.name)
         asked = list(dict.fromkeys([*columns, NUMBER])) if ordered else columns
-        if pick is not None and where is not None:  # Arrow takes longer to begin with an expression
+        if pick is not None:
             rows = pick(self.row_groups(k, list(dict.fromkeys([*asked, *FILTERED])), where)).select(asked)
         elif where is None:
             with _opened(path, self.name) as file:

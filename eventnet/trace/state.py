@@ -84,11 +84,15 @@ def _write_small(file: IO[bytes], arrays: dict[str, NDArray[Any]]) -> None:
                 np.lib.format.write_array(opened, array, allow_pickle=False)
 
 
-def load_state(path: Path, only: Collection[str] | None = None, mapped: Collection[str] = ()) -> State:
+def load_state(
+    path: Path, only: Collection[str] | None = None, mapped: Collection[str] = (), check_mapped: bool = True
+) -> State:
     """Load what `save_state` saved; `only`: of its arrays just those that dicts have under these keys, None for others.
 
     `mapped`: arrays under these keys are not copied but stay in the file, as far as it holds them as they are; they
-    cannot be written to. Raises InputError naming the file where it is missing, foreign or damaged.
+    cannot be written to. Their sums are checked unless `check_mapped` says otherwise, which is for who wants a few
+    numbers of many, and asks again where these look wrong. Raises InputError naming the file where it is missing,
+    foreign or damaged.
     """
     try:
         with path.open("rb") as opened, zipfile.ZipFile(opened) as archive:
@@ -96,7 +100,7 @@ def load_state(path: Path, only: Collection[str] | None = None, mapped: Collecti
             def read(name: str, key: str) -> NDArray[Any] | None:
                 if only is not None and key not in only:
                     return None
-                found = _map(opened, archive, name) if key in mapped else None
+                found = _map(opened, archive, name, check_mapped) if key in mapped else None
                 return _read(archive, name) if found is None else found
 
             tree = json.loads(_read(archive, _TREE).tobytes())
@@ -120,8 +124,8 @@ def _read(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     return array
 
 
-def _map(file: IO[bytes], archive: zipfile.ZipFile, name: str) -> NDArray[Any] | None:
-    """The same where it lies in its file, None where it is packed; its sum is checked too."""
+def _map(file: IO[bytes], archive: zipfile.ZipFile, name: str, check: bool) -> NDArray[Any] | None:
+    """The same where it lies in its file, None where it is packed; `check`: its sum too."""
     entry = archive.getinfo(f"{name}.npy")
     if entry.compress_type != zipfile.ZIP_STORED:
         return None
@@ -129,7 +133,7 @@ def _map(file: IO[bytes], archive: zipfile.ZipFile, name: str) -> NDArray[Any] |
     header = file.read(_LOCAL_HEADER.size)
     start = entry.header_offset + len(header) + sum(_LOCAL_HEADER.unpack(header)[-2:])
     whole = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))[start : start + entry.file_size]
-    if zlib.crc32(whole) != entry.CRC:
+    if check and zlib.crc32(whole) != entry.CRC:
         raise zipfile.BadZipFile(f"bad sum of {entry.filename}")
     opened = BytesIO(whole[:_LONGEST_HEADER])
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,7 @@ SPIKE_COLUMNS = ("time_ns", "kind", "population", "neuron", "value", "scale")
 COLUMNS = ("event", "time_ns", "kind", "population", "projection", "neuron", "value", "scale", "cause")
 SAMPLE_COLUMNS = ("event", "time_ns", "kind", "population", "neuron", "value")
 _Codes = NDArray[np.signedinteger]
+_Found = TypeVar("_Found")
 _SENDING = (
     (Kind.FORWARD, Kind.ENCODE, Kind.ADAPT_FORWARD),
     (Kind.BACKWARD, Kind.ERROR_ENCODE, Kind.ADAPT_BACKWARD),
@@ -162,14 +163,18 @@ class EventLog:
         sent = ds.field("kind").isin(sorted({KINDS[kind] for kind, _ in neurons}))
         place = ds.field("population").isin([names[i] for _, i in neurons])
         nothing = Train(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-        found = {key: [nothing] for key in neurons}
-        for batch in self._batches(SPIKE_COLUMNS, sent & place):
+
+        def among(batch: pa.RecordBatch) -> Iterator[tuple[tuple[Kind, int], Train]]:
             times_ns, neuron, value, scale = _numbers(batch, "time_ns", "neuron", "value", "scale")
             for (kind, owner), sender in neurons.items():
                 is_its = _is_any(batch["kind"], KINDS[kind]) & _is_any(batch["population"], names[owner])
                 mine = np.flatnonzero(is_its)
                 its = mine[neuron[mine] == sender]
-                found[kind, owner].append(Train(distinct(times_ns[mine]), times_ns[its], value[its] * scale[its]))
+                yield (kind, owner), Train(distinct(times_ns[mine]), times_ns[its], value[its] * scale[its])
+
+        found = {key: [nothing] for key in neurons}
+        for key, train in self._each(SPIKE_COLUMNS, sent & place, among):
+            found[key].append(train)
         trains = {key: Train._make(map(np.concatenate, zip(*pieces, strict=True))) for key, pieces in found.items()}
         return {key: train._replace(times_ns=distinct(train.times_ns)) for key, train in trains.items()}
 
@@ -177,14 +182,15 @@ class EventLog:
         """All events that may have changed the weight from neuron i to neuron j of a projection, or (`accrue`) what is
         still to change it.
         """
-        found = []
-        for batch in self._batches(COLUMNS, ds.field("projection") == projection):
+
+        def among(batch: pa.RecordBatch) -> Iterator[Events]:
             kinds, neurons = batch["kind"], batch["neuron"].to_numpy()
             mine = _is_any(kinds, "dense_update", "accrue", "settle")
             mine |= (neurons == i) & _is_any(kinds, "row_update") | (neurons == j) & _is_any(kinds, "column_update")
             mine &= _is_any(batch["projection"], projection)
-            found.append(self._decoded(pa.Table.from_batches([batch]).take(np.flatnonzero(mine))))
-        return _joined(found)
+            yield self._decoded(pa.Table.from_batches([batch]).take(np.flatnonzero(mine)))
+
+        return _joined(list(self._each(COLUMNS, ds.field("projection") == projection, among)))
 
     def recorded_until_ns(self) -> int:
         """Up to when it is known what happened: the end of the run or, where it was killed or failed or the rest of its
@@ -209,10 +215,17 @@ class EventLog:
         """How many parts begin before a time."""
         return bisect_left(self._parts_of(0, self.n_events), time_ns, key=self._start_ns)
 
-    def _batches(self, columns: Sequence[str], where: ds.Expression) -> Iterator[pa.RecordBatch]:
-        """Of each part the row groups that may hold rows for which `where` holds."""
-        for table in ahead(lambda part: self._trace.row_groups(part, columns, where), range(self._trace.n_pieces)):
-            yield from table.to_batches()
+    def _each(
+        self, columns: Sequence[str], where: ds.Expression, among: Callable[[pa.RecordBatch], Iterator[_Found]]
+    ) -> Iterator[_Found]:
+        """What `among` finds, by two threads, in row groups of each part that may hold rows for which `where` holds."""
+
+        def found(part: int) -> list[_Found]:
+            batches = self._trace.row_groups(part, columns, where).to_batches()
+            return [each for batch in batches for each in among(batch)]
+
+        for each in ahead(found, range(self._trace.n_pieces), 2):
+            yield from each
 
     def _start_ns(self, part: int) -> int:
         if part not in self._starts_ns:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from eventnet.arguments import whole
 from eventnet.coding import decay
-from eventnet.engines.initial import initial_weights
+from eventnet.engines.initial import initial_weights_of
 from eventnet.errors import InputError
 from eventnet.network import Code, Graph, Rule
 from eventnet.network.graph import decay_product
@@ -92,7 +93,7 @@ def history_in(run: Run, networks: Networks, k: int, i: int, j: int) -> WeightHi
     """The same of the k-th projection of a run that had these networks."""
     (_, graph), *_ = networks
     log, learning = EventLog(run), graph.network.learning
-    initial = float(initial_weights(graph)[k][i, j])
+    initial = float(initial_weights_of(graph, k)[i, j])
     end_ns, rule = log.recorded_until_ns(), learning.rule if learning is not None and graph.learns[k] else None
     changes: tuple[Change, ...] = ()
     booked = weight = initial
@@ -313,25 +314,34 @@ def _told(place: str, initial: float, updates: Events, course: Course, steps: Se
 def _check_states(run: Run, graph: Graph, k: int, told: WeightHistory) -> None:
     """In every state that a run left behind, its weight must be the one that came out for then."""
     times_ns = [change.time_ns for change in told.changes]
-    for time_ns, found in _weights_in_states(run, graph, k, told.i, told.j):
+
+    def expected(time_ns: int) -> float:
         before = bisect_left(times_ns, time_ns)
-        expected = told.changes[before - 1].weight if before else told.initial
-        if time_ns <= told.time_ns and found != expected:
-            raise not_the_same(str(run.path), f"a weight of {expected!r} before {time_ns} ns", repr(found))
+        return told.changes[before - 1].weight if before else told.initial
+
+    for file in (*replay_files(run.path), run.path / "checkpoint" / "state.npz"):
+        for check_sums in (False, True):  # to check all weights takes long, and tells only why one is wrong
+            try:
+                time_ns, found = _weight_in_state(file, graph, k, told.i, told.j, check_sums)
+            except InputError:
+                break  # nothing was left there, or nothing that can be read
+            if time_ns > told.time_ns or found == expected(time_ns):
+                break
+        else:
+            raise not_the_same(str(run.path), f"a weight of {expected(time_ns)!r} before {time_ns} ns", repr(found))
 
 
-def _weights_in_states(run: Run, graph: Graph, k: int, i: int, j: int) -> Iterator[tuple[int, float]]:
-    """The weight in the states on the shelf, which are the compiled engine's, and in the checkpoint."""
+def _weight_in_state(file: Path, graph: Graph, k: int, i: int, j: int, check_sums: bool) -> tuple[int, float]:
+    """The weight in a state of the shelf, which is the compiled engine's, or in the checkpoint, and the time of it.
+
+    Raises InputError where the file is missing or damaged; whether weights are, which lie there as they are, only with
+    `check_sums`.
+    """
+    tree = load_state(file, only=("weights",), mapped=("weights",), check_mapped=check_sums)
+    state: Any = tree["state"]
+    state = state.get("engine", state)
+    if "projections" in state:
+        return state["now_ns"], float(state["projections"][k]["weights"][i, j])
     n_target = graph.size_of_target(k)
     before = sum(graph.size_of_source(p) * graph.size_of_target(p) for p in range(k))
-    for file in (*replay_files(run.path), run.path / "checkpoint" / "state.npz"):
-        try:
-            tree = load_state(file, only=("weights",))
-        except InputError:
-            continue  # nothing was left there, or nothing that can be read
-        state: Any = tree["state"]
-        state = state.get("engine", state)
-        if "projections" in state:
-            yield state["now_ns"], float(state["projections"][k]["weights"][i, j])
-        else:
-            yield state["now_ns"], float(state["arrays"]["weights"][before + i * n_target + j])
+    return state["now_ns"], float(state["arrays"]["weights"][before + i * n_target + j])

@@ -303,7 +303,7 @@ def test_large_populations_share_rows_and_nothing_is_lost() -> None:
         }
     )
     for first in range(0, 3_000, 700):
-        raster.count(batch.slice(first, 700))
+        raster.count(pa.Table.from_batches([batch.slice(first, 700)]))
     places = shaded(read(raster.draw()))
     columns, lines = times_ns * drawing.COLUMNS // 10**6, neurons * drawing.LANE // 5_000
     expected = set(zip(columns.tolist(), lines.tolist(), strict=True))
@@ -326,8 +326,8 @@ def test_names_of_populations_and_projections_are_apart() -> None:
             "value": [1.0, 1.0, 1.0, 1.0],
         }
     )
-    raster.count(batch)
-    raster.tell(batch)
+    raster.count(pa.Table.from_batches([batch]))
+    raster.tell(pa.Table.from_batches([batch]))
     words = words_of(read(raster.draw()))
     assert {"40 neurons", "row_update, 40 neurons"} <= set(words)
     assert "h, column_update" in words  # of two neurons, for whom a line is enough

@@ -176,6 +176,25 @@ def test_a_state_with_another_weight(tmp_path: Path) -> None:
     weight_history(open_run(run), "hidden->output", 3, 1)
 
 
+def test_a_state_whose_weights_are_damaged_tells_nothing(tmp_path: Path) -> None:
+    """They lie in the file as they are, and are looked at one by one."""
+    with many_states(), patch("eventnet.trace.state.LARGE_BYTES", 0):
+        run = record_config(tmp_path, "two_rates", "compiled")
+    told = weight_history(open_run(run), "hidden->output", 3, 1)
+    file = sorted((run / REPLAY_FOLDER).glob("*.npz"))[2]
+    weight = load_state(file)["state"]["arrays"]["weights"][-1:]
+    content = file.read_bytes()
+    assert content.count(weight.tobytes()) == 1
+    file.write_bytes(content.replace(weight.tobytes(), (weight * 2.0).tobytes()))
+    n_source, n_target = (
+        {each["name"]: each["size"] for each in open_run(run).provenance["populations"]}[name]
+        for name in ("hidden", "output")
+    )
+    last = weight_history(open_run(run), "hidden->output", n_source - 1, n_target - 1)
+    assert last.changes
+    assert weight_history(open_run(run), "hidden->output", 3, 1) == told
+
+
 def test_another_configuration(tmp_path: Path) -> None:
     with many_states():
         run = record_config(tmp_path, "two_rates", "actor")

@@ -28,6 +28,8 @@ N_SHADES = 4
 _SHADES = "; the darker, the more of them in one place"
 SINGLES = 500
 """Of so many events each has a mark of its own, which says which it is."""
+ROWS_TOGETHER = 2**16
+"""So many rows are counted together."""
 COUNTED = ("time_ns", "kind", "population", "projection", "neuron")
 TOLD = ("event", *COUNTED, "value")
 """The columns that are read of all events, and of few."""
@@ -83,12 +85,12 @@ def raster_picture(
     title = f"{run.path}: {kind or 'spikes'}{' of ' if whose else ''}{' '.join(whose)}"
     raster = _Raster(title, start_ns or 0, run.end_ns() if end_ns is None else end_ns, _Sizes.of(run), neuron)
     asked = {"kind": kind, "neuron": neuron, "limit": limit}
-    for batch in run.spikes(population, **asked, start_ns=start_ns, end_ns=end_ns, columns=COUNTED):
-        raster.count(batch)
+    for rows in _gathered(run.spikes(population, **asked, start_ns=start_ns, end_ns=end_ns, columns=COUNTED)):
+        raster.count(rows)
     if 0 < raster.n <= SINGLES:  # to read of all what is told of few would take several times as long
         first_ns, last_ns = raster.first_ns, raster.last_ns
-        for batch in run.spikes(population, **asked, start_ns=first_ns, end_ns=last_ns + 1, columns=TOLD):
-            raster.tell(batch)
+        for rows in _gathered(run.spikes(population, **asked, start_ns=first_ns, end_ns=last_ns + 1, columns=TOLD)):
+            raster.tell(rows)
     return raster.draw()
 
 
@@ -122,26 +124,26 @@ class _Raster:
         self._lanes: dict[tuple[bool, str, str], _Lane] = {}
         self.n, self.first_ns, self.last_ns = 0, NEVER_NS, -1
 
-    def count(self, batch: pa.RecordBatch) -> None:
+    def count(self, rows: pa.Table) -> None:
         """Count events, with the columns `COUNTED`."""
-        times_ns, neurons = batch["time_ns"].to_numpy(), batch["neuron"].to_numpy()
+        times_ns, neurons = rows["time_ns"].to_numpy(), rows["neuron"].to_numpy()
         columns = np.minimum((self._share(times_ns) * COLUMNS).astype(np.int64), COLUMNS - 1)
-        for lane, mine in self._lanes_of(batch):
+        for lane, mine in self._lanes_of(rows):
             np.add.at(lane.counts, (lane.row_of(neurons[mine]), columns[mine]), 1)
-        self.n += batch.num_rows
+        self.n += rows.num_rows
         self.first_ns, self.last_ns = min(self.first_ns, int(times_ns[0])), max(self.last_ns, int(times_ns[-1]))
 
-    def tell(self, batch: pa.RecordBatch) -> None:
+    def tell(self, rows: pa.Table) -> None:
         """Remember events, with the columns `TOLD`."""
-        for lane, mine in self._lanes_of(batch):
-            rows = batch.select(list(_Single._fields)).take(pa.array(mine)).to_pylist()
-            lane.singles += [_Single(**row) for row in rows]
+        for lane, mine in self._lanes_of(rows):
+            told = rows.select(list(_Single._fields)).take(pa.array(mine)).to_pylist()
+            lane.singles += [_Single(**each) for each in told]
 
-    def _lanes_of(self, batch: pa.RecordBatch) -> Iterator[tuple[_Lane, NDArray[np.int64]]]:
-        """Of each lane which rows of a batch are its own."""
-        kinds = _coded(batch["kind"])
+    def _lanes_of(self, rows: pa.Table) -> Iterator[tuple[_Lane, NDArray[np.int64]]]:
+        """Of each lane which rows are its own."""
+        kinds = _coded(rows["kind"])
         for is_projection, column in enumerate(("population", "projection")):
-            places = _coded(batch[column])
+            places = _coded(rows[column])
             for code, name in enumerate(places.names):
                 for kind_code, kind in enumerate(kinds.names):
                     mine = np.flatnonzero((places.codes == code) & (kinds.codes == kind_code))
@@ -226,6 +228,20 @@ def _marks(lane: _Lane, top: float) -> Iterator[str]:
             yield path("".join(way), KINDS.get(lane.kind, "other"), high, strength=shade / N_SHADES)
 
 
+def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches, some of which have few rows, as tables of many."""
+    some: list[pa.RecordBatch] = []
+    n_rows = 0
+    for batch in batches:
+        some.append(batch)
+        n_rows += batch.num_rows
+        if n_rows >= ROWS_TOGETHER:
+            yield pa.Table.from_batches(some)
+            some, n_rows = [], 0
+    if some:
+        yield pa.Table.from_batches(some)
+
+
 class _Coded(NamedTuple):
     """A column of names: their numbers, -1 where there is none, and which they stand for."""
 
@@ -233,6 +249,6 @@ class _Coded(NamedTuple):
     names: list[str]
 
 
-def _coded(column: pa.Array) -> _Coded:
-    encoded = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
+def _coded(column: pa.ChunkedArray) -> _Coded:
+    encoded = (column if pa.types.is_dictionary(column.type) else column.dictionary_encode()).combine_chunks()
     return _Coded(encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary.to_pylist())

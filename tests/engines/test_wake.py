@@ -30,7 +30,7 @@ def compare(seed, duration_ns, **options):
     return len(set(clocked) ^ set(exact)), len(clocked)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(20), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(20, 40))])
 def test_exact_is_clocked_with_dyadic_numbers(seed):
     differing, total = compare(seed, 1500 * MS, learning=seed % 2 == 0, recurrent=seed % 3 == 0)
     assert total > 100

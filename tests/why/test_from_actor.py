@@ -43,7 +43,9 @@ def assert_goes_on(network, streams, times_ns, until_ns=DURATION_NS):
     return len(recording.batches)
 
 
-@pytest.mark.parametrize("seed", range(200, 224))
+@pytest.mark.parametrize(
+    "seed", [*range(200, 214), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(214, 224))]
+)
 def test_whatever_the_network_is(seed):
     network, streams = varied(seed)
     rng = np.random.default_rng(seed)

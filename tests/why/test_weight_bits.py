@@ -53,7 +53,7 @@ def assert_same(told: WeightHistory, expected: WeightHistory, *, digits: float =
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("rule", list(Rule))
-@pytest.mark.parametrize("seed", [301, 302, 303, 304])
+@pytest.mark.parametrize("seed", [301, 302, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (303, 304))])
 def test_as_a_replay_has_it(seed: int, rule: Rule, dtype: str, tmp_path: Path) -> None:
     """The network goes through the compiled engine again, and its weight is read before and after each instant."""
     watched, past = record(tmp_path / "run", *learning_by(rule, seed, dtype), DURATION_NS)

@@ -22,6 +22,7 @@ from eventnet.trace.files import plain
 MANY_COLUMNS = 10**6
 AS_JSON = (bool, dict, list, tuple)
 """What is JSON in tables and CSV too."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def write_answer(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str, console: Console) -> None:
@@ -49,7 +50,7 @@ def write_answer(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: st
 
 
 def _json(value: Any) -> str:
-    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(plain(value))
 
 
 def _objects(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:

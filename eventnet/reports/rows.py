@@ -22,7 +22,11 @@ BILL_EVENT_COLUMNS = ("event", "time_ns", "kind", "population", "projection", "n
 def rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
     """The rows of record batches, one dict each."""
     for batch in batches:
-        yield from batch.to_pylist()
+        names = batch.schema.names
+        # column by column, which takes Arrow a third of the time
+        columns = [each.dictionary_decode() if pa.types.is_dictionary(each.type) else each for each in batch.columns]
+        for row in zip(*(column.to_pylist() for column in columns), strict=True):
+            yield dict(zip(names, row, strict=True))
 
 
 def write_spikes(rows: Iterable[Mapping[str, Any]], form: str, console: Console) -> None:

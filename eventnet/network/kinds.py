@@ -81,8 +81,16 @@ def _check(value: Any, kinds: tuple[Any, ...], field: str) -> None:
 
 
 def _is(value: object, kind: Any) -> bool:
-    plain = _PLAIN.get(get_origin(kind) or kind)
+    plain = _PLAIN.get(_origin(kind))
     return isinstance(value, kind) if plain is None else plain.holds(value)
+
+
+def _origin(kind: Any) -> Any:
+    """What a kind is with parameters or by another name, such as NumPy's `NDArray`, which is an array or, from NumPy 2.5
+    on, a name that stands for one.
+    """
+    origin = get_origin(kind) or kind
+    return _origin(origin.__value__) if hasattr(origin, "__value__") else origin
 
 
 def _has_fields(kind: Any) -> bool:
@@ -114,7 +122,7 @@ def _is_choice(kind: Any) -> bool:
 
 
 def _words(kind: Any) -> str:
-    plain = _PLAIN.get(get_origin(kind) or kind)
+    plain = _PLAIN.get(_origin(kind))
     if plain is not None:
         return plain.words
     return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"

@@ -86,8 +86,8 @@ def _is(value: object, kind: Any) -> bool:
 
 
 def _origin(kind: Any) -> Any:
-    """What a kind is with parameters or by another name, such as NumPy's `NDArray`, which is an array or, from NumPy 2.5
-    on, a name that stands for one.
+    """What a kind is that has parameters or another name, such as NumPy's `NDArray`, which is an array or, from NumPy
+    2.5 on, a name that stands for one.
     """
     origin = get_origin(kind) or kind
     return _origin(origin.__value__) if hasattr(origin, "__value__") else origin

@@ -201,7 +201,9 @@ MUTATIONS = (
         "self._area, self._seen",
         "tests/why/test_weight_bits.py",
     ),
-    Mutation("eventnet/why/weight_history.py", "in (False, True):", "in (False,):", "tests/why/test_weight_bits.py"),
+    Mutation(
+        "eventnet/why/weight_history.py", " and another(file, check_sums=True)", "", "tests/why/test_weight_bits.py"
+    ),
     Mutation(
         "eventnet/trace/queries.py",
         'rows["neuron"], neuron',

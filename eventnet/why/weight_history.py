@@ -319,16 +319,20 @@ def _check_states(run: Run, graph: Graph, k: int, told: WeightHistory) -> None:
         before = bisect_left(times_ns, time_ns)
         return told.changes[before - 1].weight if before else told.initial
 
+    def another(file: Path, check_sums: bool) -> tuple[int, float] | None:
+        """The time and the weight of a state that has another; None also where it cannot be read, or is too late."""
+        try:
+            time_ns, weight = _weight_in_state(file, graph, k, told.i, told.j, check_sums)
+        except InputError:
+            return None
+        return None if time_ns > told.time_ns or weight == expected(time_ns) else (time_ns, weight)
+
     for file in (*replay_files(run.path), run.path / "checkpoint" / "state.npz"):
-        for check_sums in (False, True):  # to check all weights takes long, and tells only why one is wrong
-            try:
-                time_ns, found = _weight_in_state(file, graph, k, told.i, told.j, check_sums)
-            except InputError:
-                break  # nothing was left there, or nothing that can be read
-            if time_ns > told.time_ns or found == expected(time_ns):
-                break
-        else:
-            raise not_the_same(str(run.path), f"a weight of {expected(time_ns)!r} before {time_ns} ns", repr(found))
+        # to check the sums of all weights takes long, and tells only why one is another
+        found = another(file, check_sums=False) and another(file, check_sums=True)
+        if found is not None:
+            time_ns, weight = found
+            raise not_the_same(str(run.path), f"a weight of {expected(time_ns)!r} before {time_ns} ns", repr(weight))
 
 
 def _weight_in_state(file: Path, graph: Graph, k: int, i: int, j: int, check_sums: bool) -> tuple[int, float]:
